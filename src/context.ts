@@ -1,0 +1,38 @@
+import type { Hosts } from './hosts/hosts.ts';
+import type { Linstor } from './linstor/linstor.ts';
+import type { One } from './opennebula/one.ts';
+import type { ControllerSettings, Settings } from './opennebula/settings.ts';
+import type { Undo } from './undo.ts';
+
+/** Time and waiting, handed in so that a test need not wait. */
+export interface Clock {
+  now(): number;
+  /** Rejects with INTERRUPTED when the action is stopped. */
+  sleep(ms: number): Promise<void>;
+}
+
+/** What happened, for OpenNebula's log and for the structured log. Never secrets. */
+export interface Log {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  /** One external call: `linstor POST /v1/…`, `ssh host link-disk`. */
+  call(entry: { kind: 'linstor' | 'ssh' | 'one' | 'local'; target: string; verb: string; ms: number; outcome: string }): void;
+}
+
+/** The effects, in one hand. Nothing below `actions/` reaches the outside by another way. */
+export interface Context {
+  readonly one: One;
+  readonly hosts: Hosts;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly undo: Undo;
+  /** Aborted on SIGTERM, SIGINT, SIGHUP. */
+  readonly signal: AbortSignal;
+  /** The client for these settings; made once per distinct settings. */
+  linstor(settings: ControllerSettings): Linstor;
+  /** Settings of one or two datastores over the configuration file: later ones win (contract §3.5 clone). */
+  settings(...templates: readonly Readonly<Record<string, string>>[]): Settings;
+  /** Runs `work` while holding the front-end's lock of that name (`rd-one-image-7`). */
+  lock<T>(name: string, work: () => Promise<T>, timeoutMs?: number): Promise<T>;
+}

@@ -1,0 +1,260 @@
+import type { KiB } from '../units.ts';
+import type { Outcome } from './outcome.ts';
+
+/** LINSTOR node name, as displayed by the controller. Not an OpenNebula host name. */
+export type NodeName = string & { readonly __name?: 'node' };
+/** Resource definition name. */
+export type ResourceName = string & { readonly __name?: 'resource' };
+
+export type LayerKind = 'DRBD' | 'LUKS' | 'NVME' | 'WRITECACHE' | 'CACHE' | 'BCACHE' | 'STORAGE';
+
+/** What this controller can do. Asked by name; derived once from `rest_api_version` (linstor-behaviour §0.2). */
+export interface Capabilities {
+  /** e.g. `1.33.3` */
+  readonly serverVersion: string;
+  /** e.g. `1.27.0` */
+  readonly restVersion: string;
+  /** `POST …/clone` (REST 1.10). */
+  readonly clone: boolean;
+  /** clone with `layer_list` and `resource_group` (REST 1.24). */
+  readonly cloneTarget: boolean;
+  /** clone with `override_props`, `delete_props` (REST 1.26). */
+  readonly cloneProps: boolean;
+  /** clone with `volume_sizes` (REST 1.29). */
+  readonly cloneSizes: boolean;
+  /** clone failures answer 5xx (server 1.32.2); before, only the entries tell. */
+  readonly cloneErrorsAre500: boolean;
+  /** `cached=true` on storage pool lists (REST 1.13). */
+  readonly cachedPools: boolean;
+  /** `query-size-info` (REST 1.17). */
+  readonly sizeInfo: boolean;
+  /** `query-all-size-info` (REST 1.19). */
+  readonly allSizeInfo: boolean;
+  /** `/v1/actions/snapshot/multi` (REST 1.18). */
+  readonly multiSnapshot: boolean;
+  /** `stor_pool_rename` when restoring (REST 1.21). */
+  readonly restorePoolRename: boolean;
+  /** `resource_definition_props` in spawn (REST 1.22). */
+  readonly spawnProps: boolean;
+  /** `keep_tiebreaker` on resource delete (REST 1.23). */
+  readonly keepTiebreaker: boolean;
+  /** `GET /v1/encryption/passphrase` (REST 1.25). */
+  readonly passphraseStatus: boolean;
+  /** rollback to any snapshot, later ones survive (server 1.31.0). */
+  readonly rollbackAny: boolean;
+  /** snapshots with dependants can be deleted on ZFS (server 1.31.0). */
+  readonly deleteSnapshotWithClones: boolean;
+  /** `auto_manage_dual_primary` of make-available and `unmake-available` (REST 1.29). */
+  readonly managedDualPrimary: boolean;
+  /** property `BalanceResourcesEnabled` (server 1.26.0). */
+  readonly balanceProperty: boolean;
+}
+
+export type ConnectionStatus =
+  | 'OFFLINE' | 'CONNECTED' | 'ONLINE' | 'VERSION_MISMATCH' | 'FULL_SYNC_FAILED' | 'AUTHENTICATION_ERROR'
+  | 'UNKNOWN' | 'HOSTNAME_MISMATCH' | 'OTHER_CONTROLLER' | 'AUTHENTICATED' | 'NO_STLT_CONN'
+  | 'MISSING_EXT_TOOLS' | 'DUPLICATE_UNAME';
+
+export interface Node {
+  readonly name: NodeName;
+  readonly type: string;
+  /** Only ONLINE is usable. An unknown word is passed through. */
+  readonly status: ConnectionStatus | (string & {});
+  readonly flags: readonly string[];
+  readonly props: Readonly<Record<string, string>>;
+  readonly providers: readonly string[];
+  readonly layers: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+export interface StoragePool {
+  readonly name: string;
+  readonly node: NodeName;
+  /** DISKLESS, LVM, LVM_THIN, ZFS, ZFS_THIN, FILE, FILE_THIN, … */
+  readonly provider: string;
+  /** Absent when unknown (offline node, broken back end): never "full of space". */
+  readonly freeKib?: KiB;
+  readonly totalKib?: KiB;
+  /** Pools of the same value share their space (`node;pool`, or a shared-space name). */
+  readonly freeSpaceManager: string;
+  readonly supportsSnapshots: boolean;
+  readonly props: Readonly<Record<string, string>>;
+  readonly reports: readonly string[];
+}
+
+export interface PlacementFilter {
+  readonly placeCount?: number;
+  readonly additionalPlaceCount?: number;
+  readonly nodes?: readonly NodeName[];
+  readonly storagePools?: readonly string[];
+  readonly disklessPools?: readonly string[];
+  readonly notPlaceWith?: readonly ResourceName[];
+  readonly notPlaceWithRegex?: string;
+  readonly replicasOnSame?: readonly string[];
+  readonly replicasOnDifferent?: readonly string[];
+  readonly layers?: readonly LayerKind[];
+  readonly providers?: readonly string[];
+}
+
+export interface ResourceGroup {
+  readonly name: string;
+  readonly description?: string;
+  readonly props: Readonly<Record<string, string>>;
+  readonly filter: PlacementFilter;
+}
+
+export interface VolumeDefinition {
+  readonly number: number;
+  readonly sizeKib: KiB;
+  readonly flags: readonly string[];
+  readonly props: Readonly<Record<string, string>>;
+}
+
+export interface ResourceDefinition {
+  readonly name: ResourceName;
+  readonly group: string;
+  readonly flags: readonly string[];
+  readonly props: Readonly<Record<string, string>>;
+  readonly layers: readonly LayerKind[];
+  readonly volumes: readonly VolumeDefinition[];
+}
+
+export interface ResourceVolume {
+  readonly number: number;
+  readonly pool: string;
+  readonly provider: string;
+  /** As LINSTOR reports it for that node. Stale while `stateKnown` is false: never use it then. */
+  readonly devicePath?: string;
+  /** 0 and absent both occur for volumes that hold data (FILE_THIN). */
+  readonly allocatedKib?: KiB;
+  /** UpToDate, Inconsistent, Diskless, …; absent for plain storage. */
+  readonly diskState?: string;
+}
+
+export interface Resource {
+  readonly name: ResourceName;
+  readonly node: NodeName;
+  readonly flags: readonly string[];
+  readonly props: Readonly<Record<string, string>>;
+  /** Top-most layer first, as found on that node. */
+  readonly layers: readonly LayerKind[];
+  /** False when the satellite is offline: paths and states are from the past. */
+  readonly stateKnown: boolean;
+  /** Absent means unknown, not false (no DRBD, or offline). */
+  readonly inUse?: boolean;
+  readonly volumes: readonly ResourceVolume[];
+  /** Epoch milliseconds. */
+  readonly createdAt?: number;
+  /** DRBD peers by node name. */
+  readonly connections: Readonly<Record<string, { connected: boolean; message: string }>>;
+  readonly mayPromote?: boolean;
+}
+
+export interface Snapshot {
+  readonly name: string;
+  readonly resource: ResourceName;
+  readonly nodes: readonly NodeName[];
+  /** Usable only with SUCCESSFUL and without DELETE. */
+  readonly flags: readonly string[];
+  readonly volumes: readonly { readonly number: number; readonly sizeKib: KiB }[];
+  readonly props: Readonly<Record<string, string>>;
+  /** Epoch milliseconds of the newest part. */
+  readonly createdAt?: number;
+}
+
+export interface SizeInfo {
+  /** Largest single volume that can be made now. */
+  readonly maxVolumeKib: KiB;
+  /** Free for volumes of this group, replicas considered. */
+  readonly availableKib: KiB;
+  readonly capacityKib: KiB;
+}
+
+export interface DefinitionSpec {
+  readonly name: ResourceName;
+  readonly group?: string;
+  readonly layers?: readonly LayerKind[];
+  /** Set together with creation over REST; right after it over the client. */
+  readonly props?: Readonly<Record<string, string>>;
+}
+
+export interface PropsChange {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly unset?: readonly string[];
+  readonly unsetNamespaces?: readonly string[];
+}
+
+export interface CloneSpec {
+  readonly useZfsClone?: boolean;
+  readonly layers?: readonly LayerKind[];
+  readonly group?: string;
+  /** Needs `capabilities.cloneProps`. */
+  readonly props?: PropsChange;
+}
+
+export type CloneStatus = 'CLONING' | 'COMPLETE' | 'FAILED';
+
+/**
+ * LINSTOR, as the driver needs it. Two transports implement it and pass one contract suite:
+ * `rest.ts` and `cli.ts`.
+ *
+ * Reading: a missing object is `undefined` or an empty list; an unreachable controller always throws.
+ * Writing: resolves when no entry of the reply is an error, whatever the HTTP status; throws a
+ * `LinstorError` otherwise. Deleting what is not there succeeds. Warnings are in the outcome: an
+ * outcome with `satelliteAway` is *not done* on every node.
+ */
+export interface Linstor {
+  readonly transport: 'rest' | 'cli';
+  capabilities(): Promise<Capabilities>;
+
+  nodes(): Promise<Node[]>;
+  storagePools(query?: { nodes?: readonly NodeName[]; pools?: readonly string[]; cached?: boolean }): Promise<StoragePool[]>;
+  resourceGroup(name: string): Promise<ResourceGroup | undefined>;
+  resourceGroups(): Promise<ResourceGroup[]>;
+  /** `undefined` when the group does not exist. Throws LINSTOR_UNSUPPORTED below REST 1.17. */
+  sizeInfo(group: string, filter?: PlacementFilter): Promise<SizeInfo | undefined>;
+
+  /** With their volume definitions. `props` items are `KEY` or `KEY=VALUE`; all must match. */
+  definitions(query?: { names?: readonly ResourceName[]; props?: readonly string[] }): Promise<ResourceDefinition[]>;
+  /** The resource view. A resource without volumes is hidden in it. */
+  resources(query?: { names?: readonly ResourceName[]; nodes?: readonly NodeName[] }): Promise<Resource[]>;
+  snapshots(query?: { names?: readonly ResourceName[] }): Promise<Snapshot[]>;
+
+  createDefinition(spec: DefinitionSpec): Promise<Outcome>;
+  modifyDefinition(name: ResourceName, change: PropsChange & { group?: string }): Promise<Outcome>;
+  deleteDefinition(name: ResourceName): Promise<Outcome>;
+  createVolume(name: ResourceName, number: number, sizeKib: KiB): Promise<Outcome>;
+  /** Never checks for shrinking or space: the caller does (linstor-behaviour §3.8). */
+  resizeVolume(name: ResourceName, number: number, sizeKib: KiB): Promise<Outcome>;
+
+  spawn(group: string, name: ResourceName, sizesKib: readonly KiB[], options?: { filter?: PlacementFilter; definitionsOnly?: boolean; props?: Readonly<Record<string, string>> }): Promise<Outcome>;
+  place(name: ResourceName, filter: PlacementFilter): Promise<Outcome>;
+  /** Diskful unless `diskless`. `pool` is the storage pool (or the diskless pool). */
+  createResource(name: ResourceName, node: NodeName, options?: { pool?: string; diskless?: boolean; layers?: readonly LayerKind[] }): Promise<Outcome>;
+  makeAvailable(name: ResourceName, node: NodeName, options?: { diskful?: boolean; manageDualPrimary?: boolean }): Promise<Outcome>;
+  /** Undo of make-available; needs `managedDualPrimary`. */
+  unmakeAvailable(name: ResourceName, node: NodeName): Promise<Outcome>;
+  /** Keeps tie-breakers where the controller can. */
+  deleteResource(name: ResourceName, node: NodeName): Promise<Outcome>;
+  /** `pool` given: make it diskful there. Absent: make it diskless. */
+  toggleDisk(name: ResourceName, node: NodeName, options: { pool?: string; diskless?: boolean }): Promise<Outcome>;
+
+  createSnapshot(name: ResourceName, snapshot: string, options?: { nodes?: readonly NodeName[] }): Promise<Outcome>;
+  /** One consistency point over several resources (REST 1.18). */
+  createSnapshots(list: readonly { resource: ResourceName; snapshot: string }[]): Promise<Outcome>;
+  deleteSnapshot(name: ResourceName, snapshot: string): Promise<Outcome>;
+  rollback(name: ResourceName, snapshot: string): Promise<Outcome>;
+  restoreVolumes(from: ResourceName, snapshot: string, to: ResourceName): Promise<Outcome>;
+  restoreResources(from: ResourceName, snapshot: string, to: ResourceName, options?: { nodes?: readonly NodeName[]; poolRename?: Readonly<Record<string, string>> }): Promise<Outcome>;
+
+  /** Returns when the copy has started; poll `cloneStatus`. */
+  clone(source: ResourceName, target: ResourceName, spec?: CloneSpec): Promise<Outcome>;
+  /** `undefined`: the target is missing or is no clone. */
+  cloneStatus(source: ResourceName, target: ResourceName): Promise<CloneStatus | undefined>;
+
+  /** True when all replicas are in sync (always for plain storage). */
+  synced(name: ResourceName): Promise<boolean>;
+  /** `undefined` where the controller cannot tell (REST < 1.25). */
+  encryption(): Promise<'unset' | 'locked' | 'unlocked' | undefined>;
+  controllerProperties(): Promise<Readonly<Record<string, string>>>;
+}
