@@ -1,0 +1,57 @@
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import type { Linstor } from '../linstor/linstor.ts';
+import type { Datastore, Disk, Vm } from '../opennebula/one.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { type DiskResource, resourceOfDisk } from '../volumes/disk.ts';
+import type { DiskTarget } from './target.ts';
+
+/** TM name under which oned knows us. */
+export const driverName = 'linstor_un';
+
+/** All that an action on one disk of a VM needs to know, read before anything is changed. */
+export interface DiskCall {
+  readonly target: DiskTarget;
+  readonly vm: Vm;
+  readonly disk: Disk;
+  readonly diskResource: DiskResource;
+  readonly settings: Settings;
+  readonly linstor: Linstor;
+}
+
+/**
+ * Reads VM, disk and both datastores. Placement attributes of a system datastore of ours win over the image
+ * datastore's; a system datastore of another driver says nothing to us (contract §3.5, §3.8).
+ * Throws when any of them is missing: nothing is guessed (contract §9.1 #41).
+ */
+export async function openDiskCall(ctx: Context, target: DiskTarget, vmId: number, datastoreId: number): Promise<DiskCall> {
+  const [vm, settings] = await Promise.all([ctx.one.vm(vmId), diskSettings(ctx, datastoreId, target.systemDatastoreId)]);
+  if (target.vmId !== vmId) {
+    throw new DriverError('BAD_ARGUMENT', `${target.path} is not in the directory of VM ${vmId}`);
+  }
+  const disk = requireDisk(vm, target.diskId);
+  return { target, vm, disk, diskResource: resourceOfDisk(vm, disk, settings.namePrefix), settings, linstor: ctx.linstor(settings) };
+}
+
+/** Settings for a disk whose datastore argument is `datastoreId` in a VM directory of `systemDatastoreId`. */
+export async function diskSettings(ctx: Context, datastoreId: number, systemDatastoreId: number): Promise<Settings> {
+  const ids = [...new Set([datastoreId, systemDatastoreId])];
+  const datastores = await Promise.all(ids.map((id) => ctx.one.datastore(id)));
+  return ctx.settings(...datastores.filter(isOurs).map((datastore) => datastore.template));
+}
+
+export const isOurs = (datastore: Datastore): boolean => datastore.tmMad === driverName || datastore.dsMad === driverName;
+
+export function requireDisk(vm: Vm, diskId: number): Disk {
+  const disk = vm.disks.find((each) => each.id === diskId);
+  if (!disk) throw new DriverError('ONE_INCOMPLETE', `VM ${vm.id} has no disk ${diskId} in OpenNebula’s document; nothing was changed`);
+  return disk;
+}
+
+/** Disks of this VM that live on LINSTOR, by their TM (volatile disks carry the system datastore's; contract §5.4). */
+export function ourDisks(vm: Vm): Disk[] {
+  return vm.disks.filter((disk) => disk.kind !== 'filesystem' && disk.tmMad === driverName);
+}
+
+/** Serialises all work on one resource on this front-end (contract §1.4). */
+export const lockName = (resource: string): string => `rd-${resource.toLowerCase()}`;

@@ -1,0 +1,25 @@
+import { basename } from 'node:path';
+import { readInvocation } from './invocation.ts';
+
+/**
+ * Entry: which invocation is this? A driver action loads only itself; everything for people is loaded on demand
+ * (design §2). No top-level await: bytecode forbids it.
+ */
+function main(): void {
+  const invocation = readInvocation(process.argv0, Bun.argv.slice(2));
+  const done =
+    invocation.kind === 'action'
+      ? import('./run-action.ts').then(({ runAction }) => runAction(invocation))
+      : invocation.kind === 'unknown'
+        ? import('./unknown-action.ts').then(({ reportUnknown }) => reportUnknown(invocation.name))
+        : import('./cli/main.ts').then(({ runCli }) => runCli([...invocation.argv]));
+  done.then(
+    (code) => process.exit(code),
+    (error: unknown) => {
+      console.error(`${basename(process.argv0)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      process.exit(1);
+    },
+  );
+}
+
+main();

@@ -1,0 +1,22 @@
+/** `bun run build`: `dist/linstor_un` for this machine (or `--target bun-linux-arm64 --out FILE`). */
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  args: Bun.argv.slice(2),
+  options: { target: { type: 'string' }, out: { type: 'string', default: 'dist/linstor_un' } },
+});
+
+const root = new URL('../../', import.meta.url).pathname;
+const result = Bun.spawnSync(
+  [
+    process.execPath, 'build', '--compile', '--minify', '--bytecode', '--sourcemap=none',
+    ...(values.target ? [`--target=${values.target}`] : []),
+    // The binary must not pick up a .env or bunfig.toml of whatever directory OpenNebula starts it in.
+    '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig',
+    'src/main.ts', '--outfile', values.out,
+  ],
+  { cwd: root, stdout: 'inherit', stderr: 'inherit' },
+);
+if (result.exitCode !== 0) process.exit(result.exitCode ?? 1);
+const size = Bun.file(`${root}${values.out}`).size;
+console.log(`built ${values.out} (${Math.round(size / 1e6)} MB)`);

@@ -1,0 +1,134 @@
+import type { Context } from '../context.ts';
+import { DriverError, toDriverError } from '../errors.ts';
+import { isLinstorError } from '../linstor/error.ts';
+import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { KiB } from '../units.ts';
+import { balanceProperty, marks } from './marks.ts';
+import type { Plan } from './placement.ts';
+import { removeResource } from './remove.ts';
+import { hasNetworkLayer, isDiskful, isReadable, replicasOf } from './replicas.ts';
+
+export interface NewVolume {
+  readonly name: ResourceName;
+  readonly sizeKib: KiB;
+  readonly plan: Plan;
+  readonly props?: Readonly<Record<string, string>>;
+  /** Put a replica with a disk here: must for plain storage, wish for DRBD. */
+  readonly node?: NodeName;
+}
+
+/**
+ * Makes definition, volume and replicas, and leaves their removal on the undo stack. Returns the replicas.
+ * The caller holds the lock of the resource and has made sure that it does not exist.
+ *
+ * Errors: LINSTOR_EXISTS (made by somebody else meanwhile), LINSTOR_NO_SPACE, LINSTOR_LOCKED, LINSTOR_NODE_OFFLINE.
+ */
+export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<Resource[]> {
+  if (volume.plan.effectiveLayers.includes('LUKS')) await requireUnlocked(linstor, volume.name);
+  await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
+  await linstor.createVolume(volume.name, 0, volume.sizeKib);
+  await place(linstor, volume);
+  const replicas = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name).filter(isDiskful);
+  const away = replicas.filter((replica) => !replica.stateKnown);
+  if (replicas.length === 0 || away.length === replicas.length) {
+    const where = away.map((replica) => replica.node).join(', ');
+    throw new DriverError('LINSTOR_NODE_OFFLINE', `${volume.name} was placed, but no replica is online${where ? ` (on ${where})` : ''}`);
+  }
+  return replicas;
+}
+
+/** A definition that is ours alone: the removal is on the undo stack before it can exist. */
+export async function createDefinition(ctx: Context, linstor: Linstor, name: ResourceName, plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>, props: Readonly<Record<string, string>>): Promise<void> {
+  const nonce = crypto.randomUUID();
+  const forget = ctx.undo.push(`remove resource ${name}`, async () => {
+    const [definition] = await linstor.definitions({ names: [name] });
+    if (definition?.props[marks.madeBy] === nonce) await removeResource(ctx, linstor, name);
+  });
+  const balance = plan.unbalanced && (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
+  try {
+    await linstor.createDefinition({
+      name,
+      group: plan.group,
+      ...(plan.layers.length > 0 ? { layers: plan.layers } : {}),
+      props: { ...props, ...balance, [marks.madeBy]: nonce },
+    });
+  } catch (error) {
+    if (isLinstorError(error, 501)) {
+      forget();
+      await explainExisting(linstor, name, nonce);
+      return;
+    }
+    throw error;
+  }
+}
+
+/** 501 may be the echo of our own request whose reply was lost. */
+async function explainExisting(linstor: Linstor, name: ResourceName, nonce: string): Promise<void> {
+  const [existing] = await linstor.definitions({ names: [name] });
+  if (existing?.props[marks.madeBy] === nonce) return;
+  if (existing?.flags.includes('DELETE')) {
+    throw new DriverError('LINSTOR_DELETING', `resource ${name} is still being deleted`);
+  }
+  throw new DriverError('LINSTOR_EXISTS', `resource ${name} already exists`);
+}
+
+async function place(linstor: Linstor, volume: NewVolume): Promise<void> {
+  const { plan, name, node } = volume;
+  if (plan.nodes.length > 0) {
+    for (const each of plan.nodes) {
+      await linstor.createResource(name, each, plan.pool ? { pool: plan.pool } : {});
+    }
+    return;
+  }
+  if (node !== undefined) {
+    try {
+      await linstor.place(name, { ...plan.filter, nodes: [node], placeCount: 1 });
+      if (plan.replicas === 1) return;
+    } catch (error) {
+      if (!hasNetworkLayer(plan.effectiveLayers) || !isLinstorError(error, 996, 980, 206, 310)) {
+        throw noRoom(error, volume, node);
+      }
+    }
+  }
+  try {
+    await linstor.place(name, plan.filter);
+  } catch (error) {
+    throw noRoom(error, volume);
+  }
+}
+
+/** 996 is also LINSTOR's answer to "too big" (linstor-behaviour §3.9): say what was asked for. */
+function noRoom(error: unknown, volume: NewVolume, node?: NodeName): unknown {
+  if (!isLinstorError(error, 996, 980, 206)) return error;
+  const where = node ? `on ${node}` : `${volume.plan.replicas} time(s) in resource group “${volume.plan.group}”`;
+  return new DriverError('LINSTOR_NO_SPACE', `no room for ${volume.name} of ${volume.sizeKib / 1024} MiB ${where}`, {
+    details: [error.message, ...error.details],
+    reports: error.reports,
+    cause: error,
+  });
+}
+
+async function requireUnlocked(linstor: Linstor, name: ResourceName): Promise<void> {
+  let state: string | undefined;
+  try {
+    state = await linstor.encryption();
+  } catch (error) {
+    if (toDriverError(error).code !== 'LINSTOR_UNSUPPORTED') throw error;
+  }
+  if (state === 'locked' || state === 'unset') {
+    throw new DriverError('LINSTOR_LOCKED', `${name} shall be encrypted, but LINSTOR’s master passphrase is ${state}`, {
+      remedy: state === 'unset' ? 'linstor encryption create-passphrase' : 'linstor encryption enter-passphrase',
+    });
+  }
+}
+
+/** A replica from which the whole content can be read now; the one on `prefer` if it can. Throws NO_REPLICA, LINSTOR_NODE_OFFLINE. */
+export function readableReplica(name: ResourceName, replicas: readonly Resource[], prefer?: NodeName): Resource {
+  const readable = replicas.filter(isReadable);
+  const chosen = readable.find((replica) => prefer !== undefined && replica.node.toLowerCase() === prefer.toLowerCase()) ?? readable[0];
+  if (chosen) return chosen;
+  const diskful = replicas.filter(isDiskful);
+  if (diskful.length === 0) throw new DriverError('NO_REPLICA', `resource ${name} has no replica with a disk`);
+  const states = diskful.map((replica) => `${replica.node}: ${replica.stateKnown ? (replica.volumes[0]?.diskState ?? 'unknown') : 'offline'}`);
+  throw new DriverError(diskful.some((replica) => replica.stateKnown) ? 'LINSTOR_NOT_UPTODATE' : 'LINSTOR_NODE_OFFLINE', `no replica of ${name} can be read (${states.join(', ')})`);
+}

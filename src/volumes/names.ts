@@ -1,0 +1,87 @@
+import { DriverError } from '../errors.ts';
+import type { ResourceName } from '../linstor/linstor.ts';
+
+/**
+ * Names of LINSTOR objects and SOURCE strings. A published format: existing installations, also those of the
+ * bash driver, hold them (contract §0.2). Never change a result here.
+ */
+
+/** LINSTOR's rule (linstor-behaviour §1.2): 2–48 of letters, digits, `_`, `-`; first a letter or `_`. */
+const resourceNamePattern = /^[A-Za-z_][A-Za-z0-9_-]{1,47}$/;
+
+export function imageResource(prefix: string, imageId: number): ResourceName {
+  return checked(`${prefix}one-image-${imageId}`);
+}
+
+export function diskResource(prefix: string, vmId: number, diskId: number): ResourceName {
+  return checked(`${prefix}one-vm-${vmId}-disk-${diskId}`);
+}
+
+export function checkpointResource(prefix: string, vmId: number): ResourceName {
+  return checked(`${prefix}one-vm-${vmId}-checkpoint`);
+}
+
+/** LINSTOR snapshot that stands for OpenNebula's snapshot of a disk or image. */
+export function snapshotName(snapshotId: number): string {
+  return `snapshot-${snapshotId}`;
+}
+
+/** The id in `snapshot-<id>`; undefined for helper and backup snapshots. */
+export function snapshotId(name: string): number | undefined {
+  const match = /^snapshot-(\d+)$/.exec(name);
+  return match ? Number(match[1]) : undefined;
+}
+
+/** Temporary resource of one action; `gc` recognises the pattern. `nonce`: a few letters and digits. */
+export function scratchResource(prefix: string, purpose: string, nonce: string): ResourceName {
+  return checked(`${prefix}one-tmp-${purpose}-${nonce}`);
+}
+
+export interface ParsedName {
+  readonly kind: 'image' | 'disk' | 'checkpoint' | 'scratch';
+  readonly imageId?: number;
+  readonly vmId?: number;
+  readonly diskId?: number;
+}
+
+/** What a resource of ours stands for; undefined for a foreign name. */
+export function parseResource(prefix: string, name: string): ParsedName | undefined {
+  if (!name.startsWith(prefix)) return undefined;
+  const rest = name.slice(prefix.length);
+  const image = /^one-image-(\d+)$/.exec(rest);
+  if (image) return { kind: 'image', imageId: Number(image[1]) };
+  const disk = /^one-vm-(\d+)-disk-(\d+)$/.exec(rest);
+  if (disk) return { kind: 'disk', vmId: Number(disk[1]), diskId: Number(disk[2]) };
+  const checkpoint = /^one-vm-(\d+)-checkpoint$/.exec(rest);
+  if (checkpoint) return { kind: 'checkpoint', vmId: Number(checkpoint[1]) };
+  if (/^one-tmp-[a-z]+-[a-z0-9]+$/.test(rest)) return { kind: 'scratch' };
+  return undefined;
+}
+
+/** SOURCE of an image: opaque to OpenNebula, without blanks and `:`. The same for every layer stack. */
+export function sourceOf(resource: ResourceName): string {
+  return `/dev/drbd/by-res/${resource}/0`;
+}
+
+/**
+ * The resource that a SOURCE names: its second-to-last path component, never derived from an image id
+ * (contract §0.2). Throws BAD_ARGUMENT when it is no such path.
+ */
+export function resourceOfSource(source: string): ResourceName {
+  const match = /^\/dev\/drbd\/by-res\/([^/]+)\/0$/.exec(source.trim());
+  if (!match?.[1] || !resourceNamePattern.test(match[1])) {
+    throw new DriverError('BAD_ARGUMENT', `SOURCE “${source}” is not of the form /dev/drbd/by-res/<resource>/0`, {
+      remedy: 'the image was not made by this driver; nothing was changed',
+    });
+  }
+  return match[1];
+}
+
+function checked(name: string): ResourceName {
+  if (!resourceNamePattern.test(name)) {
+    throw new DriverError('BAD_ATTRIBUTE', `“${name}” is not a valid LINSTOR resource name`, {
+      remedy: 'NAME_PREFIX must start with a letter and hold only letters, digits, “_” and “-”, 16 at most',
+    });
+  }
+  return name;
+}

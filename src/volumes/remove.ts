@@ -1,0 +1,53 @@
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import { isLinstorError } from '../linstor/error.ts';
+import type { Linstor, ResourceName } from '../linstor/linstor.ts';
+import { poll } from './wait.ts';
+
+/** How long a device may still be closing after its last user (linstor-behaviour §5, §7.6). */
+const inUseGraceMs = 10_000;
+
+export interface Removal {
+  /** `pending`: LINSTOR finishes when the named satellites are back. */
+  readonly state: 'gone' | 'pending';
+}
+
+/**
+ * The resource with all its snapshots is gone, or marked for deletion where a satellite is away. Safe to repeat;
+ * what does not exist is gone. Throws LINSTOR_IN_USE naming the holders. Plain storage has no protection against
+ * being deleted while open (linstor-behaviour §3.7): callers look on the host first.
+ */
+export async function removeResource(ctx: Pick<Context, 'clock' | 'log'>, linstor: Linstor, name: ResourceName): Promise<Removal> {
+  let last: unknown;
+  const done = await poll(ctx.clock, inUseGraceMs, async () => {
+    try {
+      const outcome = await linstor.deleteDefinition(name);
+      return { away: outcome.satelliteAway };
+    } catch (error) {
+      last = error;
+      if (isLinstorError(error, 514)) {
+        await removeSnapshots(linstor, name);
+        return undefined;
+      }
+      if (isLinstorError(error, 997)) return undefined;
+      throw error;
+    }
+  });
+  if (!done) throw isLinstorError(last, 997) ? await heldBy(linstor, name, last) : last;
+  if (!done.away) return { state: 'gone' };
+  ctx.log.warn(`resource ${name} is marked for deletion; LINSTOR removes it when its satellites are back`);
+  return { state: 'pending' };
+}
+
+async function removeSnapshots(linstor: Linstor, name: ResourceName): Promise<void> {
+  const snapshots = await linstor.snapshots({ names: [name] });
+  // Newest first: ZFS snapshots may depend on older ones.
+  for (const snapshot of [...snapshots].sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0))) {
+    await linstor.deleteSnapshot(name, snapshot.name);
+  }
+}
+
+async function heldBy(linstor: Linstor, name: ResourceName, cause: unknown): Promise<DriverError> {
+  const holders = (await linstor.resources({ names: [name] })).filter((resource) => resource.inUse).map((resource) => resource.node);
+  return new DriverError('LINSTOR_IN_USE', `resource ${name} is in use${holders.length > 0 ? ` on ${holders.join(', ')}` : ''}`, { cause });
+}

@@ -1,0 +1,72 @@
+import type { LayerKind, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+
+/** Pure readings of the resource view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3). */
+
+const has = (resource: Resource, flag: string): boolean => resource.flags.includes(flag);
+
+export const isDeleting = (resource: Resource): boolean => has(resource, 'DELETE') || has(resource, 'DRBD_DELETE');
+export const isTieBreaker = (resource: Resource): boolean => has(resource, 'TIE_BREAKER');
+export const isDiskless = (resource: Resource): boolean =>
+  has(resource, 'DISKLESS') || has(resource, 'DRBD_DISKLESS') || has(resource, 'NVME_INITIATOR') || has(resource, 'EBS_INITIATOR');
+export const isInactive = (resource: Resource): boolean => has(resource, 'INACTIVE') || has(resource, 'EVICTED');
+
+/** Holds data and is meant to: with a disk, not deleting, not inactive or evicted. */
+export const isDiskful = (resource: Resource): boolean =>
+  !isDiskless(resource) && !isDeleting(resource) && !isInactive(resource) && resource.volumes.length > 0;
+
+/** A replica whose disk can be read now: satellite online and, with DRBD, UpToDate. */
+export function isReadable(resource: Resource): boolean {
+  if (!isDiskful(resource) || !resource.stateKnown) return false;
+  const state = resource.volumes[0]?.diskState;
+  return state === undefined || state === '' || state === '[]' || state === 'UpToDate';
+}
+
+/** Counts as "the disk is on that host": tie-breakers and what is being deleted do not. */
+export const isAttached = (resource: Resource): boolean =>
+  !isDeleting(resource) && !isTieBreaker(resource) && !isInactive(resource);
+
+/** Layers that let a node without the disk use the resource. */
+export const hasNetworkLayer = (layers: readonly LayerKind[]): boolean => layers.includes('DRBD') || layers.includes('NVME');
+
+export const replicasOf = (view: readonly Resource[], name: ResourceName): Resource[] =>
+  view.filter((resource) => sameName(resource.name, name));
+
+/** LINSTOR compares names without case (linstor-behaviour §1.2). */
+export const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+export const onNode = (replicas: readonly Resource[], node: NodeName): Resource | undefined =>
+  replicas.find((resource) => sameName(resource.node, node));
+
+/** Layer stack of a resource: that of a replica with a disk, top-most first. */
+export function layersOf(replicas: readonly Resource[]): readonly LayerKind[] {
+  return (replicas.find(isDiskful) ?? replicas[0])?.layers ?? [];
+}
+
+/**
+ * Is a newly made volume of these replicas known to read as zeroes? Only thin pools promise it, and only where no
+ * layer in between transforms the data; the weakest replica decides (design rule 5).
+ */
+export function readsZeroWhenNew(replicas: readonly Resource[]): boolean {
+  const diskful = replicas.filter(isDiskful);
+  return (
+    diskful.length > 0 &&
+    diskful.every(
+      (resource) =>
+        resource.layers.every((layer) => layer === 'DRBD' || layer === 'STORAGE' || layer === 'NVME') &&
+        resource.volumes.every((volume) => thinProviders.has(volume.provider)),
+    )
+  );
+}
+
+const thinProviders: ReadonlySet<string> = new Set(['LVM_THIN', 'ZFS_THIN', 'FILE_THIN', 'STORAGE_SPACES_THIN']);
+
+/** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
+export function devicePaths(replica: Resource): string[] {
+  const paths: string[] = [];
+  if (replica.layers[0] === 'DRBD') paths.push(byResPath(replica.name));
+  const reported = replica.volumes[0]?.devicePath;
+  if (reported) paths.push(reported);
+  return paths;
+}
+
+export const byResPath = (name: ResourceName): string => `/dev/drbd/by-res/${name}/0`;

@@ -1,0 +1,72 @@
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import { isLinstorError } from '../linstor/error.ts';
+import type { Linstor, NodeName, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import { sameName } from './replicas.ts';
+import { poll } from './wait.ts';
+
+/** LINSTOR gives a snapshot two minutes itself (linstor-behaviour §3.12). */
+const snapshotTimeoutMs = 130_000;
+
+export const isUsable = (snapshot: Snapshot): boolean => snapshot.flags.includes('SUCCESSFUL') && !snapshot.flags.includes('DELETE');
+
+export async function findSnapshot(linstor: Linstor, resource: ResourceName, name: string): Promise<Snapshot | undefined> {
+  const all = await linstor.snapshots({ names: [resource] });
+  return all.find((snapshot) => sameName(snapshot.resource, resource) && sameName(snapshot.name, name));
+}
+
+export interface SnapshotOptions {
+  readonly nodes?: readonly NodeName[];
+  /**
+   * What a snapshot of that name means: `replace` – a leftover of an earlier try; take a new one (OpenNebula's
+   * snapshot ids only grow while their list lives, contract §3.4).
+   */
+  readonly existing?: 'replace' | 'fail';
+}
+
+/**
+ * Takes a snapshot and leaves its removal on the undo stack. A resource that is still syncing is waited for.
+ * Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
+ */
+export async function takeSnapshot(ctx: Pick<Context, 'clock' | 'undo' | 'log'>, linstor: Linstor, resource: ResourceName, name: string, options: SnapshotOptions = {}): Promise<void> {
+  const forget = ctx.undo.push(`delete snapshot ${name} of ${resource}`, () => linstor.deleteSnapshot(resource, name));
+  let replaced = false;
+  let last: unknown;
+  const done = await poll(ctx.clock, snapshotTimeoutMs, async () => {
+    try {
+      await linstor.createSnapshot(resource, name, options.nodes ? { nodes: options.nodes } : {});
+      return true;
+    } catch (error) {
+      last = error;
+      if (isLinstorError(error, 514) && options.existing !== 'fail' && !replaced) {
+        ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
+        await linstor.deleteSnapshot(resource, name);
+        replaced = true;
+        return undefined;
+      }
+      // 979/974: a replica is still syncing; 971: a rollback is running.
+      if (isLinstorError(error, 979, 974, 971)) return undefined;
+      if (isLinstorError(error, 514)) forget();
+      // A failed try leaves a definition that blocks the name and the resource’s deletion (linstor-behaviour §3.12).
+      throw error;
+    }
+  });
+  if (!done) throw last;
+  return;
+}
+
+/** Deleting a snapshot that is not there succeeds. */
+export async function dropSnapshot(ctx: Pick<Context, 'log'>, linstor: Linstor, resource: ResourceName, name: string): Promise<void> {
+  const outcome = await linstor.deleteSnapshot(resource, name);
+  if (outcome.satelliteAway) ctx.log.warn(`a satellite is away: its part of snapshot ${name} of ${resource} goes when it is back`);
+}
+
+/** Throws SNAPSHOT when it is missing or not usable. */
+export async function requireSnapshot(linstor: Linstor, resource: ResourceName, name: string): Promise<Snapshot> {
+  const snapshot = await findSnapshot(linstor, resource, name);
+  if (!snapshot) throw new DriverError('SNAPSHOT', `resource ${resource} has no snapshot ${name}`);
+  if (!isUsable(snapshot)) {
+    throw new DriverError('SNAPSHOT', `snapshot ${name} of ${resource} is not usable (${snapshot.flags.join(', ') || 'incomplete'})`);
+  }
+  return snapshot;
+}
