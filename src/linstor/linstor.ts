@@ -51,9 +51,19 @@ export interface Capabilities {
 }
 
 export type ConnectionStatus =
-  | 'OFFLINE' | 'CONNECTED' | 'ONLINE' | 'VERSION_MISMATCH' | 'FULL_SYNC_FAILED' | 'AUTHENTICATION_ERROR'
-  | 'UNKNOWN' | 'HOSTNAME_MISMATCH' | 'OTHER_CONTROLLER' | 'AUTHENTICATED' | 'NO_STLT_CONN'
-  | 'MISSING_EXT_TOOLS' | 'DUPLICATE_UNAME';
+  | 'OFFLINE'
+  | 'CONNECTED'
+  | 'ONLINE'
+  | 'VERSION_MISMATCH'
+  | 'FULL_SYNC_FAILED'
+  | 'AUTHENTICATION_ERROR'
+  | 'UNKNOWN'
+  | 'HOSTNAME_MISMATCH'
+  | 'OTHER_CONTROLLER'
+  | 'AUTHENTICATED'
+  | 'NO_STLT_CONN'
+  | 'MISSING_EXT_TOOLS'
+  | 'DUPLICATE_UNAME';
 
 export interface Node {
   readonly name: NodeName;
@@ -208,14 +218,21 @@ export interface Linstor {
   capabilities(): Promise<Capabilities>;
 
   nodes(): Promise<Node[]>;
-  storagePools(query?: { nodes?: readonly NodeName[]; pools?: readonly string[]; cached?: boolean }): Promise<StoragePool[]>;
+  storagePools(query?: {
+    nodes?: readonly NodeName[];
+    pools?: readonly string[];
+    cached?: boolean;
+  }): Promise<StoragePool[]>;
   resourceGroup(name: string): Promise<ResourceGroup | undefined>;
   resourceGroups(): Promise<ResourceGroup[]>;
   /** `undefined` when the group does not exist. Throws LINSTOR_UNSUPPORTED below REST 1.17. */
   sizeInfo(group: string, filter?: PlacementFilter): Promise<SizeInfo | undefined>;
 
   /** With their volume definitions. `props` items are `KEY` or `KEY=VALUE`; all must match. */
-  definitions(query?: { names?: readonly ResourceName[]; props?: readonly string[] }): Promise<ResourceDefinition[]>;
+  definitions(query?: {
+    names?: readonly ResourceName[];
+    props?: readonly string[];
+  }): Promise<ResourceDefinition[]>;
   /** The resource view. A resource without volumes is hidden in it. */
   resources(query?: { names?: readonly ResourceName[]; nodes?: readonly NodeName[] }): Promise<Resource[]>;
   snapshots(query?: { names?: readonly ResourceName[] }): Promise<Snapshot[]>;
@@ -227,25 +244,55 @@ export interface Linstor {
   /** Never checks for shrinking or space: the caller does (linstor-behaviour §3.8). */
   resizeVolume(name: ResourceName, number: number, sizeKib: KiB): Promise<Outcome>;
 
-  spawn(group: string, name: ResourceName, sizesKib: readonly KiB[], options?: { filter?: PlacementFilter; definitionsOnly?: boolean; props?: Readonly<Record<string, string>> }): Promise<Outcome>;
+  spawn(
+    group: string,
+    name: ResourceName,
+    sizesKib: readonly KiB[],
+    options?: {
+      filter?: PlacementFilter;
+      definitionsOnly?: boolean;
+      props?: Readonly<Record<string, string>>;
+    },
+  ): Promise<Outcome>;
   place(name: ResourceName, filter: PlacementFilter): Promise<Outcome>;
   /** Diskful unless `diskless`. `pool` is the storage pool (or the diskless pool). */
-  createResource(name: ResourceName, node: NodeName, options?: { pool?: string; diskless?: boolean; layers?: readonly LayerKind[] }): Promise<Outcome>;
-  makeAvailable(name: ResourceName, node: NodeName, options?: { diskful?: boolean; manageDualPrimary?: boolean }): Promise<Outcome>;
+  createResource(
+    name: ResourceName,
+    node: NodeName,
+    options?: { pool?: string; diskless?: boolean; layers?: readonly LayerKind[] },
+  ): Promise<Outcome>;
+  makeAvailable(
+    name: ResourceName,
+    node: NodeName,
+    options?: { diskful?: boolean; manageDualPrimary?: boolean },
+  ): Promise<Outcome>;
   /** Undo of make-available; needs `managedDualPrimary`. */
   unmakeAvailable(name: ResourceName, node: NodeName): Promise<Outcome>;
   /** Keeps tie-breakers where the controller can. */
   deleteResource(name: ResourceName, node: NodeName): Promise<Outcome>;
   /** `pool` given: make it diskful there. Absent: make it diskless. */
-  toggleDisk(name: ResourceName, node: NodeName, options: { pool?: string; diskless?: boolean }): Promise<Outcome>;
+  toggleDisk(
+    name: ResourceName,
+    node: NodeName,
+    options: { pool?: string; diskless?: boolean },
+  ): Promise<Outcome>;
 
-  createSnapshot(name: ResourceName, snapshot: string, options?: { nodes?: readonly NodeName[] }): Promise<Outcome>;
+  createSnapshot(
+    name: ResourceName,
+    snapshot: string,
+    options?: { nodes?: readonly NodeName[] },
+  ): Promise<Outcome>;
   /** One consistency point over several resources (REST 1.18). */
   createSnapshots(list: readonly { resource: ResourceName; snapshot: string }[]): Promise<Outcome>;
   deleteSnapshot(name: ResourceName, snapshot: string): Promise<Outcome>;
   rollback(name: ResourceName, snapshot: string): Promise<Outcome>;
   restoreVolumes(from: ResourceName, snapshot: string, to: ResourceName): Promise<Outcome>;
-  restoreResources(from: ResourceName, snapshot: string, to: ResourceName, options?: { nodes?: readonly NodeName[]; poolRename?: Readonly<Record<string, string>> }): Promise<Outcome>;
+  restoreResources(
+    from: ResourceName,
+    snapshot: string,
+    to: ResourceName,
+    options?: { nodes?: readonly NodeName[]; poolRename?: Readonly<Record<string, string>> },
+  ): Promise<Outcome>;
 
   /** Returns when the copy has started; poll `cloneStatus`. */
   clone(source: ResourceName, target: ResourceName, spec?: CloneSpec): Promise<Outcome>;

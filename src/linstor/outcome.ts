@@ -35,7 +35,8 @@ export class Outcome {
   has(severity: Severity, ...codes: readonly number[]): boolean {
     return this.entries.some(
       (entry) =>
-        severityOf(entry.retCode) === severity && (codes.length === 0 || codes.includes(codeOf(entry.retCode))),
+        severityOf(entry.retCode) === severity &&
+        (codes.length === 0 || codes.includes(codeOf(entry.retCode))),
     );
   }
 

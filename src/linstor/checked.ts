@@ -1,0 +1,15 @@
+import type { z } from 'zod';
+import { DriverError } from '../errors.ts';
+import type { Json } from './json.ts';
+
+/** @throws LINSTOR_REPLY naming the first place that is not as expected */
+export function checked<T extends z.ZodType>(schema: T, raw: Json, what: string): z.output<T> {
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const where = issue === undefined || issue.path.length === 0 ? 'as a whole' : `at ${issue.path.join('.')}`;
+  throw new DriverError(
+    'LINSTOR_REPLY',
+    `${what}: the answer is not as expected ${where}: ${issue?.message ?? ''}`,
+  );
+}

@@ -1,0 +1,213 @@
+import { DriverError } from '../errors.ts';
+import type { ControllerSettings } from '../opennebula/settings.ts';
+import { type ClientResult, type RunClient, runClient } from './cli-run.ts';
+import { clientForm, parseControllers } from './controllers.ts';
+import { refusal, toEntries, toOutcome } from './entries.ts';
+import type { CallHook, LinstorHooks } from './hooks.ts';
+import { type Deadlines, defaultDeadlines } from './http.ts';
+import { describeText, type Json, parseReply } from './json.ts';
+import type { Outcome } from './outcome.ts';
+import { ReplyLost } from './reply-lost.ts';
+import { loadTls, usesTlsFiles } from './tls.ts';
+
+const connectExit = 20;
+const timeoutExit = 21;
+const usageExit = 2;
+
+/** Last line of what a person would read; colours removed (the client colours clone errors even into a pipe). */
+function lastLine(stderr: string): string {
+  const plain = stderr.replaceAll(/\u001b\[[0-9;]*m/g, '');
+  return plain.trim().split('\n').at(-1)?.trim() ?? '';
+}
+
+/**
+ * Global options for every call.
+ *
+ * With controllers configured, the client's own configuration is shut out: an `output-version` or `verbose` in it
+ * would change what is printed, and LS_CONTROLLERS in the environment is appended to `--controllers` and silently
+ * rescues a wrong value (linstor-behaviour §8). Without controllers the client is left to its own configuration:
+ * that is the site which reaches the controller only through its configured client.
+ */
+function globalOptions(settings: ControllerSettings): string[] {
+  const options = ['-m', '--output-version', 'v1', '--no-color'];
+  if (settings.controllers.length === 0) return options;
+  const controllers = parseControllers(settings.controllers, usesTlsFiles(settings));
+  options.push('--disable-config', '--controllers', controllers.map(clientForm).join(','));
+  if (settings.certFile) options.push('--certfile', settings.certFile);
+  if (settings.keyFile) options.push('--keyfile', settings.keyFile);
+  if (settings.caFile) options.push('--cafile', settings.caFile);
+  if (settings.username && controllers.some((one) => one.scheme === 'http'))
+    options.push('--allow-insecure-auth');
+  return options;
+}
+
+/** Credentials go by environment: arguments can be read by everybody on the machine. */
+function environment(
+  settings: ControllerSettings,
+  own: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const configured = settings.controllers.length > 0;
+  const foreign = (name: string) =>
+    name === 'LS_OUTPUT_VERSION' ||
+    (configured && (name === 'LS_CONTROLLERS' || name.startsWith('LS_CLIENT_')));
+  const kept = Object.entries(own).flatMap(([name, value]) =>
+    value === undefined || foreign(name) ? [] : [[name, value] as const],
+  );
+  return {
+    ...Object.fromEntries(kept),
+    ...(configured && settings.username ? { LS_CLIENT_USER: settings.username } : {}),
+    // An empty one would reach the client as an option without a value.
+    ...(configured && settings.password ? { LS_CLIENT_PASSWORD: settings.password } : {}),
+    PYTHONUTF8: '1',
+  };
+}
+
+export interface ClientCall {
+  /** Changes something: a lost answer is then a ReplyLost. */
+  readonly write: boolean;
+  /** What the option is for, when older clients do not know it: exit 2 is then LINSTOR_UNSUPPORTED. */
+  readonly newOption?: string;
+}
+
+/** Runs LINBIT's client and reads its answers (linstor-behaviour §4.1, §4.2). */
+export class CliClient {
+  readonly #command: string;
+  readonly #options: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #deadlines: Deadlines;
+  readonly #run: RunClient;
+  readonly #call: CallHook;
+  readonly #signal: AbortSignal | undefined;
+  #checkTls: (() => void) | undefined;
+
+  /** @throws BAD_ATTRIBUTE for controllers that are none; LINSTOR_UNSUPPORTED for a token, which the client cannot be given */
+  constructor(settings: ControllerSettings, hooks: LinstorHooks = {}) {
+    if (settings.token) {
+      throw new DriverError('LINSTOR_UNSUPPORTED', 'a token cannot be handed to the LINSTOR client', {
+        remedy: 'set TRANSPORT=rest, or let the client find its token itself',
+      });
+    }
+    this.#command = settings.linstorCommand;
+    this.#options = globalOptions(settings);
+    this.#env = environment(settings, hooks.env ?? process.env);
+    this.#deadlines = { ...defaultDeadlines, ...hooks.deadlines };
+    this.#run = hooks.run ?? runClient;
+    this.#call = hooks.onCall ?? (() => undefined);
+    this.#signal = hooks.signal;
+    // The client's own word for a missing file is a Python traceback without the file's name.
+    this.#checkTls = usesTlsFiles(settings) ? () => void loadTls(settings) : undefined;
+  }
+
+  /** A reading command's document, taken out of the list around it. `[[…]]` is one reply. @throws LinstorError, transport errors */
+  async read(args: readonly string[]): Promise<Json> {
+    const what = describe(args);
+    const raw = await this.#json(args, what, { write: false });
+    const entries = toEntries(raw);
+    if (entries !== undefined && entries.length > 0) throw refusal(what, entries, 0);
+    return Array.isArray(raw) ? ((raw[0] as Json | undefined) ?? []) : raw;
+  }
+
+  async write(args: readonly string[], call: Partial<ClientCall> = {}): Promise<Outcome> {
+    const what = describe(args);
+    return toOutcome(what, await this.#json(args, what, { write: true, ...call }), 0);
+  }
+
+  async #json(args: readonly string[], what: string, call: ClientCall): Promise<Json> {
+    const result = await this.#execute(args, what, call.write);
+    if (result.timedOut || result.exitCode === timeoutExit) throw lost(what, call, 'no answer in time');
+    // Errors of LINSTOR come with exit 0 and as JSON; JSON with another exit is from a wait after the call.
+    if (result.stdout.trim() !== '' && result.exitCode !== usageExit) return this.#parse(result, what, call);
+    throw exitError(this.#command, what, result, call);
+  }
+
+  #parse(result: ClientResult, what: string, call: ClientCall): Json {
+    try {
+      return parseReply(result.stdout, what);
+    } catch (cause) {
+      if (!call.write) throw cause;
+      throw new ReplyLost(what, describeText(result.stdout), { code: 'LINSTOR_REPLY', cause });
+    }
+  }
+
+  async #execute(args: readonly string[], what: string, write: boolean): Promise<ClientResult> {
+    this.#checkTls?.();
+    this.#checkTls = undefined;
+    const limit = write ? this.#deadlines.write : this.#deadlines.read;
+    const seconds = String(Math.max(1, Math.ceil(limit / 1000)));
+    const started = performance.now();
+    const result = await this.#run([this.#command, ...this.#options, '--timeout', seconds, ...args], {
+      env: this.#env,
+      // The client's own limit is for one connection; ours is for the process.
+      timeoutMs: limit + this.#deadlines.connect,
+      ...(this.#signal ? { signal: this.#signal } : {}),
+    });
+    const outcome = result.timedOut ? 'no answer in time' : `exit ${result.exitCode}`;
+    this.#call({
+      kind: 'linstor',
+      target: this.#command,
+      verb: what,
+      ms: performance.now() - started,
+      outcome,
+    });
+    if (this.#signal?.aborted) throw new DriverError('INTERRUPTED', `${what} was stopped`);
+    return result;
+  }
+}
+
+function describe(args: readonly string[]): string {
+  return `linstor ${args.join(' ')}`;
+}
+
+function lost(what: string, call: ClientCall, why: string): DriverError {
+  return call.write ? new ReplyLost(what, why) : new DriverError('LINSTOR_TIMEOUT', `${what}: ${why}`);
+}
+
+/** Exit codes of the client, where nothing was printed to decide by. */
+function exitError(command: string, what: string, result: ClientResult, call: ClientCall): DriverError {
+  const line = lastLine(result.stderr);
+  const details = line ? [line] : [];
+  if (result.exitCode === connectExit) return connectError(what, result.stderr, details, call);
+  if (result.exitCode === usageExit) {
+    if (call.newOption) {
+      return new DriverError(
+        'LINSTOR_UNSUPPORTED',
+        `${what}: this LINSTOR client cannot do ${call.newOption}`,
+        {
+          details,
+          remedy: 'update linstor-client, or set TRANSPORT=rest',
+        },
+      );
+    }
+    return new DriverError('LINSTOR_CLIENT', `${command} does not take the arguments of ${what}`, {
+      details,
+      remedy: 'update linstor-client, or set TRANSPORT=rest',
+    });
+  }
+  if (result.exitCode === 0 && !call.write)
+    return new DriverError('LINSTOR_REPLY', `${what} printed nothing`, { details });
+  if (/not supported/i.test(line)) return new DriverError('LINSTOR_UNSUPPORTED', `${what}: ${line}`);
+  if (call.write)
+    return new ReplyLost(what, `the client ended with exit code ${result.exitCode} (${line})`, {
+      code: 'LINSTOR_REPLY',
+    });
+  return new DriverError('LINSTOR_REPLY', `${what} ended with exit code ${result.exitCode}`, { details });
+}
+
+function connectError(
+  what: string,
+  stderr: string,
+  details: readonly string[],
+  call: ClientCall,
+): DriverError {
+  if (/\bSSL\b|certificate/i.test(stderr))
+    return new DriverError('LINSTOR_TLS', `${what}: TLS failed`, { details });
+  const neverSent = /unable to connect/i.test(stderr);
+  if (call.write && !neverSent) return new ReplyLost(what, details[0] ?? 'the connection was lost');
+  const lines = stderr
+    .replaceAll(/\u001b\[[0-9;]*m/g, '')
+    .split('\n')
+    .map((text) => text.trim());
+  return new DriverError('LINSTOR_UNREACHABLE', `${what}: no LINSTOR controller can be reached`, {
+    details: lines.filter((text) => text !== ''),
+  });
+}

@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { ControllerSettings } from '../opennebula/settings.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+export type ClientSettings = Partial<
+  Pick<
+    ControllerSettings,
+    'controllers' | 'certFile' | 'keyFile' | 'caFile' | 'token' | 'username' | 'password'
+  >
+>;
+type Section = Readonly<Record<string, string>>;
+
+export interface ClientConfigSources {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly home?: string;
+  /** Root of /etc and /var, for tests. */
+  readonly root?: string;
+  /** A file that is there and cannot be read: the settings then come from elsewhere, which somebody should know. */
+  readonly onProblem?: (message: string) => void;
+}
+
+function readText(path: string, onProblem: ((message: string) => void) | undefined): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') onProblem?.(`${path} cannot be read (${code})`);
+    return undefined;
+  }
+}
+
+/** `[global]` of an INI file as Python's configparser reads it; `undefined` when it has no such section. */
+export function parseGlobalSection(text: string): Section | undefined {
+  let section: Record<string, string> | undefined;
+  let inside = false;
+  for (const raw of text.split('\n')) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
+    const header = /^\[([^\]]+)\]$/.exec(line);
+    if (header) inside = header[1] === 'global';
+    if (inside) section ??= {};
+    const pair = /^([^=:]+?)\s*[=:]\s*(.*)$/.exec(line);
+    if (inside && section && pair?.[1] !== undefined && !header)
+      section[pair[1].toLowerCase()] = pair[2] ?? '';
+  }
+  return section;
+}
+
+/** The files in the order of LINBIT's client: a later section replaces an earlier one as a whole (linstor-behaviour §8). */
+function readFiles(sources: ClientConfigSources): Section {
+  const root = sources.root ?? '/';
+  const folder = join(root, 'etc/linstor/linstor-client.d');
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder)
+      .filter((name) => name.endsWith('.conf'))
+      .sort();
+  } catch {
+    // Usually there is none.
+  }
+  const read = (path: string) => readText(path, sources.onProblem);
+  const own = read(join(sources.home ?? homedir(), '.config/linstor/linstor-client.conf'));
+  const last = own ?? read(join(root, 'etc/linstor/linstor-client.conf'));
+  const texts = [...names.map((name) => read(join(folder, name))), last];
+  const sections = texts
+    .map((text) => (text === undefined ? undefined : parseGlobalSection(text)))
+    .filter((section) => section !== undefined);
+  return sections.at(-1) ?? {};
+}
+
+/** First that is set and not empty. */
+function first(...values: readonly (string | undefined)[]): string | undefined {
+  return values.find((value) => value !== undefined && value !== '');
+}
+
+function token(
+  env: Readonly<Record<string, string | undefined>>,
+  sources: ClientConfigSources,
+): string | undefined {
+  const file = env['LS_BEARER_TOKEN_FILE'];
+  if (file) return first(readText(file, sources.onProblem)?.trim());
+  const text = readText(join(sources.root ?? '/', 'var/lib/linstor.d/auth.json'), undefined);
+  return text === undefined ? undefined : first(/"token"\s*:\s*"([^"]+)"/.exec(text)?.[1]);
+}
+
+/**
+ * How LINSTOR's own clients on this machine reach the controller: the default where the datastore says nothing.
+ * Environment before files; the names are those of LINBIT's Python client, of golinstor, and of this driver's
+ * datastore attributes (linstor-behaviour §8).
+ */
+export function clientSettings(sources: ClientConfigSources = {}): ClientSettings {
+  const env = sources.env ?? process.env;
+  const file = readFiles(sources);
+  const option = (name: string) => first(env[`LS_CLIENT_${name.toUpperCase()}`], file[name]);
+  const controllers = first(env['LS_CONTROLLERS'], option('controllers'));
+  const fields: Mutable<{ [K in keyof ClientSettings]: ClientSettings[K] | undefined }> = {
+    controllers: controllers
+      ?.split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
+    certFile: first(env['LS_CERTFILE'], env['LS_USER_CERTIFICATE_FILE'], option('certfile')),
+    keyFile: first(env['LS_KEYFILE'], env['LS_USER_KEY_FILE'], option('keyfile')),
+    caFile: first(env['LS_CAFILE'], env['LS_ROOT_CA_FILE'], option('cafile')),
+    username: first(env['LS_USERNAME'], option('user')),
+    password: first(env['LS_PASSWORD'], option('password')),
+    token: token(env, sources),
+  };
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as ClientSettings;
+}

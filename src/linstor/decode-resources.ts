@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { kib } from '../units.ts';
+import { checked } from './checked.ts';
+import type { Json } from './json.ts';
+import type {
+  CloneStatus,
+  LayerKind,
+  Resource,
+  ResourceDefinition,
+  ResourceVolume,
+  Snapshot,
+} from './linstor.ts';
+import * as schema from './schema.ts';
+
+export function decodeDefinitions(raw: Json, what: string): ResourceDefinition[] {
+  return checked(z.array(schema.resourceDefinition), raw, what).map((definition) => ({
+    name: definition.name,
+    group: definition.resource_group_name || 'DfltRscGrp',
+    flags: definition.flags,
+    props: definition.props,
+    layers: definition.layer_data.map((layer) => layer.type as LayerKind),
+    volumes: definition.volume_definitions.map((volume) => ({
+      number: volume.volume_number,
+      sizeKib: kib(volume.size_kib),
+      flags: volume.flags,
+      props: volume.props,
+    })),
+  }));
+}
+
+/** The branch that carries the data; `.meta`, `.cache` are side branches with a suffix of their own. */
+function dataChild(layer: schema.RawLayer): schema.RawLayer | undefined {
+  const children = layer.children ?? [];
+  return children.find((child) => !child.resource_name_suffix) ?? children[0];
+}
+
+function layerStack(top: schema.RawLayer | null | undefined): schema.RawLayer[] {
+  const stack: schema.RawLayer[] = [];
+  for (let layer = top ?? undefined; layer !== undefined; layer = dataChild(layer)) stack.push(layer);
+  return stack;
+}
+
+type RawResource = z.output<typeof schema.resource>;
+
+function toVolume(raw: RawResource['volumes'][number]): ResourceVolume {
+  const allocated = raw.allocated_size_kib;
+  return {
+    number: raw.volume_number,
+    pool: raw.storage_pool_name ?? '',
+    provider: raw.provider_kind ?? '',
+    ...(raw.device_path ? { devicePath: raw.device_path } : {}),
+    // -1 stands for "not known yet" (made while the satellite was away).
+    ...(typeof allocated === 'number' && allocated >= 0 ? { allocatedKib: kib(allocated) } : {}),
+    ...(raw.state?.disk_state ? { diskState: raw.state.disk_state } : {}),
+  };
+}
+
+function toResource(raw: RawResource): Resource {
+  const stack = layerStack(raw.layer_object);
+  const drbd = stack.find((layer) => layer.type === 'DRBD')?.drbd;
+  const connections = Object.entries(drbd?.connections ?? {}).map(([node, link]) => [
+    node,
+    { connected: link.connected ?? false, message: link.message ?? '' },
+  ]);
+  return {
+    name: raw.name,
+    node: raw.node_name,
+    flags: raw.flags,
+    props: raw.props,
+    layers: stack.map((layer) => layer.type as LayerKind),
+    // Absent: the satellite is away. `{}`: it is there and has nothing to say (linstor-behaviour §4.2).
+    stateKnown: raw.state !== undefined && raw.state !== null,
+    ...(typeof raw.state?.in_use === 'boolean' ? { inUse: raw.state.in_use } : {}),
+    volumes: raw.volumes.map(toVolume),
+    ...(raw.create_timestamp ? { createdAt: raw.create_timestamp } : {}),
+    connections: Object.fromEntries(connections),
+    ...(typeof drbd?.may_promote === 'boolean' ? { mayPromote: drbd.may_promote } : {}),
+  };
+}
+
+export function decodeResources(raw: Json, what: string): Resource[] {
+  return checked(z.array(schema.resource), raw, what).map(toResource);
+}
+
+export function decodeSnapshots(raw: Json, what: string): Snapshot[] {
+  return checked(z.array(schema.snapshot), raw, what).map((snapshot) => {
+    const times = snapshot.snapshots.flatMap((part) => part.create_timestamp ?? []);
+    return {
+      name: snapshot.name,
+      resource: snapshot.resource_name,
+      nodes: snapshot.nodes,
+      flags: snapshot.flags,
+      volumes: snapshot.volume_definitions.map((volume) => ({
+        number: volume.volume_number,
+        sizeKib: kib(volume.size_kib),
+      })),
+      // `props` is the merge kept for old clients; servers may drop it, old ones have nothing else.
+      props: {
+        ...snapshot.resource_definition_props,
+        ...snapshot.snapshot_definition_props,
+        ...snapshot.props,
+      },
+      ...(times.length > 0 ? { createdAt: Math.max(...times) } : {}),
+    };
+  });
+}
+
+export function decodeCloneStatus(raw: Json, what: string): CloneStatus {
+  return checked(schema.cloneStatus, raw, what).status;
+}
+
+export function decodeSync(raw: Json, what: string): boolean {
+  return checked(schema.syncStatus, raw, what).synced_on_all;
+}

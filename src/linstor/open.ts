@@ -1,0 +1,13 @@
+import type { ControllerSettings } from '../opennebula/settings.ts';
+import { CliLinstor } from './cli.ts';
+import type { LinstorHooks } from './hooks.ts';
+import type { Linstor } from './linstor.ts';
+import { RestLinstor } from './rest.ts';
+
+/**
+ * The client for these settings. Makes no call yet.
+ * @throws BAD_ATTRIBUTE for controllers that are none, LINSTOR_UNSUPPORTED for settings that the transport cannot keep
+ */
+export function openLinstor(settings: ControllerSettings, hooks: LinstorHooks = {}): Linstor {
+  return settings.transport === 'cli' ? new CliLinstor(settings, hooks) : new RestLinstor(settings, hooks);
+}

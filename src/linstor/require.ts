@@ -1,0 +1,41 @@
+import { DriverError } from '../errors.ts';
+import type { Capabilities } from './linstor.ts';
+
+/** @throws LINSTOR_UNSUPPORTED saying what is missing and what there is */
+export function requireCapability(can: Capabilities, name: keyof Capabilities, what: string): void {
+  if (can[name]) return;
+  throw new DriverError(
+    'LINSTOR_UNSUPPORTED',
+    `${what} is not known to LINSTOR ${can.serverVersion} (REST ${can.restVersion})`,
+    {
+      remedy: 'update the LINSTOR controller',
+    },
+  );
+}
+
+/** What a clone asks for beyond name and source, checked before it is sent: LINSTOR never answers what it cannot parse. */
+export function requireClone(
+  can: Capabilities,
+  spec: { readonly layers?: readonly unknown[]; readonly group?: string; readonly props?: unknown },
+): void {
+  requireCapability(can, 'clone', 'cloning');
+  if (spec.layers?.length || spec.group)
+    requireCapability(can, 'cloneTarget', 'cloning into other layers or another group');
+  if (spec.props) requireCapability(can, 'cloneProps', 'cloning with other properties');
+}
+
+/** Names compare without case in LINSTOR (linstor-behaviour §1.2). */
+export function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+/** Keeps what `names` asks for; everything without it. */
+export function filterByName<T>(
+  items: readonly T[],
+  nameOf: (item: T) => string,
+  names: readonly string[] | undefined,
+): T[] {
+  if (names === undefined) return [...items];
+  const wanted = new Set(names.map((name) => name.toLowerCase()));
+  return items.filter((item) => wanted.has(nameOf(item).toLowerCase()));
+}

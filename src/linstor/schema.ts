@@ -1,0 +1,151 @@
+import { z } from 'zod';
+
+/*
+ * LINSTOR's documents, as far as they are read. Unknown fields are ignored; null, absent and empty are the same
+ * (linstor-behaviour §0.4). This module is loaded while the first answer is on its way: building schemas must
+ * not delay a call.
+ */
+
+/** KiB and the like. Only a DISKLESS pool reports more than a double holds (2^63-1): that is "no space of its own". */
+const integer = z.union([z.number(), z.bigint()]).nullish();
+const text = z.string().nullish();
+const flag = z.boolean().nullish();
+const texts = z
+  .array(z.string())
+  .nullish()
+  .transform((list) => list ?? []);
+const props = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+  .nullish()
+  .transform((map) =>
+    Object.fromEntries(
+      Object.entries(map ?? {}).flatMap(([key, value]) => (value === null ? [] : [[key, String(value)]])),
+    ),
+  );
+
+function listOf<T extends z.ZodType>(item: T) {
+  return z
+    .array(item)
+    .nullish()
+    .transform((list) => list ?? []);
+}
+
+const entryMessage = z.object({ message: text });
+
+export const node = z.object({
+  name: z.string(),
+  type: text,
+  props,
+  flags: texts,
+  net_interfaces: listOf(z.object({ address: text })),
+  connection_status: text,
+  storage_providers: texts,
+  resource_layers: texts,
+});
+
+export const storagePool = z.object({
+  storage_pool_name: z.string(),
+  node_name: z.string(),
+  provider_kind: z.string(),
+  props,
+  free_capacity: integer,
+  total_capacity: integer,
+  free_space_mgr_name: text,
+  supports_snapshots: flag,
+  static_traits: props,
+  reports: listOf(entryMessage),
+});
+
+const selectFilter = z.object({
+  place_count: z.number().nullish(),
+  node_name_list: texts,
+  storage_pool: text,
+  storage_pool_list: texts,
+  storage_pool_diskless_list: texts,
+  not_place_with_rsc: texts,
+  not_place_with_rsc_regex: text,
+  replicas_on_same: texts,
+  replicas_on_different: texts,
+  layer_stack: texts,
+  provider_list: texts,
+});
+
+export const resourceGroup = z.object({
+  name: z.string(),
+  description: text,
+  props,
+  select_filter: selectFilter.nullish(),
+});
+
+export const spaceInfo = z.object({
+  max_vlm_size_in_kib: z.number().nullish(),
+  available_size_in_kib: z.number().nullish(),
+  capacity_in_kib: z.number().nullish(),
+});
+
+const layerData = listOf(z.object({ type: z.string() }));
+
+export const resourceDefinition = z.object({
+  name: z.string(),
+  resource_group_name: text,
+  props,
+  flags: texts,
+  layer_data: layerData,
+  volume_definitions: listOf(
+    z.object({ volume_number: z.number(), size_kib: z.number(), flags: texts, props }),
+  ),
+});
+
+const layerObject = z.object({
+  type: z.string(),
+  resource_name_suffix: text,
+  drbd: z
+    .object({
+      connections: z.record(z.string(), z.object({ connected: flag, message: text })).nullish(),
+      may_promote: flag,
+    })
+    .nullish(),
+  get children() {
+    return z.array(layerObject).nullish();
+  },
+});
+
+export const resource = z.object({
+  name: z.string(),
+  node_name: z.string(),
+  props,
+  flags: texts,
+  layer_object: layerObject.nullish(),
+  state: z.object({ in_use: flag }).nullish(),
+  create_timestamp: z.number().nullish(),
+  volumes: listOf(
+    z.object({
+      volume_number: z.number(),
+      storage_pool_name: text,
+      provider_kind: text,
+      device_path: text,
+      allocated_size_kib: z.number().nullish(),
+      state: z.object({ disk_state: text }).nullish(),
+    }),
+  ),
+});
+
+export const snapshot = z.object({
+  name: z.string(),
+  resource_name: z.string(),
+  nodes: texts,
+  props,
+  snapshot_definition_props: props,
+  resource_definition_props: props,
+  flags: texts,
+  volume_definitions: listOf(z.object({ volume_number: z.number(), size_kib: z.number() })),
+  snapshots: listOf(z.object({ create_timestamp: z.number().nullish() })),
+});
+
+export const version = z.object({ version: z.string(), rest_api_version: z.string() });
+export const cloneStatus = z.object({ status: z.enum(['CLONING', 'COMPLETE', 'FAILED']) });
+export const syncStatus = z.object({ synced_on_all: z.boolean() });
+export const passphraseStatus = z.object({ status: z.enum(['unset', 'locked', 'unlocked']) });
+export const properties = props;
+
+export type RawLayer = z.output<typeof layerObject>;
