@@ -1,0 +1,154 @@
+import { isDriverError } from '../errors.ts';
+import { parseController } from '../linstor/controllers.ts';
+import type { LayerKind } from '../linstor/linstor.ts';
+
+/** What an attribute's value may be: how it is read, and how that is told to a person. */
+export interface Kind<T> {
+  /** Completes the sentence “allowed: …”. */
+  readonly allowed: string;
+  /** Undefined: the value is wrong. Never called with a blank value. */
+  readonly parse: (value: string) => T | undefined;
+}
+
+export const yesNo: Kind<boolean> = {
+  allowed: 'yes or no',
+  parse: (value) => {
+    if (/^(yes|true|on|1)$/i.test(value)) return true;
+    return /^(no|false|off|0)$/i.test(value) ? false : undefined;
+  },
+};
+
+export function choice<T extends string>(...words: readonly T[]): Kind<T> {
+  return { allowed: words.join(', '), parse: (value) => words.find((word) => word === value.toLowerCase()) };
+}
+
+export function wholeNumber(min: number, max: number): Kind<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}`,
+    parse: (value) => {
+      const number = /^\d{1,6}$/.test(value) ? Number(value) : Number.NaN;
+      return number >= min && number <= max ? number : undefined;
+    },
+  };
+}
+
+export function matching(pattern: RegExp, allowed: string): Kind<string> {
+  return { allowed, parse: (value) => (pattern.test(value) ? value : undefined) };
+}
+
+/** Separated by blanks or commas. One wrong item makes the value wrong. */
+export function listOf<T>(item: Kind<T>): Kind<readonly T[]> {
+  return {
+    allowed: `a list, separated by blanks or commas, of: ${item.allowed}`,
+    parse: (value) => {
+      const items = value
+        .split(/[\s,]+/)
+        .filter(Boolean)
+        .map(item.parse);
+      return items.length > 0 && items.every((one) => one !== undefined) ? (items as T[]) : undefined;
+    },
+  };
+}
+
+/** One of a closed set, in any case. */
+export function word<T extends string>(words: readonly T[]): Kind<T> {
+  return { allowed: words.join(', '), parse: (value) => words.find((one) => one === value.toUpperCase()) };
+}
+
+/** A value that becomes an argument must not look like an option. */
+export const hostName = matching(
+  /^[A-Za-z0-9_[][A-Za-z0-9_.:@%[\]-]{0,254}$/,
+  'a host name (letters, digits, “.”, “_”, “-”; not beginning with “-”)',
+);
+
+/** linstor-behaviour §1.2. */
+export const nodeName = matching(/^[A-Za-z0-9][A-Za-z0-9.-]{0,253}[A-Za-z0-9]$/, 'a LINSTOR node name');
+export const objectName = matching(
+  /^[A-Za-z_][A-Za-z0-9_-]{1,47}$/,
+  'a LINSTOR name (2 to 48 letters, digits, “_”, “-”; first a letter or “_”)',
+);
+export const poolName = matching(
+  /^[A-Za-z_][A-Za-z0-9_-]{2,47}$/,
+  'a LINSTOR storage pool (3 to 48 letters, digits, “_”, “-”; first a letter or “_”)',
+);
+export const auxKey = matching(/^[^\s,=-][^\s,=]*(=[^\s,]*)?$/, 'a node property, “key” or “key=value”');
+
+export const absolutePath = matching(/^\/[^\0\r\n]*$/, 'an absolute path');
+
+/** The value is taken as it is; it is never shown. */
+export const secret = matching(/^[^\0\r\n]+$/, 'one line of text');
+
+/** Java's syntax, which LINSTOR uses, is not JavaScript's: only what can be no expression at all is refused. */
+export const regularExpression = matching(
+  /^[^\0\r\n]{1,1000}$/,
+  'a regular expression of at most 1000 characters',
+);
+
+export const bandwidth = matching(/^[1-9]\d{0,12}[KMGT]?$/i, 'bytes a second, with K, M, G or T (“100M”)');
+
+/** Put before `one-vm-<id>-disk-<id>`, so it has to leave room for that. */
+export const prefix = matching(
+  /^[A-Za-z_][A-Za-z0-9_-]{0,15}$/,
+  '1 to 16 letters, digits, “_”, “-”; first a letter or “_”',
+);
+
+/** As OpenNebula reads it: blanks separate, commas do not. */
+export const directories: Kind<readonly string[]> = {
+  allowed: 'absolute directories, separated by blanks',
+  parse: (value) => {
+    const items = value.split(/\s+/).filter(Boolean);
+    return items.every((item) => item.startsWith('/') && !item.includes(',/') && !item.endsWith(','))
+      ? items
+      : undefined;
+  },
+};
+
+export const layers = listOf(
+  word<LayerKind>(['DRBD', 'LUKS', 'NVME', 'WRITECACHE', 'CACHE', 'BCACHE', 'STORAGE']),
+);
+
+export const providers = listOf(
+  word([
+    'LVM',
+    'LVM_THIN',
+    'ZFS',
+    'ZFS_THIN',
+    'FILE',
+    'FILE_THIN',
+    'SPDK',
+    'REMOTE_SPDK',
+    'EBS_INIT',
+    'EBS_TARGET',
+    'EXOS',
+    'STORAGE_SPACES',
+    'STORAGE_SPACES_THIN',
+  ]),
+);
+
+export const controllers = listOf<string>({
+  allowed: 'host, host:port, linstor://host[:port], linstor+ssl://host[:port], http(s)://host[:port]',
+  parse: (value) => {
+    try {
+      parseController(value);
+      return value;
+    } catch (error) {
+      if (isDriverError(error)) return undefined;
+      throw error;
+    }
+  },
+});
+
+/** `host=node host=node` */
+export const nodeMap: Kind<Readonly<Record<string, string>>> = {
+  allowed: 'pairs “host=node”, separated by blanks or commas, each host once',
+  parse: (value) => {
+    const map = new Map<string, string>();
+    for (const pair of value.split(/[\s,]+/).filter(Boolean)) {
+      const [host = '', node = '', ...more] = pair.split('=');
+      if (!hostName.parse(host) || !nodeName.parse(node) || more.length > 0 || map.has(host))
+        return undefined;
+      map.set(host, node);
+    }
+    return Object.fromEntries(map);
+  },
+};

@@ -1,0 +1,61 @@
+import { DriverError } from '../errors.ts';
+import { readDatastore } from './datastore-document.ts';
+import { readHost } from './host-document.ts';
+import { readImage } from './image-document.ts';
+import type { Datastore, Disk, Host, Image, Vm } from './one.ts';
+import { readVm } from './vm-document.ts';
+import { parseXml, poolLimit, type XmlElement, type XmlOptions } from './xml.ts';
+
+/** OpenNebula's documents as typed values. All of them throw ONE_INCOMPLETE for what they cannot read. */
+
+export function parseVm(xml: string): Vm {
+  return readVm(parseXml(xml, 'VM', single('VM')), xml);
+}
+
+export function parseDatastore(xml: string): Datastore {
+  return readDatastore(parseXml(xml, 'DATASTORE', single('datastore')));
+}
+
+export function parseImage(xml: string): Image {
+  return readImage(parseXml(xml, 'IMAGE', single('image')));
+}
+
+export function parseHosts(xml: string): Host[] {
+  return pool(xml, 'HOST', readHost);
+}
+
+export function parseDatastores(xml: string): Datastore[] {
+  return pool(xml, 'DATASTORE', readDatastore);
+}
+
+export function parseImages(xml: string): Image[] {
+  return pool(xml, 'IMAGE', readImage);
+}
+
+/** From the extended pool: the plain one lacks disks. A VM that cannot be read fails the whole list: `gc` decides by it. */
+export function parseVms(xml: string): Vm[] {
+  return pool(xml, 'VM', (element) => readVm(element));
+}
+
+/** The disk, or ONE_INCOMPLETE: an action never goes on with a disk that it does not know. */
+export function requireDisk(vm: Vm, diskId: number): Disk {
+  const disk = vm.disks.find((candidate) => candidate.id === diskId);
+  if (disk) return disk;
+  throw new DriverError('ONE_INCOMPLETE', `VM ${vm.id} has no disk ${diskId} in OpenNebula’s document`, {
+    remedy: 'look at it with `onevm show`; nothing was changed',
+  });
+}
+
+/** Snapshots of one disk; empty when it has none. */
+export function snapshotsOf(vm: Vm, diskId: number): Vm['snapshots'][number]['snapshots'] {
+  return vm.snapshots.find((list) => list.diskId === diskId)?.snapshots ?? [];
+}
+
+function pool<T>(xml: string, name: string, read: (element: XmlElement) => T): T[] {
+  const options = { ...single(`${name.toLowerCase()} pool`), maxChars: poolLimit };
+  return parseXml(xml, `${name}_POOL`, options).all(name).map(read);
+}
+
+function single(what: string): XmlOptions {
+  return { what: `${what} document of OpenNebula`, code: 'ONE_INCOMPLETE' };
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { mib } from '../units.ts';
+import { count, id, idOrNone, optional, readFields, size, text, yesNo } from './fields.ts';
+import type { Image } from './one.ts';
+import { readSnapshots } from './snapshot-list.ts';
+import type { XmlElement } from './xml.ts';
+
+const schema = z.object({
+  ID: id,
+  NAME: text.default(''),
+  TYPE: count.default(0),
+  PERSISTENT: yesNo.default(false),
+  SOURCE: text.default(''),
+  PATH: text.default(''),
+  FORMAT: text.default(''),
+  FS: text.default(''),
+  FSTYPE: text.default(''),
+  SIZE: size,
+  STATE: count.default(0),
+  CLONING_ID: idOrNone.default(-1),
+  TARGET_SNAPSHOT: optional(idOrNone),
+  DATASTORE_ID: optional(idOrNone),
+});
+
+/**
+ * `<IMAGE>` (contract §10.2). Up to 5.12 FSTYPE holds the file system or the marker `save_as`; since 6.0 FS and
+ * FORMAT do. Throws ONE_INCOMPLETE.
+ */
+export function readImage(element: XmlElement): Image {
+  const object = `image ${element.value('ID') ?? '?'}`;
+  const fields = readFields(element, schema, object);
+  const { TARGET_SNAPSHOT: target, DATASTORE_ID: datastoreId } = fields;
+  return {
+    id: fields.ID,
+    name: fields.NAME,
+    type: fields.TYPE,
+    persistent: fields.PERSISTENT,
+    source: fields.SOURCE,
+    path: fields.PATH,
+    format: fields.FORMAT,
+    fs: fields.FS === '' ? fields.FSTYPE : fields.FS,
+    sizeMib: mib(fields.SIZE),
+    state: fields.STATE,
+    cloningId: fields.CLONING_ID,
+    ...(target === undefined || target < 0 ? {} : { targetSnapshot: target }),
+    snapshots: readSnapshots(element.first('SNAPSHOTS'), object),
+    template: element.first('TEMPLATE')?.attributes() ?? {},
+    ...(datastoreId === undefined || datastoreId < 0 ? {} : { datastoreId }),
+  };
+}

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { DriverError } from '../errors.ts';
+import { datastoreLayer, has, type Layer, pick } from './attribute-layers.ts';
+import { attributesOf, placementTriggers } from './attributes.ts';
+import type { DriverConfig } from './config-file.ts';
+import type { Attributes } from './one.ts';
+import type { ControllerSettings, PlacementSettings, Settings } from './settings.ts';
+
+/**
+ * One value from linstor_un.conf and the templates of one or two datastores. Attribute by attribute the later
+ * template wins, with two exceptions: where volumes go, and how LINSTOR is reached, each come as a whole from the
+ * last template that says anything about it. Throws BAD_ATTRIBUTE.
+ */
+export function readSettings(config: DriverConfig, ...templates: readonly Attributes[]): Settings {
+  const layers: Layer[] = [{ values: config.values, place: 'conf' }, ...templates.map(datastoreLayer)];
+  const checkpointReplicaCount = pick(layers, 'CHECKPOINT_REPLICA_COUNT');
+  const limitTransferBw = pick(layers, 'LIMIT_TRANSFER_BW');
+  return {
+    ...readController(config, layers),
+    placement: readPlacement(layers),
+    cloneMode: pick(layers, 'CLONE_MODE') ?? 'copy',
+    bridgeList: pick(layers, 'BRIDGE_LIST') ?? [],
+    ...(checkpointReplicaCount === undefined ? {} : { checkpointReplicaCount }),
+    disklessPool: pick(layers, 'DISKLESS_POOL') ?? 'DfltDisklessStorPool',
+    preferNode: pick(layers, 'PREFER_NODE') ?? false,
+    stagingDir: pick(layers, 'STAGING_DIR') ?? '/var/tmp',
+    restrictedDirs: pick(layers, 'RESTRICTED_DIRS') ?? [],
+    safeDirs: pick(layers, 'SAFE_DIRS') ?? [],
+    noDecompress: pick(layers, 'NO_DECOMPRESS') ?? false,
+    ...(limitTransferBw === undefined ? {} : { limitTransferBw }),
+    verify: pick(layers, 'VERIFY') ?? false,
+    namePrefix: pick(layers, 'NAME_PREFIX') ?? '',
+    nodeMap: pick(layers, 'NODE_MAP') ?? {},
+    compressTransfer: pick(layers, 'COMPRESS_TRANSFER') ?? false,
+  };
+}
+
+/** What must not appear in logs and messages. */
+export function secretsOf(settings: Pick<ControllerSettings, 'token' | 'password'>): string[] {
+  return [settings.token, settings.password].filter((value): value is string => Boolean(value));
+}
+
+/**
+ * From the last layer with a resource group, nodes, a count or pools. Later layers may still add what restricts
+ * placement or asks for encryption: to pass that over would put data where it must not be.
+ */
+function readPlacement(all: readonly Layer[]): PlacementSettings {
+  const base = all.findLastIndex((layer) => has(layer, placementTriggers));
+  const layers = all.slice(Math.max(base, 0));
+  const resourceGroup = pick(layers, 'RESOURCE_GROUP');
+  const replicaCount = pick(layers, 'REPLICA_COUNT');
+  const doNotPlaceWithRegex = pick(layers, 'DO_NOT_PLACE_WITH_REGEX');
+  return {
+    ...(resourceGroup === undefined ? {} : { resourceGroup }),
+    nodeList: pick(layers, 'NODE_LIST') ?? [],
+    layerList: pick(layers, 'LAYER_LIST') ?? [],
+    providers: pick(layers, 'PROVIDERS') ?? [],
+    replicasOnSame: pick(layers, 'REPLICAS_ON_SAME') ?? [],
+    replicasOnDifferent: pick(layers, 'REPLICAS_ON_DIFFERENT') ?? [],
+    ...(replicaCount === undefined ? {} : { replicaCount }),
+    doNotPlaceWith: pick(layers, 'DO_NOT_PLACE_WITH') ?? [],
+    ...(doNotPlaceWithRegex === undefined ? {} : { doNotPlaceWithRegex }),
+    storagePools: pick(layers, 'STORAGE_POOL') ?? [],
+    encryption: pick(layers, 'ENCRYPTION') ?? false,
+  };
+}
+
+type Credentials = Omit<ControllerSettings, 'controllers' | 'transport' | 'linstorCommand'>;
+
+/**
+ * Certificates and passwords belong to the controllers that they were configured with. Where none are configured,
+ * the LINSTOR client's own count, as they do for the client when it is given only controllers.
+ */
+function readController(config: DriverConfig, layers: readonly Layer[]): ControllerSettings {
+  const base = layers.findLast((layer) => has(layer, attributesOf('controller')));
+  const own = base ? readCredentials(base) : {};
+  const { controllers: clientControllers = [], ...clientCredentials } = config.client;
+  const controllers = pick(layers, 'LS_CONTROLLERS') ?? clientControllers;
+  return {
+    controllers: controllers.length > 0 ? controllers : ['linstor://localhost'],
+    ...(Object.keys(own).length > 0 ? own : clientCredentials),
+    transport: pick(layers, 'TRANSPORT') ?? 'rest',
+    linstorCommand: config.linstorCommand,
+  };
+}
+
+function readCredentials(layer: Layer): Credentials {
+  const certFile = pick([layer], 'LS_CERTFILE');
+  const keyFile = pick([layer], 'LS_KEYFILE');
+  const caFile = pick([layer], 'LS_CAFILE');
+  const token = pick([layer], 'LS_TOKEN') ?? readToken(pick([layer], 'LS_TOKEN_FILE'));
+  const username = pick([layer], 'LS_USERNAME');
+  const password = pick([layer], 'LS_PASSWORD');
+  if (keyFile !== undefined && certFile === undefined) {
+    throw new DriverError('BAD_ATTRIBUTE', 'LS_KEYFILE is set, but LS_CERTFILE is not', {
+      remedy: 'set both in the same place',
+    });
+  }
+  return {
+    ...(certFile === undefined ? {} : { certFile }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(token === undefined ? {} : { token }),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+function readToken(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  let token: string;
+  try {
+    token = readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new DriverError('BAD_ATTRIBUTE', `LS_TOKEN_FILE: ${path} cannot be read`, {
+      remedy: 'make it readable by oneadmin',
+      cause,
+    });
+  }
+  if (token === '' || /[\r\n]/.test(token)) {
+    throw new DriverError('BAD_ATTRIBUTE', `LS_TOKEN_FILE: ${path} does not hold one line`);
+  }
+  return token;
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { mib } from '../units.ts';
+import { count, id, optional, readFields, size, text } from './fields.ts';
+import type { ImageSnapshot } from './one.ts';
+import type { XmlElement } from './xml.ts';
+
+const schema = z.object({
+  ID: id,
+  SIZE: optional(size),
+  ACTIVE: optional(text),
+  PARENT: count.default(-1),
+  CHILDREN: text.default(''),
+});
+
+/** `<SNAPSHOT>` children of a `<SNAPSHOTS>` of an image or a disk. SIZE is the virtual size at its creation. */
+export function readSnapshots(list: XmlElement | undefined, object: string): ImageSnapshot[] {
+  return (list?.all('SNAPSHOT') ?? []).map((element) => {
+    const fields = readFields(element, schema, `a snapshot of ${object}`);
+    return {
+      id: fields.ID,
+      ...(fields.SIZE === undefined ? {} : { sizeMib: mib(fields.SIZE) }),
+      active: /^yes$/i.test(fields.ACTIVE ?? ''),
+      parent: fields.PARENT,
+      children: fields.CHILDREN.split(',').flatMap((part) =>
+        /^\s*\d+\s*$/.test(part) ? [Number(part)] : [],
+      ),
+    };
+  });
+}

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { mib } from '../units.ts';
+import { readDisk } from './disk-document.ts';
+import { count, id, incomplete, optional, readFields, size, text } from './fields.ts';
+import type { Disk, History, Vm, VmSnapshot } from './one.ts';
+import { readSnapshots } from './snapshot-list.ts';
+import type { XmlElement } from './xml.ts';
+
+const vmSchema = z.object({
+  ID: id,
+  NAME: text.default(''),
+  STATE: count,
+  LCM_STATE: count,
+  DEPLOY_ID: text.default(''),
+});
+
+const historySchema = z.object({
+  SEQ: count,
+  HOSTNAME: text.default(''),
+  HID: count.default(-1),
+  DS_ID: count.default(-1),
+  TM_MAD: text.default(''),
+  VM_MAD: text.default(''),
+  STIME: count.default(0),
+});
+
+const snapshotsSchema = z.object({ DISK_ID: id });
+const contextSchema = z.object({ DISK_ID: optional(id) });
+const memorySchema = z.object({ MEMORY: optional(size) });
+
+/**
+ * `<VM>` (contract §10.2). `xml` is the document as it came; for a VM inside another document it is written
+ * anew when asked for. Throws ONE_INCOMPLETE.
+ */
+export function readVm(element: XmlElement, xml?: string): Vm {
+  const object = `VM ${element.value('ID') ?? '?'}`;
+  const fields = readFields(element, vmSchema, object);
+  const template = element.first('TEMPLATE');
+  if (!template) throw incomplete(object, 'TEMPLATE is missing');
+  const context = template.first('CONTEXT');
+  const contextDiskId = context && readFields(context, contextSchema, `the context of ${object}`).DISK_ID;
+  const memory = readFields(template, memorySchema, object).MEMORY;
+  return {
+    id: fields.ID,
+    name: fields.NAME,
+    state: fields.STATE,
+    lcmState: fields.LCM_STATE,
+    deployId: fields.DEPLOY_ID,
+    disks: readDisks(template, object),
+    ...(contextDiskId === undefined ? {} : { contextDiskId }),
+    ...(memory === undefined ? {} : { memoryMib: mib(memory) }),
+    template: template.attributes(),
+    history: readHistory(element, object),
+    snapshots: readDiskSnapshots(element, object),
+    backup: element.first('BACKUPS/BACKUP_CONFIG')?.attributes() ?? {},
+    get xml() {
+      return xml ?? element.serialize();
+    },
+  };
+}
+
+function readDisks(template: XmlElement, object: string): Disk[] {
+  const disks = template.all('DISK').map((disk) => readDisk(disk, object));
+  const ids = new Set(disks.map((disk) => disk.id));
+  if (ids.size !== disks.length) throw incomplete(object, 'two disks have the same DISK_ID');
+  return disks;
+}
+
+/** Oldest first; the last one is the present place. */
+function readHistory(element: XmlElement, object: string): History[] {
+  const records = element.all('HISTORY_RECORDS/HISTORY').map((record) => {
+    const fields = readFields(record, historySchema, `a history record of ${object}`);
+    return {
+      seq: fields.SEQ,
+      hostname: fields.HOSTNAME,
+      hostId: fields.HID,
+      datastoreId: fields.DS_ID,
+      tmMad: fields.TM_MAD,
+      vmMad: fields.VM_MAD,
+      stime: fields.STIME,
+    };
+  });
+  return records.sort((a, b) => a.seq - b.seq);
+}
+
+function readDiskSnapshots(element: XmlElement, object: string): VmSnapshot[] {
+  return element.all('SNAPSHOTS').map((list) => {
+    const diskId = readFields(list, snapshotsSchema, `the snapshots of ${object}`).DISK_ID;
+    return { diskId, snapshots: readSnapshots(list, `disk ${diskId} of ${object}`) };
+  });
+}

@@ -1,0 +1,326 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDriverError } from '../../src/errors.ts';
+import { type AttributeName, attributeNames, attributes, namesOf } from '../../src/opennebula/attributes.ts';
+import type { DriverConfig } from '../../src/opennebula/config-file.ts';
+import { parseDatastore } from '../../src/opennebula/documents.ts';
+import type { Attributes } from '../../src/opennebula/one.ts';
+import { readSettings, secretsOf } from '../../src/opennebula/read-settings.ts';
+import type { Settings } from '../../src/opennebula/settings.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'settings-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function config(values: Attributes = {}, client: DriverConfig['client'] = {}): DriverConfig {
+  return { values, client, linstorCommand: 'linstor', ignored: [] };
+}
+
+function refusal(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (isDriverError(error, 'BAD_ATTRIBUTE')) return `${error.message} – ${error.remedy}`;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+/** Reads one attribute, wherever it may stand. */
+function read(name: string, value: string): Settings {
+  const main = attributeNames.find((candidate) => namesOf(candidate).includes(name)) as AttributeName;
+  const inConf = (attributes[main].where as readonly string[]).length === 1;
+  return inConf ? readSettings(config({ [name]: value })) : readSettings(config(), { [name]: value });
+}
+
+type Row = [name: string, value: string, of: (settings: Settings) => unknown, expected: unknown];
+
+const good: Row[] = [
+  [
+    'LS_CONTROLLERS',
+    'a, b:3370 linstor://c,linstor+ssl://d:3371',
+    (s) => s.controllers,
+    ['a', 'b:3370', 'linstor://c', 'linstor+ssl://d:3371'],
+  ],
+  ['LS_CONTROLLERS', '[fd00::1]:3370', (s) => s.controllers, ['[fd00::1]:3370']],
+  ['LINSTOR_CONTROLLERS', '192.168.1.10:8080', (s) => s.controllers, ['192.168.1.10:8080']],
+  ['LS_CERTFILE', '/etc/one/c.pem', (s) => s.certFile, '/etc/one/c.pem'],
+  ['LS_CAFILE', '/etc/one/ca.pem', (s) => s.caFile, '/etc/one/ca.pem'],
+  ['LS_TOKEN', 'abc.def', (s) => s.token, 'abc.def'],
+  ['LS_USERNAME', 'one', (s) => s.username, 'one'],
+  ['LS_PASSWORD', 'p w', (s) => s.password, 'p w'],
+  ['RESOURCE_GROUP', 'opennebula', (s) => s.placement.resourceGroup, 'opennebula'],
+  ['LINSTOR_RESOURCE_GROUP', 'rg_1', (s) => s.placement.resourceGroup, 'rg_1'],
+  ['NODE_LIST', 'n1, n2.example.org  n3', (s) => s.placement.nodeList, ['n1', 'n2.example.org', 'n3']],
+  ['LINSTOR_DEPLOYMENT_NODES', 'n1', (s) => s.placement.nodeList, ['n1']],
+  ['REPLICA_COUNT', '3', (s) => s.placement.replicaCount, 3],
+  ['AUTO_PLACE', '2', (s) => s.placement.replicaCount, 2],
+  ['LINSTOR_AUTO_PLACE', '2', (s) => s.placement.replicaCount, 2],
+  ['STORAGE_POOL', 'thin,fat', (s) => s.placement.storagePools, ['thin', 'fat']],
+  ['LINSTOR_STORAGE_POOL', 'thin', (s) => s.placement.storagePools, ['thin']],
+  ['LAYER_LIST', 'drbd,luks,storage', (s) => s.placement.layerList, ['DRBD', 'LUKS', 'STORAGE']],
+  ['PROVIDERS', 'lvm_thin ZFS', (s) => s.placement.providers, ['LVM_THIN', 'ZFS']],
+  ['REPLICAS_ON_SAME', 'Aux/site rack=a', (s) => s.placement.replicasOnSame, ['Aux/site', 'rack=a']],
+  ['REPLICAS_ON_DIFFERENT', 'site', (s) => s.placement.replicasOnDifferent, ['site']],
+  ['DO_NOT_PLACE_WITH', 'one-vm-1-disk-0 x2', (s) => s.placement.doNotPlaceWith, ['one-vm-1-disk-0', 'x2']],
+  ['DO_NOT_PLACE_WITH_REGEX', '(?i)one-vm-.*', (s) => s.placement.doNotPlaceWithRegex, '(?i)one-vm-.*'],
+  ['ENCRYPTION', 'YES', (s) => s.placement.encryption, true],
+  ['ENCRYPTION', 'no', (s) => s.placement.encryption, false],
+  ['CLONE_MODE', 'Snapshot', (s) => s.cloneMode, 'snapshot'],
+  ['CLONE_MODE', 'clone', (s) => s.cloneMode, 'clone'],
+  ['LINSTOR_CLONE_MODE', 'copy', (s) => s.cloneMode, 'copy'],
+  ['BRIDGE_LIST', 'h1 h2,10.0.0.3', (s) => s.bridgeList, ['h1', 'h2', '10.0.0.3']],
+  ['CHECKPOINT_REPLICA_COUNT', '1', (s) => s.checkpointReplicaCount, 1],
+  ['CHECKPOINT_AUTO_PLACE', '2', (s) => s.checkpointReplicaCount, 2],
+  ['DISKLESS_POOL', 'mydiskless', (s) => s.disklessPool, 'mydiskless'],
+  ['PREFER_NODE', '1', (s) => s.preferNode, true],
+  ['STAGING_DIR', '/var/my tmp', (s) => s.stagingDir, '/var/my tmp'],
+  ['RESTRICTED_DIRS', '/  /etc', (s) => s.restrictedDirs, ['/', '/etc']],
+  ['SAFE_DIRS', '/var/tmp /a,b', (s) => s.safeDirs, ['/var/tmp', '/a,b']],
+  ['NO_DECOMPRESS', 'yes', (s) => s.noDecompress, true],
+  ['LIMIT_TRANSFER_BW', '100M', (s) => s.limitTransferBw, '100M'],
+  ['TRANSPORT', 'CLI', (s) => s.transport, 'cli'],
+  ['VERIFY', 'on', (s) => s.verify, true],
+  ['COMPRESS_TRANSFER', 'true', (s) => s.compressTransfer, true],
+  ['NAME_PREFIX', 'east-', (s) => s.namePrefix, 'east-'],
+  ['NODE_MAP', 'h1.example.org=n1, h2=n2', (s) => s.nodeMap, { 'h1.example.org': 'n1', h2: 'n2' }],
+];
+
+const bad: [name: string, value: string][] = [
+  ['LS_CONTROLLERS', 'ftp://a'],
+  ['LS_CONTROLLERS', 'a:99999'],
+  ['LS_CERTFILE', 'c.pem'],
+  ['LS_KEYFILE', 'k.pem'],
+  ['LS_CAFILE', '~/ca.pem'],
+  ['LS_TOKEN', 'a\nb'],
+  ['LS_TOKEN_FILE', 'token'],
+  ['LS_USERNAME', 'a\nb'],
+  ['LS_PASSWORD', 'a\rb'],
+  ['RESOURCE_GROUP', '1group'],
+  ['RESOURCE_GROUP', 'a group'],
+  ['LINSTOR_RESOURCE_GROUP', 'x'],
+  ['NODE_LIST', 'n1 --force'],
+  ['REPLICA_COUNT', '0'],
+  ['REPLICA_COUNT', 'two'],
+  ['AUTO_PLACE', '-1'],
+  ['STORAGE_POOL', 'thin p/2'],
+  ['LAYER_LIST', 'drbd,ext4'],
+  ['PROVIDERS', 'ceph'],
+  ['REPLICAS_ON_SAME', '--rack'],
+  ['REPLICAS_ON_DIFFERENT', '=x'],
+  ['DO_NOT_PLACE_WITH', 'a$b'],
+  ['DO_NOT_PLACE_WITH_REGEX', 'a\nb'],
+  ['ENCRYPTION', 'maybe'],
+  ['CLONE_MODE', 'link'],
+  ['BRIDGE_LIST', '-oProxyCommand=x'],
+  ['CHECKPOINT_REPLICA_COUNT', '1.5'],
+  ['DISKLESS_POOL', 'a b'],
+  ['PREFER_NODE', 'sometimes'],
+  ['STAGING_DIR', 'tmp'],
+  ['RESTRICTED_DIRS', '/,/etc'],
+  ['SAFE_DIRS', '/var/tmp tmp'],
+  ['NO_DECOMPRESS', 'si'],
+  ['LIMIT_TRANSFER_BW', 'fast'],
+  ['LIMIT_TRANSFER_BW', '0'],
+  ['TRANSPORT', 'grpc'],
+  ['VERIFY', '2'],
+  ['COMPRESS_TRANSFER', 'zstd'],
+  ['NAME_PREFIX', '9x'],
+  ['NAME_PREFIX', 'a-name-that-is-too-long'],
+  ['NODE_MAP', 'h1'],
+  ['NODE_MAP', 'h1=a h1=b'],
+];
+
+describe('every attribute', () => {
+  test.each(good)('%s = %s', (name, value, of, expected) => {
+    expect(of(read(name, value))).toEqual(expected);
+  });
+
+  test.each(bad)('%s = %p is refused with name, value and what is allowed', (name, value) => {
+    const message = refusal(() => read(name, value));
+    const main = attributeNames.find((candidate) => namesOf(candidate).includes(name)) as AttributeName;
+    expect(message).toContain(name);
+    expect(message).toContain(attributes[main].allowed);
+    expect(message.includes(`“${value}”`)).toBe(!attributes[main].secret);
+  });
+
+  test('the tables above leave none out', () => {
+    const tested = (rows: readonly (readonly [string, ...unknown[]])[]): Set<string> =>
+      new Set(rows.map(([name]) => name));
+    expect(attributeNames.filter((name) => !tested(bad).has(name))).toEqual([]);
+    const covered = tested(good);
+    expect(attributeNames.filter((name) => !covered.has(name))).toEqual(['LS_KEYFILE', 'LS_TOKEN_FILE']);
+    const aliases = attributeNames.flatMap((name) => namesOf(name).slice(1));
+    expect(aliases.filter((alias) => !covered.has(alias))).toEqual([]);
+  });
+
+  test('a blank value is none', () => {
+    const blank = Object.fromEntries(attributeNames.map((name) => [name, '  ']));
+    expect(readSettings(config(), blank)).toEqual(readSettings(config()));
+  });
+
+  test('defaults', () => {
+    expect(readSettings(config())).toEqual({
+      controllers: ['linstor://localhost'],
+      transport: 'rest',
+      linstorCommand: 'linstor',
+      placement: {
+        nodeList: [],
+        layerList: [],
+        providers: [],
+        replicasOnSame: [],
+        replicasOnDifferent: [],
+        doNotPlaceWith: [],
+        storagePools: [],
+        encryption: false,
+      },
+      cloneMode: 'copy',
+      bridgeList: [],
+      disklessPool: 'DfltDisklessStorPool',
+      preferNode: false,
+      stagingDir: '/var/tmp',
+      restrictedDirs: [],
+      safeDirs: [],
+      noDecompress: false,
+      verify: false,
+      namePrefix: '',
+      nodeMap: {},
+      compressTransfer: false,
+    });
+  });
+});
+
+describe('several sources', () => {
+  test('the later template wins, attribute by attribute', () => {
+    const settings = readSettings(
+      config({ CLONE_MODE: 'clone', VERIFY: 'yes' }),
+      { CLONE_MODE: 'copy', BRIDGE_LIST: 'a', PREFER_NODE: 'yes' },
+      { CLONE_MODE: 'snapshot', PREFER_NODE: 'no' },
+    );
+    expect(settings).toMatchObject({
+      cloneMode: 'snapshot',
+      bridgeList: ['a'],
+      verify: true,
+      preferNode: false,
+    });
+  });
+
+  test('the main name wins over its alias in one template', () => {
+    expect(readSettings(config(), { REPLICA_COUNT: '3', AUTO_PLACE: '2' }).placement.replicaCount).toBe(3);
+  });
+
+  test.each(['RESOURCE_GROUP', 'LINSTOR_RESOURCE_GROUP', 'STORAGE_POOL', 'NODE_LIST'])(
+    '%s alone takes placement over as a whole',
+    (name) => {
+      const image = {
+        RESOURCE_GROUP: 'rg1',
+        REPLICA_COUNT: '3',
+        STORAGE_POOL: 'thin',
+        LAYER_LIST: 'drbd,storage',
+        NODE_LIST: 'n1',
+      };
+      const { placement } = readSettings(config({ REPLICA_COUNT: '5' }), image, { [name]: 'other' });
+      const { resourceGroup, replicaCount, storagePools, layerList, nodeList } = placement;
+      const set = [resourceGroup, replicaCount, ...storagePools, ...layerList, ...nodeList].filter(
+        (value) => value !== undefined,
+      );
+      expect(set).toEqual(['other']);
+    },
+  );
+
+  test.each(['REPLICA_COUNT', 'AUTO_PLACE'])('%s alone does so too', (name) => {
+    const { placement } = readSettings(config(), { RESOURCE_GROUP: 'rg1' }, { [name]: '2' });
+    expect(placement).toMatchObject({ replicaCount: 2 });
+    expect(placement.resourceGroup).toBeUndefined();
+  });
+
+  test('a restriction in a later template is added, never passed over', () => {
+    const { placement } = readSettings(
+      config(),
+      { RESOURCE_GROUP: 'rg1' },
+      { ENCRYPTION: 'yes', CLONE_MODE: 'copy' },
+    );
+    expect(placement).toMatchObject({ resourceGroup: 'rg1', encryption: true });
+  });
+
+  test('placement comes from the file when no datastore says anything', () => {
+    expect(
+      readSettings(config({ RESOURCE_GROUP: 'site' }), { CLONE_MODE: 'copy' }).placement.resourceGroup,
+    ).toBe('site');
+  });
+
+  test('what means nothing in that kind of datastore is passed over, right or wrong', () => {
+    const system = { TYPE: 'SYSTEM_DS', SAFE_DIRS: '/system', STAGING_DIR: 'wrong' };
+    expect(readSettings(config(), { TYPE: 'IMAGE_DS', SAFE_DIRS: '/var/tmp' }, system)).toMatchObject({
+      safeDirs: ['/var/tmp'],
+      stagingDir: '/var/tmp',
+    });
+  });
+
+  test.each(['NAME_PREFIX', 'NODE_MAP'])('%s in a datastore is refused, not overlooked', (name) => {
+    expect(refusal(() => readSettings(config(), { [name]: 'a=b' }))).toContain('linstor_un.conf');
+  });
+
+  test('a complaint names the datastore', () => {
+    const xml =
+      '<DATASTORE><ID>104</ID><NAME>images</NAME><TEMPLATE><CLONE_MODE>x</CLONE_MODE></TEMPLATE></DATASTORE>';
+    expect(refusal(() => readSettings(config(), parseDatastore(xml).template))).toContain(
+      'CLONE_MODE of datastore 104 (images): “x”',
+    );
+  });
+});
+
+describe('controllers', () => {
+  const client = { controllers: ['c1'], certFile: '/client.pem', caFile: '/client-ca.pem' };
+
+  test('in this order: datastore, file, client, localhost', () => {
+    const of = (...args: Parameters<typeof readSettings>): readonly string[] =>
+      readSettings(...args).controllers;
+    expect(of(config({ LS_CONTROLLERS: 'f' }, client), { LS_CONTROLLERS: 'd' })).toEqual(['d']);
+    expect(of(config({ LS_CONTROLLERS: 'f' }, client), {})).toEqual(['f']);
+    expect(of(config({}, client), {})).toEqual(['c1']);
+    expect(of(config({}, { controllers: [] }), {})).toEqual(['linstor://localhost']);
+  });
+
+  test('a token is never sent to controllers that it was not configured with', () => {
+    const settings = readSettings(
+      config(),
+      { LS_CONTROLLERS: 'a', LS_TOKEN: 'secret', LS_CAFILE: '/ca' },
+      { LS_CONTROLLERS: 'b' },
+    );
+    expect(settings.controllers).toEqual(['b']);
+    expect([settings.token, settings.caFile]).toEqual([undefined, undefined]);
+  });
+
+  test('controllers alone leave the client’s certificates in force', () => {
+    const settings = readSettings(config({}, client), { LS_CONTROLLERS: 'd' });
+    expect(settings).toMatchObject({ controllers: ['d'], certFile: '/client.pem', caFile: '/client-ca.pem' });
+  });
+
+  test('own certificates replace all of the client’s', () => {
+    const settings = readSettings(config({}, client), { LS_CERTFILE: '/own.pem' });
+    expect(settings).toMatchObject({ controllers: ['c1'], certFile: '/own.pem' });
+    expect(settings.caFile).toBeUndefined();
+  });
+
+  test('a key without its certificate', () => {
+    expect(refusal(() => readSettings(config(), { LS_KEYFILE: '/k.pem' }))).toContain('LS_CERTFILE is not');
+    expect(readSettings(config(), { LS_KEYFILE: '/k.pem', LS_CERTFILE: '/c.pem' }).keyFile).toBe('/k.pem');
+  });
+
+  test('token from a file', () => {
+    const path = join(directory, 'token');
+    writeFileSync(path, 'tok.en\n');
+    const settings = readSettings(config(), { LS_TOKEN_FILE: path, LS_PASSWORD: 'pw' });
+    expect(settings.token).toBe('tok.en');
+    expect(secretsOf(settings)).toEqual(['tok.en', 'pw']);
+    expect(refusal(() => readSettings(config(), { LS_TOKEN_FILE: join(directory, 'none') }))).toContain(
+      'cannot be read',
+    );
+    writeFileSync(join(directory, 'two'), 'a\nb\n');
+    expect(refusal(() => readSettings(config(), { LS_TOKEN_FILE: join(directory, 'two') }))).toContain(
+      'one line',
+    );
+  });
+});
