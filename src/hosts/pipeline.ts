@@ -1,0 +1,160 @@
+import { DriverError } from '../errors.ts';
+import { type ProcessResult, runProcess } from './process.ts';
+import { lastLines } from './ssh.ts';
+
+/** Processes joined by pipes of the kernel: bytes of images never pass through this program. */
+
+export interface Stage {
+  /** For messages: `curl`, `gzip`, `dd on host1`. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** Exit codes that are no failure; default `[0]`. */
+  readonly okCodes?: readonly number[];
+}
+
+export interface PipelineOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Inherited by every stage as 3, 4, … */
+  readonly descriptors?: readonly number[];
+  readonly onStderr?: (text: string) => void;
+  /** Bytes of the last stage's stdout that are kept. */
+  readonly outputLimit?: number;
+}
+
+export interface PipelineResult {
+  /** Of the last stage. */
+  readonly stdout: string;
+  /** Of all stages, mixed. */
+  readonly stderr: string;
+  /** One exit code a stage, in order. */
+  readonly codes: readonly number[];
+  readonly ms: number;
+}
+
+/**
+ * Constant text. Arguments: a mark, then per stage the number of its words and its words. Every stage's exit code
+ * is reported behind the mark: the code of a pipe as a whole tells of one stage only, and a lost code is how a
+ * failed conversion was once registered as a good image.
+ *
+ * stdin is a line to this program that never carries data. When this program ends in whatever way (kill -9
+ * included) it closes, and the whole group is ended: nothing must go on writing to a device whose action
+ * is over and whose lock is free.
+ */
+const runner = `
+mark=$1; shift
+exec 9<&0 </dev/null
+{ read -r _ <&9; kill -TERM 0; } >/dev/null 2>&1 &
+watch=$!
+disown
+run() { # index, count, words...
+  local index=$1 count=$2
+  shift 2
+  local words=("\${@:1:count}")
+  shift "$count"
+  if [ $# -eq 0 ]; then
+    "\${words[@]}" 9<&-
+    echo "$mark $index $?" >&2
+  else
+    {
+      "\${words[@]}" 9<&-
+      echo "$mark $index $?" >&2
+    } | run $((index + 1)) "$@"
+  fi
+}
+run 0 "$@"
+kill "$watch" 2>/dev/null
+exit 0
+`;
+
+function parseCodes(stderr: string, mark: string, count: number): number[] {
+  const codes = new Array<number>(count).fill(-1);
+  for (const match of stderr.matchAll(new RegExp(`${mark} (\\d+) (\\d+)`, 'g'))) {
+    codes[Number(match[1])] = Number(match[2]);
+  }
+  return codes;
+}
+
+const sigpipe = 128 + 13;
+
+/**
+ * Which stage to blame: the first whose failure is its own. A stage ended by SIGPIPE only tells that the next one
+ * is gone.
+ */
+function culprit(stages: readonly Stage[], codes: readonly number[]): number {
+  const bad = stages.map((stage, index) => !(stage.okCodes ?? [0]).includes(codes[index] ?? -1));
+  const own = bad.findIndex((failed, index) => failed && codes[index] !== sigpipe);
+  return own >= 0 ? own : bad.indexOf(true);
+}
+
+export class PipelineError extends DriverError {
+  /** Of the stage that is to blame. */
+  readonly stage: string;
+  readonly exitCode: number;
+  readonly codes: readonly number[];
+  readonly stdout: string;
+  readonly stderr: string;
+
+  constructor(stages: readonly Stage[], index: number, result: PipelineResult) {
+    const name = stages[index]?.name ?? 'pipeline';
+    const exitCode = result.codes[index] ?? -1;
+    const lines = lastLines(result.stderr, 3);
+    super(
+      'HOST_COMMAND',
+      `${name} failed with exit code ${exitCode}${lines.length > 0 ? `: ${lines.join(' | ')}` : ''}`,
+      stages.length > 1
+        ? {
+            details: [
+              `exit codes: ${stages.map((stage, at) => `${stage.name} ${result.codes[at]}`).join(', ')}`,
+            ],
+          }
+        : {},
+    );
+    this.stage = name;
+    this.exitCode = exitCode;
+    this.codes = result.codes;
+    this.stdout = result.stdout;
+    this.stderr = result.stderr;
+  }
+}
+
+function checkEnded(stages: readonly Stage[], result: ProcessResult, timeoutMs: number): void {
+  const names = stages.map((stage) => stage.name).join(' | ');
+  if (result.ended === 'abort') throw new DriverError('INTERRUPTED', `${names} was stopped`);
+  if (result.ended === 'timeout') {
+    throw new DriverError('HOST_TIMEOUT', `${names} took longer than ${timeoutMs / 1000} s and was ended`);
+  }
+}
+
+/**
+ * Runs the stages joined by pipes and waits for all of them. Every exit code counts: throws PipelineError
+ * (HOST_COMMAND) when any stage failed or left no code, HOST_TIMEOUT, INTERRUPTED.
+ */
+export async function runPipeline(
+  stages: readonly Stage[],
+  options: PipelineOptions,
+): Promise<PipelineResult> {
+  const mark = `stage-${crypto.randomUUID()}`;
+  const words = stages.flatMap(({ argv }) => [String(argv.length), ...argv]);
+  const { timeoutMs, signal, env, descriptors, onStderr, outputLimit } = options;
+  const ended = await runProcess(
+    ['bash', '--noprofile', '--norc', '-c', runner, 'linstor_un', mark, ...words],
+    {
+      timeoutMs,
+      lifeline: true,
+      ...(signal ? { signal } : {}),
+      ...(env ? { env } : {}),
+      ...(descriptors ? { descriptors } : {}),
+      ...(onStderr ? { onStderr } : {}),
+      ...(outputLimit ? { limit: outputLimit } : {}),
+    },
+  );
+  checkEnded(stages, ended, timeoutMs);
+  const codes = parseCodes(ended.stderr, mark, stages.length);
+  const stderr = ended.stderr.replaceAll(new RegExp(`${mark} \\d+ \\d+\\n?`, 'g'), '');
+  const result: PipelineResult = { stdout: ended.stdout, stderr, codes, ms: ended.ms };
+  const blamed = culprit(stages, codes);
+  if (blamed >= 0) throw new PipelineError(stages, blamed, result);
+  return result;
+}

@@ -1,0 +1,115 @@
+import { DriverError } from '../../errors.ts';
+import { type Bytes, bytes } from '../../units.ts';
+import type { Hosts } from '../hosts.ts';
+import { records, sizeFunctions } from './records.ts';
+
+/** Making file systems on, and asking the size of, devices of a host. */
+
+const sizeScript = `${sizeFunctions}
+for path in "$@"; do
+  case $(kind_of "$path") in block|file) size=$(size_of "$path") || size= ;; *) size= ;; esac
+  printf '%s\\0' "$size"
+done
+`;
+
+/** Sizes in the order asked; undefined where there is no device. One session. */
+export async function deviceSizes(
+  hosts: Hosts,
+  host: string,
+  paths: readonly string[],
+): Promise<(Bytes | undefined)[]> {
+  if (paths.length === 0) return [];
+  const { stdout } = await hosts.run(host, {
+    verb: 'device-size',
+    script: sizeScript,
+    args: paths,
+    timeoutMs: 30_000,
+  });
+  return records(stdout, 1).map(([size = '']) => (size === '' ? undefined : bytes(Number(size))));
+}
+
+const linksScript = `
+for path in "$@"; do
+  if [ -L "$path" ]; then printf '%s\\0' "$(readlink -- "$path")"; else printf '\\0'; fi
+done
+`;
+
+/** What the links point at, unresolved; undefined where there is no link. One session. */
+export async function readLinks(
+  hosts: Hosts,
+  host: string,
+  links: readonly string[],
+): Promise<(string | undefined)[]> {
+  if (links.length === 0) return [];
+  const { stdout } = await hosts.run(host, {
+    verb: 'read-link',
+    script: linksScript,
+    args: links,
+    timeoutMs: 30_000,
+  });
+  return records(stdout, 1).map(([target]) => target || undefined);
+}
+
+/** SUPPORTED_FS of OpenNebula's datastore.conf as it is shipped. */
+export const supportedFileSystems = ['ext2', 'ext3', 'ext4', 'xfs'] as const;
+
+/** Options that keep mkfs from asking when it finds an old signature. */
+const quietOptions: Readonly<Record<string, readonly string[]>> = {
+  ext2: ['-q', '-F'],
+  ext3: ['-q', '-F'],
+  ext4: ['-q', '-F'],
+  xfs: ['-q', '-f'],
+  btrfs: ['-q', '-f'],
+  ntfs: ['-Q', '-F', '-q'],
+  vfat: ['-I'],
+};
+
+const missing = 71;
+/** Arguments: device, program, its options. */
+const makeScript = `${sizeFunctions}
+device=$1 program=$2; shift 2
+case $(kind_of "$device") in block|file) ;; *) exit ${missing} ;; esac
+"$program" "$@" "$device" </dev/null >/dev/null && sync -- "$device"
+`;
+
+async function make(hosts: Hosts, host: string, device: string, argv: readonly string[]): Promise<void> {
+  const [verb = ''] = argv;
+  const { exitCode } = await hosts.run(host, {
+    verb,
+    script: makeScript,
+    args: [device, ...argv],
+    // Thick volumes of many TiB take their time to be discarded.
+    timeoutMs: 30 * 60_000,
+    okCodes: [0, missing],
+  });
+  if (exitCode === missing)
+    throw new DriverError('DEVICE_MISSING', `there is no device ${device} on ${host}`);
+}
+
+/**
+ * A file system on the whole device. `options` come from FS_OPTS_<fs> of datastore.conf; `supported` from its
+ * SUPPORTED_FS. `swap` makes swap space.
+ *
+ * Throws BAD_ARGUMENT for a file system that is not supported, DEVICE_MISSING, HOST_COMMAND.
+ */
+export async function makeFileSystem(
+  hosts: Hosts,
+  host: string,
+  device: string,
+  fs: string,
+  options: readonly string[] = [],
+  supported: readonly string[] = supportedFileSystems,
+): Promise<void> {
+  const name = fs.toLowerCase();
+  if (name === 'swap') return makeSwap(hosts, host, device);
+  if (!/^[a-z0-9]+$/.test(name) || !supported.includes(name)) {
+    throw new DriverError('BAD_ARGUMENT', `file system ${JSON.stringify(fs)} is not supported`, {
+      remedy: `use one of ${supported.join(', ')}, or add it to SUPPORTED_FS in datastore.conf`,
+    });
+  }
+  await make(hosts, host, device, [`mkfs.${name}`, ...(quietOptions[name] ?? []), ...options]);
+}
+
+export async function makeSwap(hosts: Hosts, host: string, device: string): Promise<void> {
+  await make(hosts, host, device, ['mkswap', '-f']);
+}

@@ -1,0 +1,135 @@
+import { DriverError } from '../../errors.ts';
+import { type Bytes, bytes, humanSize } from '../../units.ts';
+import type { Hosts } from '../hosts.ts';
+import { records, sizeFunctions } from './records.ts';
+
+/** A disk that must be usable on a host, and where the domain finds it. */
+export interface DiskLink {
+  /** Absolute path of the symlink, `<vmdir>/disk.0`; absent: only wait for the device. */
+  readonly link?: string;
+  /** The device must be at least as large; it is waited for (a resize arrives late). */
+  readonly minBytes: Bytes;
+  /** In order of preference: `/dev/drbd/by-res/<name>/0`, then what LINSTOR reports for the node. */
+  readonly candidates: readonly string[];
+}
+
+export interface LinkedDisk {
+  /** The candidate that was there. */
+  readonly device: string;
+  readonly bytes: Bytes;
+}
+
+const codes = { missing: 71, small: 72, link: 73, stray: 74 } as const;
+
+/** Arguments: seconds to wait, then per disk: link, minimum, number of candidates, candidates. */
+const script = `${sizeFunctions}
+wait_s=$1; shift
+links=() found=() sizes=()
+look() { # minimum candidates... -> chosen, size, state
+  local minimum=$1 path; shift
+  chosen= size=0 state=missing
+  for path in "$@"; do
+    case $(kind_of "$path") in
+      block|file) ;;
+      stray) state=stray chosen=$path; return ;;
+      *) continue ;;
+    esac
+    size=$(size_of "$path") || continue
+    chosen=$path
+    if [ "$size" -ge "$minimum" ]; then state=ok; return; fi
+    state=small; return
+  done
+}
+pauses=(0.05 0.05 0.1 0.1 0.2 0.3 0.5)
+attempt=0
+while [ $# -gt 0 ]; do
+  link=$1 minimum=$2 count=$3; shift 3
+  candidates=("\${@:1:count}"); shift "$count"
+  while :; do
+    look "$minimum" "\${candidates[@]}"
+    if [ "$state" = ok ] || [ "$state" = stray ] || [ "$SECONDS" -ge "$wait_s" ]; then break; fi
+    sleep "\${pauses[attempt]:-0.5}"
+    attempt=$((attempt + 1))
+  done
+  case $state in
+    ok) ;;
+    small) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.small} ;;
+    stray) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.stray} ;;
+    *) printf '%s\\0%s\\0' "\${candidates[0]-}" 0; exit ${codes.missing} ;;
+  esac
+  links+=("$link") found+=("$chosen") sizes+=("$size")
+done
+for i in "\${!found[@]}"; do
+  if [ -n "\${links[i]}" ]; then
+    mkdir -p -- "$(dirname -- "\${links[i]}")" && ln -sfnT -- "\${found[i]}" "\${links[i]}" ||
+      { printf '%s\\0%s\\0' "\${links[i]}" 0; exit ${codes.link}; }
+  fi
+done
+for i in "\${!found[@]}"; do printf '%s\\0%s\\0' "\${found[i]}" "\${sizes[i]}"; done
+`;
+
+function failure(host: string, exitCode: number, path: string, size: Bytes, stderr: string): DriverError {
+  switch (exitCode) {
+    case codes.small:
+      return new DriverError('DEVICE_SIZE', `device ${path} on ${host} is too small: ${humanSize(size)}`);
+    case codes.stray:
+      return new DriverError('DEVICE_MISSING', `${path} on ${host} is a regular file and no device`, {
+        remedy: `look at the file, remove it on ${host}, then retry: something wrote there while the device was absent`,
+      });
+    case codes.link:
+      return new DriverError('HOST_COMMAND', `the link ${path} cannot be made on ${host}: ${stderr.trim()}`);
+    default:
+      return new DriverError('DEVICE_MISSING', `device ${path} did not appear on ${host}`);
+  }
+}
+
+/**
+ * Waits for all the devices, then points the links at them; one ssh session for any number of disks. No link is
+ * made or changed unless every device is there and large enough.
+ *
+ * Throws DEVICE_MISSING, DEVICE_SIZE, HOST_COMMAND (a link could not be made).
+ */
+export async function linkDisks(
+  hosts: Hosts,
+  host: string,
+  disks: readonly DiskLink[],
+  waitMs = 10_000,
+): Promise<LinkedDisk[]> {
+  if (disks.length === 0) return [];
+  const args = disks.flatMap(({ link = '', minBytes, candidates }) => [
+    link,
+    String(minBytes),
+    String(candidates.length),
+    ...candidates,
+  ]);
+  const result = await hosts.run(host, {
+    verb: 'link-disk',
+    script,
+    args: [String(Math.ceil(waitMs / 1000)), ...args],
+    timeoutMs: waitMs + 30_000,
+    okCodes: [0, ...Object.values(codes)],
+  });
+  const rows = records(result.stdout, 2).map(([device = '', size = '0']) => ({
+    device,
+    bytes: bytes(Number(size)),
+  }));
+  if (result.exitCode !== 0) {
+    const [row] = rows;
+    throw failure(host, result.exitCode, row?.device ?? '', row?.bytes ?? bytes(0), result.stderr);
+  }
+  return rows;
+}
+
+/** Waits for one device without making a link; the first candidate that is there. */
+export async function waitForDevice(
+  hosts: Hosts,
+  host: string,
+  candidates: readonly string[],
+  minBytes: Bytes,
+  waitMs = 10_000,
+): Promise<LinkedDisk> {
+  const [disk] = await linkDisks(hosts, host, [{ minBytes, candidates }], waitMs);
+  if (!disk)
+    throw new DriverError('DEVICE_MISSING', `device ${candidates[0] ?? ''} did not appear on ${host}`);
+  return disk;
+}

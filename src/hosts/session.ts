@@ -1,0 +1,77 @@
+import { DriverError } from '../errors.ts';
+import type { HostCommand, Hosts } from './hosts.ts';
+
+/** A script on a host that has reached a state and holds it until it is told to leave it. */
+export interface HeldSession {
+  /** What the script printed before it was ready. */
+  readonly said: string;
+  /** Tells the script to go on, and waits for its end. Safe to call twice. */
+  release(): Promise<{ readonly exitCode: number; readonly stderr: string }>;
+}
+
+/**
+ * Starts `command` on `host` and waits for a line `ready`. The script then reads its stdin: a line or the end of
+ * file means "go on". Because the end of file also comes when this process dies in whatever way, or the connection breaks, the
+ * state cannot outlive us. Throws HOST_TIMEOUT or HOST_COMMAND when `ready` does not come.
+ */
+export async function holdSession(
+  hosts: Hosts,
+  host: string,
+  command: Pick<HostCommand, 'verb' | 'script' | 'args'> & { readonly readyMs: number },
+): Promise<HeldSession> {
+  const child = Bun.spawn([...hosts.sshArgv(host, command)], {
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const stderr = new Response(child.stderr).text();
+  let released: Promise<{ exitCode: number; stderr: string }> | undefined;
+  const release = (): Promise<{ exitCode: number; stderr: string }> => {
+    released ??= (async () => {
+      try {
+        child.stdin.write('go\n');
+        await child.stdin.end();
+      } catch {
+        // The other side is gone; its exit code tells the rest.
+      }
+      const exitCode = await child.exited;
+      return { exitCode, stderr: await stderr };
+    })();
+    return released;
+  };
+  const timer = setTimeout(() => child.kill(), command.readyMs);
+  const said = await readUntilReady(child.stdout);
+  clearTimeout(timer);
+  if (said.ready) return { said: said.text, release };
+  const { exitCode, stderr: text } = await release();
+  if (child.signalCode !== null)
+    throw new DriverError(
+      'HOST_TIMEOUT',
+      `${command.verb} on ${host} did not get ready in ${command.readyMs / 1000} s`,
+    );
+  throw new DriverError(
+    exitCode === 255 ? 'HOST_UNREACHABLE' : 'HOST_COMMAND',
+    `${command.verb} on ${host} failed (exit code ${exitCode}): ${text.trim().split('\n').at(-1) ?? ''}`,
+  );
+}
+
+async function readUntilReady(stream: ReadableStream<Uint8Array>): Promise<{ ready: boolean; text: string }> {
+  const decoder = new TextDecoder();
+  const reader = stream.getReader();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { ready: false, text };
+    text += decoder.decode(value, { stream: true });
+    const end = text.indexOf('ready\n');
+    if (end >= 0) {
+      // Later output is read and dropped, or the script could block on a full pipe.
+      void drain(reader);
+      return { ready: true, text: text.slice(0, end) };
+    }
+  }
+}
+
+async function drain(reader: { read(): Promise<{ done: boolean }> }): Promise<void> {
+  while (!(await reader.read()).done);
+}

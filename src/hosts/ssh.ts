@@ -1,0 +1,204 @@
+import { hostname } from 'node:os';
+import type { Log } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import type { HostCommand, HostResult, Hosts } from './hosts.ts';
+import { type ProcessResult, runProcess } from './process.ts';
+import { quote, quoteAll } from './quote.ts';
+import { hasRawBytes } from './raw-text.ts';
+
+/**
+ * Put before every script. The PATH of a non-interactive ssh session often lacks sbin (blkdiscard, losetup,
+ * mkswap); what the site put first stays first.
+ */
+const prelude =
+  'export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"\nset -uo pipefail\n';
+
+/**
+ * Never a question, never for ever. Everything else (ControlMaster, keys, users, ports) is the site's own
+ * ssh configuration. ERROR keeps "Permanently added …" out of what a person reads.
+ */
+const sshOptions = [
+  ...['-o', 'BatchMode=yes'],
+  ...['-o', 'ConnectTimeout=10'],
+  ...['-o', 'ServerAliveInterval=10'],
+  ...['-o', 'ServerAliveCountMax=3'],
+  ...['-o', 'LogLevel=ERROR'],
+] as const;
+
+/** Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN). */
+const longestArgument = 131_071;
+
+/**
+ * bash reads ~/.bashrc when it believes to be started by sshd; `--norc` keeps that out of our scripts. The name
+ * `linstor_un` is what bash puts before its own messages.
+ */
+const bash = ['bash', '--noprofile', '--norc', '-c'] as const;
+
+type Script = Pick<HostCommand, 'script' | 'args'>;
+
+/**
+ * argv for this machine. Arguments with bytes that are not UTF-8 go through one more bash, because argv of ours
+ * is text and not every login shell knows `$'\\xNN'`.
+ */
+export function localArgv({ script, args = [] }: Script): readonly string[] {
+  const argv = [...bash, prelude + script, 'linstor_un', ...args];
+  return args.some(hasRawBytes) ? [...bash, `exec ${quoteAll(argv)}`] : argv;
+}
+
+/** argv for another machine. The remote login shell only has to understand quotes and `exec`. */
+export function sshArgv(host: string, command: Script): readonly string[] {
+  const remote = `exec ${quoteAll(localArgv(command))}`;
+  if (Buffer.byteLength(remote) > longestArgument) {
+    throw new DriverError('INTERNAL', `a command for host ${host} is too long for one argument`);
+  }
+  return ['ssh', ...sshOptions, '--', host, remote];
+}
+
+const shortName = (name: string): string => name.split('.', 1)[0] ?? name;
+const isAddress = (name: string): boolean => /^[\d.]+$/.test(name) || name.includes(':');
+const loopback = new Set(['localhost', 'localhost.localdomain', '127.0.0.1', '::1']);
+
+/** `hostname -f`; the plain host name when the resolver does not know a longer one in time. */
+function resolvedName(): string {
+  const result = Bun.spawnSync(['hostname', '-f'], { stdin: 'ignore', stderr: 'ignore', timeout: 2000 });
+  return result.success ? result.stdout.toString().trim() : hostname();
+}
+
+/**
+ * Is `host` a name of this machine? OpenNebula calls the front-end what gethostname(2) says; sites also register
+ * it under its short or full name. The full name is looked up only when it would decide: `one.a` is not
+ * `one.b`.
+ */
+export function isThisMachine(host: string, own: string, fullName: () => string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  const ours = own.toLowerCase();
+  if (loopback.has(name) || name === ours) return true;
+  if (isAddress(name) || shortName(name) !== shortName(ours)) return false;
+  if (!name.includes('.')) return true;
+  return !ours.includes('.') && name === fullName().toLowerCase();
+}
+
+const masked = (text: string, args: readonly string[]): string =>
+  args.filter((arg) => arg.length >= 4).reduce((line, arg) => line.replaceAll(arg, '***'), text);
+
+/** The last lines that say something; a person reads these, not the whole output. */
+export function lastLines(text: string, count: number): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(-count);
+}
+
+function failure(host: string, command: HostCommand, result: ProcessResult): DriverError {
+  const args = command.args ?? [];
+  const lines = lastLines(command.sensitive ? masked(result.stderr, args) : result.stderr, 3);
+  const how = result.signalName
+    ? `was ended by ${result.signalName}`
+    : `failed with exit code ${result.exitCode}`;
+  const said = lines.length > 0 ? `: ${lines.join(' | ')}` : '';
+  const shown = command.sensitive ? [] : [`arguments: ${quoteAll(args).slice(0, 400)}`];
+  return new DriverError('HOST_COMMAND', `${command.verb} ${how} on ${host}${said}`, {
+    details: args.length > 0 ? shown : [],
+  });
+}
+
+export interface SshHostsOptions {
+  /** One line per call, for the log and for counting. */
+  readonly onCall?: Log['call'];
+  /**
+   * Ends what is running. Commands that are started after it has fired run as usual: they are the undo
+   * steps.
+   */
+  readonly signal?: AbortSignal;
+  /** Added to the environment of ssh and local commands; for tests (PATH with another ssh). */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** This machine's name; default gethostname(2). */
+  readonly ownName?: string;
+}
+
+/** `Hosts` over the `ssh` in PATH. A host that is this machine is worked on without ssh. */
+export class SshHosts implements Hosts {
+  readonly #options: SshHostsOptions;
+  readonly #own: string;
+  #fullName: string | undefined;
+
+  constructor(options: SshHostsOptions = {}) {
+    this.#options = options;
+    this.#own = options.ownName ?? hostname();
+  }
+
+  isFrontend(host: string): boolean {
+    return isThisMachine(host, this.#own, () => {
+      this.#fullName ??= resolvedName();
+      return this.#fullName;
+    });
+  }
+
+  sshArgv(host: string, command: Script): readonly string[] {
+    return this.isFrontend(host) ? localArgv(command) : sshArgv(host, command);
+  }
+
+  run(host: string, command: HostCommand): Promise<HostResult> {
+    return this.isFrontend(host)
+      ? this.local(command)
+      : this.#execute('ssh', host, sshArgv(host, command), command);
+  }
+
+  local(command: HostCommand): Promise<HostResult> {
+    return this.#execute('local', this.#own, localArgv(command), command);
+  }
+
+  async #execute(
+    kind: 'ssh' | 'local',
+    host: string,
+    argv: readonly string[],
+    command: HostCommand,
+  ): Promise<HostResult> {
+    const { signal, env } = this.#options;
+    const result = await runProcess(argv, {
+      timeoutMs: command.timeoutMs,
+      ...(command.stdin === undefined ? {} : { stdin: command.stdin }),
+      ...(env ? { env } : {}),
+      ...(signal ? { signal } : {}),
+    });
+    const error = this.#judge(kind, host, command, result);
+    const { verb } = command;
+    const outcome = error ? `${error.code} ${result.exitCode}` : `exit ${result.exitCode}`;
+    this.#options.onCall?.({ kind, target: host, verb, ms: result.ms, outcome });
+    if (error) throw error;
+    const { exitCode, stdout, stderr, ms } = result;
+    return { exitCode, stdout, stderr, ms };
+  }
+
+  #judge(
+    kind: 'ssh' | 'local',
+    host: string,
+    command: HostCommand,
+    result: ProcessResult,
+  ): DriverError | undefined {
+    const { verb, okCodes = [0] } = command;
+    if (result.ended === 'abort') return new DriverError('INTERRUPTED', `${verb} on ${host} was stopped`);
+    if (result.ended === 'timeout') {
+      const seconds = command.timeoutMs / 1000;
+      return new DriverError(
+        'HOST_TIMEOUT',
+        `${verb} on ${host} took longer than ${seconds} s and was ended`,
+        {
+          details: lastLines(result.stderr, 1),
+        },
+      );
+    }
+    if (result.signalName === undefined && okCodes.includes(result.exitCode)) return undefined;
+    if (kind === 'ssh' && result.exitCode === 255) {
+      const [line = 'ssh gave no reason'] = lastLines(result.stderr, 1);
+      return new DriverError('HOST_UNREACHABLE', `host ${host} cannot be reached (${verb}): ${line}`);
+    }
+    return failure(host, command, result);
+  }
+}
+
+/** For messages and logs: how a person would call it. */
+export function commandLine(argv: readonly string[]): string {
+  return argv.map(quote).join(' ');
+}

@@ -1,0 +1,105 @@
+import { DriverError } from '../errors.ts';
+import type { Hosts } from './hosts.ts';
+import { records, sizeFunctions } from './scripts/records.ts';
+
+/** What moving and booting a VM asks of its directory on one host. Moving between hosts is in scripts/directories.ts. */
+
+/** Arguments: from, to, names that stay behind. 71: no such directory. An entry that is in the way is replaced. */
+const relocateScript = `
+set -e
+from=$1 to=$2; shift 2
+[ -d "$from" ] || exit 71
+mkdir -p -- "$to"
+cd -- "$from"
+while IFS= read -r -d '' entry; do
+  name=\${entry#./}
+  for kept in "$@"; do if [ "$name" = "$kept" ]; then continue 2; fi; done
+  rm -rf --one-file-system -- "$to/$name"
+  mv -fT -- "./$name" "$to/$name"
+done < <(find . -mindepth 1 -maxdepth 1 -print0)
+cd /
+rm -rf --one-file-system -- "$from"
+`;
+
+/**
+ * Moves a VM directory to another place on the same host, by renaming where it can: another system datastore.
+ * Returns false when there is nothing to move. Throws HOST_COMMAND.
+ */
+export async function relocateDirectory(
+  hosts: Hosts,
+  host: string,
+  from: string,
+  to: string,
+  skip: readonly string[],
+): Promise<boolean> {
+  for (const path of [from, to]) {
+    if (!/^\/.+\/\d+\/\d+$/.test(path)) {
+      throw new DriverError('BAD_ARGUMENT', `${JSON.stringify(path)} is not the directory of a VM`);
+    }
+  }
+  if (from === to) return false;
+  const { exitCode } = await hosts.run(host, {
+    verb: 'move-dir',
+    script: relocateScript,
+    args: [from, to, ...skip],
+    timeoutMs: 60 * 60_000,
+    okCodes: [0, 71],
+  });
+  return exitCode === 0;
+}
+
+export interface LinkState {
+  readonly link: string;
+  /** What the link says, unresolved; empty when it is no link. */
+  readonly target: string;
+  /** A device of some size is behind it. */
+  readonly present: boolean;
+}
+
+const checkScript = `${sizeFunctions}
+for link in "$@"; do
+  target= present=0
+  if [ -L "$link" ]; then target=$(readlink -- "$link"); fi
+  case $(kind_of "$link") in
+    block|file) size=$(size_of "$link") && [ "$size" -gt 0 ] && present=1 ;;
+  esac
+  printf '%s\\0%s\\0' "$target" "$present"
+done
+exit 0
+`;
+
+/** What the disk links of a VM lead to. One session, nothing is opened. */
+export async function checkLinks(hosts: Hosts, host: string, links: readonly string[]): Promise<LinkState[]> {
+  if (links.length === 0) return [];
+  const { stdout } = await hosts.run(host, {
+    verb: 'check-disk',
+    script: checkScript,
+    args: links,
+    timeoutMs: 30_000,
+  });
+  const rows = records(stdout, 2);
+  return links.map((link, index) => {
+    const [target = '', present = '0'] = rows[index] ?? [];
+    return { link, target, present: present === '1' };
+  });
+}
+
+const regularFileScript = `if [ -f "$1" ] && [ ! -L "$1" ]; then echo yes; fi`;
+
+/** Is there an ordinary file (not a link) of that name? */
+export async function isRegularFile(hosts: Hosts, host: string, path: string): Promise<boolean> {
+  const { stdout } = await hosts.run(host, {
+    verb: 'check-file',
+    script: regularFileScript,
+    args: [path],
+    timeoutMs: 30_000,
+  });
+  return stdout.trim() === 'yes';
+}
+
+const removeLinkScript = `if [ -L "$1" ]; then rm -f -- "$1"; fi`;
+
+/** Removes a symlink, nothing else. */
+export async function removeLink(hosts: Hosts, host: string, path: string): Promise<void> {
+  await hosts.run(host, { verb: 'unlink', script: removeLinkScript, args: [path], timeoutMs: 30_000 });
+}

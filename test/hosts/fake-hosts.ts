@@ -1,0 +1,69 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Log } from '../../src/context.ts';
+import { SshHosts } from '../../src/hosts/ssh.ts';
+
+/**
+ * An `ssh` for tests: takes what OpenSSH takes, runs the command here. As root each host gets its own tree, bound over
+ * `shared` names below the temporary directory, so that two hosts see different files under one path.
+ * What ran is appended to `calls`; bytes through stdin are counted in `wire`.
+ */
+const script = `#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in
+    -o) shift 2 ;;
+    --) shift; break ;;
+    *) echo "fake ssh: unexpected $1" >&2; exit 254 ;;
+  esac
+done
+host=$1; shift
+echo "$host" >>"$FAKE_ROOT/calls"
+case $host in
+  down*) echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255 ;;
+  slow*) sleep 30 ;;
+esac
+if [ "\${FAKE_COUNT:-}" = 1 ]; then
+  tee -a "$FAKE_ROOT/wire" | sh -c "$*"
+  exit $?
+fi
+if [ -d "$FAKE_ROOT/tree/$host" ]; then
+  exec unshare -m --propagation private sh -c 'mount --bind "$1" "$2" && exec sh -c "$3"' sh \\
+    "$FAKE_ROOT/tree/$host" "$FAKE_ROOT/datastores" "$*"
+fi
+exec sh -c "$*"
+`;
+
+export interface FakeHosts {
+  readonly root: string;
+  readonly hosts: SshHosts;
+  readonly env: Readonly<Record<string, string>>;
+  readonly calls: Parameters<Log['call']>[0][];
+  remove(): void;
+}
+
+export function fakeHosts(
+  options: { signal?: AbortSignal; trees?: readonly string[]; count?: boolean } = {},
+): FakeHosts {
+  const root = mkdtempSync(join(tmpdir(), 'linstor_un-hosts-'));
+  mkdirSync(join(root, 'bin'));
+  mkdirSync(join(root, 'datastores'));
+  for (const host of options.trees ?? []) mkdirSync(join(root, 'tree', host), { recursive: true });
+  writeFileSync(join(root, 'bin', 'ssh'), script);
+  chmodSync(join(root, 'bin', 'ssh'), 0o755);
+  const env = {
+    PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`,
+    FAKE_ROOT: root,
+    ...(options.count ? { FAKE_COUNT: '1' } : {}),
+  };
+  const calls: FakeHosts['calls'] = [];
+  const hosts = new SshHosts({
+    env,
+    ownName: 'frontend',
+    onCall: (entry) => calls.push(entry),
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  return { root, hosts, env, calls, remove: () => rmSync(root, { recursive: true, force: true }) };
+}
+
+export const isRoot = process.getuid?.() === 0;

@@ -1,0 +1,345 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { isDriverError } from '../../src/errors.ts';
+import { deviceSizes, makeFileSystem, readLinks } from '../../src/hosts/scripts/device.ts';
+import { deviceUse, isOpen, unlinkDisks } from '../../src/hosts/scripts/device-use.ts';
+import {
+  copyDirectory,
+  isSharedDirectory,
+  moveDirectory,
+  removeDirectories,
+} from '../../src/hosts/scripts/directories.ts';
+import { linkDisks, waitForDevice } from '../../src/hosts/scripts/link-disks.ts';
+import { bytes } from '../../src/units.ts';
+import { type FakeHosts, fakeHosts, isRoot } from './fake-hosts.ts';
+
+let fake: FakeHosts;
+let dir: string;
+beforeEach(() => {
+  fake = fakeHosts();
+  dir = join(fake.root, 'datastores');
+});
+afterEach(() => fake.remove());
+
+const MiB = 1024 * 1024;
+function volume(name: string, size = MiB): string {
+  const path = join(fake.root, name);
+  writeFileSync(path, '');
+  truncateSync(path, size);
+  return path;
+}
+const failure = async (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+/** A loop device; needs root. */
+function loop(path: string): string {
+  const out = Bun.spawnSync(['losetup', '-f', '--show', path]);
+  if (!out.success) throw new Error(out.stderr.toString());
+  return out.stdout.toString().trim();
+}
+
+describe('link-disk', () => {
+  test('several disks, one session', async () => {
+    const [a, b] = [volume('a'), volume("b it's", 2 * MiB)];
+    const linked = await linkDisks(fake.hosts, 'host1', [
+      { link: join(dir, '0/7/disk.0'), minBytes: bytes(MiB), candidates: ['/dev/absent', a] },
+      { link: join(dir, '0/7/disk.1'), minBytes: bytes(MiB), candidates: [b] },
+    ]);
+    expect(linked).toEqual([
+      { device: a, bytes: bytes(MiB) },
+      { device: b, bytes: bytes(2 * MiB) },
+    ]);
+    expect(readlinkSync(join(dir, '0/7/disk.0'))).toBe(a);
+    expect(readlinkSync(join(dir, '0/7/disk.1'))).toBe(b);
+    expect(fake.calls.length).toBe(1);
+  });
+
+  test('replaces an old link and may be repeated', async () => {
+    const [a, b] = [volume('a'), volume('b')];
+    mkdirSync(join(fake.root, 'dirtarget'));
+    const link = join(dir, '7/disk.0');
+    mkdirSync(join(dir, '7'));
+    symlinkSync(join(fake.root, 'dirtarget'), link);
+    for (const target of [a, b, b]) {
+      await linkDisks(fake.hosts, 'host1', [{ link, minBytes: bytes(1), candidates: [target] }]);
+      expect(readlinkSync(link)).toBe(target);
+    }
+    expect(readdirSync(join(fake.root, 'dirtarget'))).toEqual([]);
+  });
+
+  test('waits for a late device', async () => {
+    const late = join(fake.root, 'late');
+    setTimeout(() => {
+      writeFileSync(late, '');
+      truncateSync(late, MiB);
+    }, 300);
+    expect((await waitForDevice(fake.hosts, 'host1', [late], bytes(MiB), 5000)).device).toBe(late);
+  });
+
+  test('no device: DEVICE_MISSING, and no link is made for the others either', async () => {
+    const a = volume('a');
+    const error = await failure(
+      linkDisks(
+        fake.hosts,
+        'host1',
+        [
+          { link: join(dir, '7/disk.0'), minBytes: bytes(1), candidates: [a] },
+          { link: join(dir, '7/disk.1'), minBytes: bytes(1), candidates: ['/dev/drbd/by-res/nothing/0'] },
+        ],
+        0,
+      ),
+    );
+    expect(isDriverError(error, 'DEVICE_MISSING')).toBe(true);
+    expect(String(error)).toContain('/dev/drbd/by-res/nothing/0');
+    expect(existsSync(join(dir, '7'))).toBe(false);
+  });
+
+  test('too small: DEVICE_SIZE', async () => {
+    const error = await failure(waitForDevice(fake.hosts, 'host1', [volume('a')], bytes(MiB + 1), 0));
+    expect(isDriverError(error, 'DEVICE_SIZE')).toBe(true);
+    expect(String(error)).toContain('1 MiB');
+  });
+
+  test.if(isRoot)('a regular file below /dev is an error and no device', async () => {
+    const stray = `/dev/linstor_un-test-${process.pid}`;
+    writeFileSync(stray, 'x'.repeat(100));
+    try {
+      const error = await failure(waitForDevice(fake.hosts, 'host1', [stray], bytes(1), 3000));
+      expect(isDriverError(error, 'DEVICE_MISSING')).toBe(true);
+      expect(String(error)).toContain('regular file');
+      expect(await deviceSizes(fake.hosts, 'host1', [stray])).toEqual([undefined]);
+    } finally {
+      rmSync(stray);
+    }
+  });
+
+  test.if(isRoot)('a block device is measured', async () => {
+    const device = loop(volume('disk', 3 * MiB));
+    try {
+      expect(await waitForDevice(fake.hosts, 'host1', [device], bytes(3 * MiB), 0)).toEqual({
+        device,
+        bytes: bytes(3 * MiB),
+      });
+      expect(await deviceSizes(fake.hosts, 'host1', [device, '/dev/absent'])).toEqual([
+        bytes(3 * MiB),
+        undefined,
+      ]);
+    } finally {
+      Bun.spawnSync(['losetup', '-d', device]);
+    }
+  });
+});
+
+describe('unlink-disk and device-use', () => {
+  test('removes links only', async () => {
+    const a = volume('a');
+    mkdirSync(join(dir, '0/7'), { recursive: true });
+    const [link, file, gone] = ['disk.0', 'disk.1', 'disk.2'].map((name) => join(dir, '0/7', name)) as [
+      string,
+      string,
+      string,
+    ];
+    symlinkSync(a, link);
+    writeFileSync(file, 'keep');
+    const result = await unlinkDisks(fake.hosts, 'host1', [link, file, gone]);
+    expect(result).toEqual({ removed: [{ link, target: a }], kept: [file], uses: [] });
+    expect(existsSync(link)).toBe(false);
+    expect(readFileSync(file, 'utf8')).toBe('keep');
+    expect(existsSync(a)).toBe(true);
+  });
+
+  test('tells in the same session who still uses it', async () => {
+    const a = volume('a');
+    for (const vm of ['7', '8']) {
+      mkdirSync(join(dir, '0', vm), { recursive: true });
+      symlinkSync(a, join(dir, '0', vm, 'disk.0'));
+    }
+    const fd = openSync(a, 'r');
+    const { uses } = await unlinkDisks(fake.hosts, 'host1', [join(dir, '0//7/disk.0')], `${dir}//`);
+    closeSync(fd);
+    expect(uses.length).toBe(1);
+    expect(uses[0]?.device).toBe(a);
+    expect(uses[0]?.processes.map(({ pid }) => pid)).toEqual([process.pid]);
+    expect(uses[0]?.otherLinks).toEqual([join(dir, '0/8/disk.0')]);
+    expect(fake.calls.length).toBe(1);
+  });
+
+  test('an unused one is unused, an absent one too', async () => {
+    const [used, absent] = await deviceUse(fake.hosts, 'host1', [volume('a'), '/dev/absent'], dir);
+    expect([used, absent].map((use) => use && isOpen(use))).toEqual([false, false]);
+    expect(absent?.device).toBe('');
+  });
+
+  test.if(isRoot)('open through another node of the same number, mounted, held', async () => {
+    const file = volume('disk', 8 * MiB);
+    const device = loop(file);
+    const twin = join(fake.root, 'private-dev');
+    const numbers = statSync(device).rdev;
+    Bun.spawnSync(['mknod', twin, 'b', String(numbers >> 8), String(numbers & 0xff)]);
+    const fd = openSync(twin, 'r');
+    try {
+      const [use] = await deviceUse(fake.hosts, 'host1', [device]);
+      expect(use?.processes.map(({ pid }) => pid)).toEqual([process.pid]);
+      expect(use?.complete).toBe(true);
+    } finally {
+      closeSync(fd);
+      Bun.spawnSync(['losetup', '-d', device]);
+    }
+  });
+});
+
+describe('file systems', () => {
+  test('makes a supported one and refuses others', async () => {
+    const a = volume('a', 8 * MiB);
+    await makeFileSystem(fake.hosts, 'host1', a, 'ext4', ['-b', '4096']);
+    expect(readFileSync(a).subarray(1080, 1082)).toEqual(Buffer.from([0x53, 0xef]));
+    for (const fs of ['reiserfs', '../x', 'ext4;reboot', '']) {
+      expect(isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', a, fs)), 'BAD_ARGUMENT')).toBe(
+        true,
+      );
+    }
+  });
+
+  test('swap', async () => {
+    const a = volume('a', MiB);
+    await makeFileSystem(fake.hosts, 'host1', a, 'swap');
+    expect(readFileSync(a).subarray(4086, 4096).toString()).toBe('SWAPSPACE2');
+  });
+
+  test('no device, no file is made', async () => {
+    const absent = join(fake.root, 'absent');
+    expect(
+      isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', absent, 'ext4')), 'DEVICE_MISSING'),
+    ).toBe(true);
+    expect(existsSync(absent)).toBe(false);
+  });
+
+  test('a failing mkfs fails', async () => {
+    const tiny = volume('tiny', 4096);
+    expect(
+      isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', tiny, 'ext4')), 'HOST_COMMAND'),
+    ).toBe(true);
+  });
+});
+
+describe('read-link', () => {
+  test('targets as they are, dangling or not', async () => {
+    symlinkSync('/dev/drbd/by-res/x/0', join(dir, 'disk.0'));
+    writeFileSync(join(dir, 'file'), '');
+    expect(
+      await readLinks(
+        fake.hosts,
+        'host1',
+        ['disk.0', 'file', 'none'].map((name) => join(dir, name)),
+      ),
+    ).toEqual(['/dev/drbd/by-res/x/0', undefined, undefined]);
+  });
+});
+
+describe('directories', () => {
+  test('removes without following links; shallow paths are refused', async () => {
+    const a = volume('a');
+    mkdirSync(join(dir, '0/7'), { recursive: true });
+    symlinkSync(a, join(dir, '0/7/disk.0'));
+    await removeDirectories(fake.hosts, 'host1', [join(dir, '0//7/'), join(dir, '0/8')]);
+    expect(existsSync(join(dir, '0/7'))).toBe(false);
+    expect(existsSync(a)).toBe(true);
+    for (const path of ['', '/', '/var', '/var/lib', 'relative/a/b/c', '/var/lib/one/../..']) {
+      expect(
+        isDriverError(await failure(removeDirectories(fake.hosts, 'host1', [path])), 'BAD_ARGUMENT'),
+      ).toBe(true);
+    }
+  });
+
+  test('a shared directory is recognised, and left without traces', async () => {
+    mkdirSync(join(dir, '0'));
+    expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'))).toBe(true);
+    expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0/7/not/yet'))).toBe(true);
+    expect(readdirSync(join(dir, '0'))).toEqual([]);
+    expect(
+      await moveDirectory(
+        fake.hosts,
+        { host: 'host1', directory: join(dir, '0/7') },
+        { host: 'host2', directory: join(dir, '0/7') },
+        { env: fake.env },
+      ),
+    ).toBe(false);
+  });
+
+  describe.if(isRoot)('of two hosts', () => {
+    beforeEach(() => {
+      fake.remove();
+      fake = fakeHosts({ trees: ['host1', 'host2'] });
+      dir = join(fake.root, 'datastores');
+    });
+    const on = (host: string, path = ''): string => join(fake.root, 'tree', host, path);
+    const place = (host: string, path = '0/7') => ({ host, directory: join(dir, path) });
+
+    test('are not taken for shared, and no marker stays', async () => {
+      mkdirSync(on('host1', '0'));
+      mkdirSync(on('host2', '0'));
+      expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'))).toBe(false);
+      expect([...readdirSync(on('host1', '0')), ...readdirSync(on('host2', '0'))]).toEqual([]);
+    });
+
+    test('moves files and foreign links, keeps links made at the target, leaves skipped ones', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      mkdirSync(on('host2', '0/7'), { recursive: true });
+      const sparse = on('host1', '0/7/disk.2');
+      writeFileSync(sparse, 'iso');
+      truncateSync(sparse, 64 * MiB);
+      writeFileSync(on('host1', "0/7/vm it's.xml"), '<VM/>');
+      symlinkSync('/dev/loop1', on('host1', '0/7/disk.0'));
+      symlinkSync('/dev/vg-one/x', on('host1', '0/7/disk.1'));
+      symlinkSync('/dev/loop9', on('host2', '0/7/disk.0'));
+      writeFileSync(on('host2', '0/7/stale'), 'x');
+      expect(
+        await moveDirectory(fake.hosts, place('host1'), place('host2'), { skip: ['disk.0'], env: fake.env }),
+      ).toBe(true);
+      expect(existsSync(on('host1', '0/7'))).toBe(false);
+      expect(readdirSync(on('host2', '0/7')).sort()).toEqual(['disk.0', 'disk.1', 'disk.2', "vm it's.xml"]);
+      expect(readlinkSync(on('host2', '0/7/disk.0'))).toBe('/dev/loop9');
+      expect(readlinkSync(on('host2', '0/7/disk.1'))).toBe('/dev/vg-one/x');
+      const moved = lstatSync(on('host2', '0/7/disk.2'));
+      expect(moved.size).toBe(64 * MiB);
+      expect(moved.blocks * 512).toBeLessThan(MiB);
+      expect(readdirSync(on('host2', '0'))).toEqual(['7']);
+    });
+
+    test('no source directory: nothing is done', async () => {
+      mkdirSync(on('host2', '0/7'), { recursive: true });
+      expect(await copyDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env })).toBe(false);
+      expect(existsSync(on('host2', '0/7'))).toBe(true);
+    });
+
+    test('a failed copy leaves the source, the old target and nothing else', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      writeFileSync(on('host1', '0/7/vm.xml'), 'new');
+      mkdirSync(on('host2', '0'));
+      writeFileSync(on('host2', '0/7'), 'a file is in the way');
+      const error = await failure(
+        moveDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env }),
+      );
+      expect(isDriverError(error, 'HOST_COMMAND')).toBe(true);
+      expect(readFileSync(on('host1', '0/7/vm.xml'), 'utf8')).toBe('new');
+      expect(readdirSync(on('host2', '0'))).toEqual(['7']);
+    });
+  });
+});
