@@ -29,6 +29,10 @@ export interface Context {
   readonly undo: Undo;
   /** Aborted on SIGTERM, SIGINT, SIGHUP. */
   readonly signal: AbortSignal;
+  /** OpenNebula's `remotes` directory, where one was found. */
+  readonly remotes?: string;
+  /** OpenNebula's version from `remotes/VERSION`; absent counts as the newest. */
+  readonly oneVersion?: string;
   /** The client for these settings; made once per distinct settings. */
   linstor(settings: ControllerSettings): Linstor;
   /** Settings of one or two datastores over the configuration file: later ones win (contract §3.5 clone). */

@@ -7,6 +7,7 @@ import type { Log } from './context.ts';
 export class Undo {
   readonly #steps: { label: string; run: () => Promise<unknown> }[] = [];
   readonly #log: Log;
+  readonly #failed: string[] = [];
 
   constructor(log: Log) {
     this.#log = log;
@@ -31,9 +32,13 @@ export class Undo {
     this.#steps.length = 0;
   }
 
-  /** Failure: newest first; a step that fails is logged and the others still run. Returns what could not be undone. */
-  async rollback(): Promise<string[]> {
-    const failed: string[] = [];
+  /** Steps that could not be taken back. */
+  get failed(): readonly string[] {
+    return this.#failed;
+  }
+
+  /** Failure: newest first; a step that fails is logged and the others still run. */
+  async rollback(): Promise<void> {
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
       try {
         this.#log.info(`undo: ${step.label}`);
@@ -41,9 +46,8 @@ export class Undo {
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.#log.warn(`undo failed: ${step.label}: ${reason}`);
-        failed.push(step.label);
+        this.#failed.push(step.label);
       }
     }
-    return failed;
   }
 }

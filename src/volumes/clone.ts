@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
-import { marks } from './marks.ts';
+import { madeByMark, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
 import { isDiskful, isReadable } from './replicas.ts';
@@ -68,14 +68,13 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
   const nonce = crypto.randomUUID();
   ctx.undo.push(`remove resource ${target}`, async () => {
     const [definition] = await linstor.definitions({ names: [target] });
-    if (definition?.props[marks.madeBy] === nonce) await removeResource(ctx, linstor, target);
+    if (definition?.props[madeByMark(target)] === nonce) await removeResource(ctx, linstor, target);
   });
-  const foreign = [marks.vmId, marks.diskId, marks.datastoreId, marks.deployment, marks.incomplete];
   try {
     await linstor.clone(source, target, {
       group: request.plan.group,
       ...(request.plan.layers.length > 0 ? { layers: request.plan.layers } : {}),
-      props: { set: { ...request.props, [marks.madeBy]: nonce }, unset: foreign.filter((key) => !(key in request.props)) },
+      props: { set: { ...request.props, [madeByMark(target)]: nonce }, unset: vmMarks.filter((key) => !(key in request.props)) },
     });
   } catch (error) {
     if (isLinstorError(error, 227, 994, 989, 988)) {

@@ -3,7 +3,7 @@ import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { KiB } from '../units.ts';
-import { balanceProperty, marks } from './marks.ts';
+import { balanceProperty, madeByMark } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
 import { hasNetworkLayer, isDiskful, isReadable, replicasOf } from './replicas.ts';
@@ -42,7 +42,7 @@ export async function createDefinition(ctx: Context, linstor: Linstor, name: Res
   const nonce = crypto.randomUUID();
   const forget = ctx.undo.push(`remove resource ${name}`, async () => {
     const [definition] = await linstor.definitions({ names: [name] });
-    if (definition?.props[marks.madeBy] === nonce) await removeResource(ctx, linstor, name);
+    if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
   });
   const balance = plan.unbalanced && (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
   try {
@@ -50,7 +50,7 @@ export async function createDefinition(ctx: Context, linstor: Linstor, name: Res
       name,
       group: plan.group,
       ...(plan.layers.length > 0 ? { layers: plan.layers } : {}),
-      props: { ...props, ...balance, [marks.madeBy]: nonce },
+      props: { ...props, ...balance, [madeByMark(name)]: nonce },
     });
   } catch (error) {
     if (isLinstorError(error, 501)) {
@@ -65,7 +65,7 @@ export async function createDefinition(ctx: Context, linstor: Linstor, name: Res
 /** 501 may be the echo of our own request whose reply was lost. */
 async function explainExisting(linstor: Linstor, name: ResourceName, nonce: string): Promise<void> {
   const [existing] = await linstor.definitions({ names: [name] });
-  if (existing?.props[marks.madeBy] === nonce) return;
+  if (existing?.props[madeByMark(name)] === nonce) return;
   if (existing?.flags.includes('DELETE')) {
     throw new DriverError('LINSTOR_DELETING', `resource ${name} is still being deleted`);
   }

@@ -7,13 +7,20 @@ export const marks = {
   vmId: 'Aux/one/VM_ID',
   datastoreId: 'Aux/one/DS_ID',
   diskId: 'Aux/one/DISK_ID',
-  /** Who made it: a nonce of one action, to tell a lost reply from a foreign object. */
-  madeBy: 'Aux/one/MADE_BY',
   /** Deployment that made the disk: `<history seq>-<stime>`; a recreated VM has another. */
   deployment: 'Aux/one/DEPLOYMENT',
   /** Present while the content is not complete; removed last. */
   incomplete: 'Aux/one/INCOMPLETE',
 } as const;
+
+/**
+ * Who made it: a nonce of one action, to tell the echo of a lost request from a foreign object. The resource's name is
+ * part of the key: a restore copies the source's properties over the target's, and must not hit this one.
+ */
+export const madeByMark = (resource: string): string => `Aux/one/MADE_BY/${resource}`;
+
+/** Marks of a disk of a VM; an image that was saved from one must not carry them on. */
+export const vmMarks: readonly string[] = [marks.vmId, marks.datastoreId, marks.diskId, marks.deployment, marks.incomplete];
 
 /** Allocated KiB of a snapshot, as the bash driver's monitor reads it. */
 export function snapshotSizeMark(snapshotId: number): string {

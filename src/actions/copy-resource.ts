@@ -1,0 +1,42 @@
+import type { Context } from '../context.ts';
+import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { type KiB, kibToBytes } from '../units.ts';
+import { isReadable } from '../volumes/replicas.ts';
+import { attachForCopy, releaseAfterCopy } from './bridge.ts';
+
+export interface CopyRequest {
+  readonly from: { readonly resource: ResourceName; readonly replicas: readonly Resource[] };
+  readonly to: {
+    readonly resource: ResourceName;
+    readonly replicas: readonly Resource[];
+    /** The target is known to read as zero, so zeroes need not be written. */
+    readonly readsZero: boolean;
+  };
+  /** Content to copy; both devices are at least as large. */
+  readonly sizeKib: KiB;
+  readonly spread?: number;
+}
+
+/**
+ * Copies one resource's content over another's, byte for byte. Both ends are worked on where a replica has the disk – on one
+ * host if there is one that has both – so that only what must travel does (users §5.2).
+ */
+export async function copyResource(ctx: Context, where: { settings: Settings; linstor: Linstor }, request: CopyRequest): Promise<void> {
+  const { from, to, sizeKib } = request;
+  const spread = request.spread === undefined ? {} : { spread: request.spread };
+  const common = to.replicas.filter(isReadable).find((replica) => from.replicas.some((other) => other.node === replica.node && isReadable(other)));
+  const prefer = common ? { prefer: common.node } : {};
+  const target = await attachForCopy(ctx, where, { resource: to.resource, view: to.replicas, minKib: sizeKib, ...spread, ...prefer });
+  const source = await attachForCopy(ctx, where, { resource: from.resource, view: from.replicas, minKib: sizeKib, ...spread, prefer: target.node });
+  const { copyDevice } = await import('../transfer/copy.ts');
+  await copyDevice(ctx, {
+    from: { host: source.host, device: source.device },
+    to: { host: target.host, device: target.device, readsZero: to.readsZero },
+    size: kibToBytes(sizeKib),
+    compress: where.settings.compressTransfer,
+    verify: where.settings.verify,
+  });
+  await releaseAfterCopy(ctx, where, source);
+  await releaseAfterCopy(ctx, where, target);
+}

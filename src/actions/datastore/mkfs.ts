@@ -1,0 +1,65 @@
+import type { Context } from '../../context.ts';
+import { DriverError } from '../../errors.ts';
+import { mibToKib } from '../../units.ts';
+import { createVolume } from '../../volumes/create.ts';
+import { marks } from '../../volumes/marks.ts';
+import { sourceOf } from '../../volumes/names.ts';
+import { planPlacement } from '../../volumes/placement.ts';
+import { clearLeftover } from '../../volumes/reclaim.ts';
+import { readsZeroWhenNew, replicasOf } from '../../volumes/replicas.ts';
+import type { ActionHandler } from '../action.ts';
+import { attachForCopy, releaseAfterCopy } from '../bridge.ts';
+import { lockName } from '../disk-call.ts';
+import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
+import { formatDevice, wipeDevice } from '../on-host.ts';
+
+/** Values of FORMAT (FSTYPE up to 5.12) that are no file system. */
+const notFileSystems = new Set(['', 'raw', 'qcow2', 'save_as']);
+
+/**
+ * An empty image, always raw; with a file system when FS (FSTYPE up to 5.12) names one. For `save_as` only the SOURCE is
+ * announced and nothing is made: `cpds` does that (contract §2.2). The reply is the SOURCE alone, never with a format.
+ */
+export const mkfs: ActionHandler = async (call, ctx) => {
+  const image = await openImageCall(call, ctx);
+  const resource = newImageResource(image);
+  const { format, fs } = image.image;
+  if (format === 'save_as' || fs === 'save_as') return sourceOf(resource);
+  if (image.image.sizeMib < 1) throw new DriverError('IMAGE_SIZE', `image ${image.image.id} shall have a size of ${image.image.sizeMib} MiB`, { remedy: 'give a SIZE of at least 1 MiB' });
+  await ctx.lock(lockName(resource), () => makeImage(ctx, image, resource));
+  return sourceOf(resource);
+};
+
+async function makeImage(ctx: Context, image: ImageCall, resource: string): Promise<void> {
+  const { linstor, settings } = image;
+  const [existing] = await linstor.definitions({ names: [resource] });
+  await clearOwnLeftover(ctx, image, existing, resource);
+  const plan = await planPlacement(linstor, settings.placement);
+  const minKib = mibToKib(image.image.sizeMib);
+  await createVolume(ctx, linstor, { name: resource, sizeKib: minKib, plan, props: { [marks.incomplete]: 'mkfs' } });
+  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
+  const fs = image.image.fs.toLowerCase();
+  const wantsFs = !notFileSystems.has(fs);
+  const clean = readsZeroWhenNew(view);
+  if (wantsFs || !clean) {
+    const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread: image.image.id });
+    if (!clean) await wipeDevice(ctx, bridge.host, bridge.device);
+    if (wantsFs) await formatDevice(ctx, bridge.host, bridge.device, fs);
+    await releaseAfterCopy(ctx, image, bridge);
+  }
+  await linstor.modifyDefinition(resource, { unset: [marks.incomplete] });
+}
+
+/**
+ * Image ids are never used twice, so a resource of this name is what an earlier, killed try of this very image left – if
+ * it still carries the mark of an unfinished one. A finished one means that OpenNebula lost the reply: it is not touched.
+ */
+export async function clearOwnLeftover(ctx: Context, { linstor, image }: ImageCall, existing: Parameters<typeof clearLeftover>[3], resource: string): Promise<void> {
+  if (!existing) return;
+  if (existing.props[marks.incomplete] === undefined && !existing.flags.includes('DELETE')) {
+    throw new DriverError('LINSTOR_EXISTS', `resource ${resource} for the new image ${image.id} exists already and is complete`, {
+      remedy: 'another OpenNebula may use the same cluster (set NAME_PREFIX), or the image database was restored; look at the resource before removing it',
+    });
+  }
+  await clearLeftover(ctx, linstor, resource, existing);
+}

@@ -1,0 +1,18 @@
+import { snapshotSizeMark } from '../../volumes/marks.ts';
+import { dropSnapshot } from '../../volumes/snapshot.ts';
+import type { ActionHandler } from '../action.ts';
+import { lockName } from '../disk-call.ts';
+import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
+
+/** A snapshot that is not there is success (contract §3.4). */
+export const snapDelete: ActionHandler = async (call, ctx) => {
+  const image = await openImageCall(call, ctx);
+  const resource = existingImageResource(image);
+  const { id, name } = targetSnapshot(image);
+  await ctx.lock(lockName(resource), async () => {
+    await dropSnapshot(ctx, image.linstor, resource, name);
+    const [definition] = await image.linstor.definitions({ names: [resource] });
+    if (definition && snapshotSizeMark(id) in definition.props) await image.linstor.modifyDefinition(resource, { unset: [snapshotSizeMark(id)] });
+  });
+  return undefined;
+};

@@ -1,0 +1,22 @@
+import { mibToKib } from '../../units.ts';
+import { growVolume } from '../../volumes/resize.ts';
+import { atLeast } from '../../opennebula/version.ts';
+import type { ActionHandler } from '../action.ts';
+import { lockName } from '../disk-call.ts';
+import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
+import { revert } from '../revert.ts';
+
+/** Content and size become the snapshot's; later snapshots stay (contract §2.6). */
+export const snapRevert: ActionHandler = async (call, ctx) => {
+  const image = await openImageCall(call, ctx);
+  const resource = existingImageResource(image);
+  const { name } = targetSnapshot(image);
+  const { linstor, settings } = image;
+  await ctx.lock(lockName(resource), async () => {
+    const size = await revert(ctx, { settings, linstor, resource, snapshot: name, hosts: settings.bridgeList });
+    ctx.undo.commit();
+    const wanted = mibToKib(image.image.sizeMib);
+    if (!atLeast(ctx.oneVersion, 6, 9, 80) && wanted > size) await growVolume(ctx, linstor, resource, wanted);
+  });
+  return undefined;
+};

@@ -1,0 +1,183 @@
+import type { Context } from '../context.ts';
+import { DriverError, isDriverError } from '../errors.ts';
+import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { kib, type KiB } from '../units.ts';
+import { canSnapshot, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
+import { createVolume, readableReplica } from '../volumes/create.ts';
+import { marks, vmMarks } from '../volumes/marks.ts';
+import { scratchResource } from '../volumes/names.ts';
+import { replicaOnHost } from '../volumes/nodes.ts';
+import { planPlacement } from '../volumes/placement.ts';
+import { removeResource } from '../volumes/remove.ts';
+import { hasNetworkLayer, isDiskful, layersOf, readsZeroWhenNew, replicasOf, sameName } from '../volumes/replicas.ts';
+import { restoreSnapshot } from '../volumes/restore.ts';
+import { requireSnapshot } from '../volumes/snapshot.ts';
+import { copyResource } from './copy-resource.ts';
+
+/** A new resource with the content of another one (or of a snapshot of it). */
+export interface Duplicate {
+  readonly settings: Settings;
+  readonly linstor: Linstor;
+  readonly source: ResourceDefinition;
+  /** View of the source. */
+  readonly replicas: readonly Resource[];
+  /** Content of this snapshot instead of the present one. */
+  readonly snapshot?: string;
+  readonly target: ResourceName;
+  readonly sizeKib: KiB;
+  /** Marks of the target. */
+  readonly props: Readonly<Record<string, string>>;
+  /** The target will be used here: a must for plain storage. Absent: anywhere. */
+  readonly host?: string;
+  readonly mode: Settings['cloneMode'];
+  /** For the log: `disk 3 of VM 7`. */
+  readonly what: string;
+  /** Turns the choice among equal bridge hosts. */
+  readonly spread?: number;
+}
+
+/**
+ * Makes the duplicate by sharing blocks where the mode and the storage allow it, by copying bytes otherwise. The target does
+ * not exist before; its removal is on the undo stack. Its size is the source's or larger.
+ */
+export async function duplicate(ctx: Context, request: Duplicate): Promise<void> {
+  if (request.snapshot !== undefined) await requireSnapshot(request.linstor, request.source.name, request.snapshot);
+  const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
+  if (request.mode === 'copy' || obstacle) {
+    if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
+    return copyBytes(ctx, request);
+  }
+  if (request.snapshot !== undefined) await restoreFrom(ctx, request, request.snapshot, request.target);
+  else await shareBlocks(ctx, request);
+  await ownMarks(request);
+}
+
+async function shareBlocks(ctx: Context, request: Duplicate): Promise<void> {
+  const clone = {
+    source: request.source.name,
+    replicas: request.replicas,
+    target: request.target,
+    plan: groupOf(request),
+    props: request.props,
+    ...localNode(request),
+  };
+  if (request.mode === 'clone' && hasNetworkLayer(layersOf(request.replicas))) {
+    try {
+      return await cloneNatively(ctx, request.linstor, clone);
+    } catch (error) {
+      if (!isDriverError(error, 'LINSTOR_UNSUPPORTED')) throw error;
+      ctx.log.info(`LINSTOR does not clone ${request.source.name} natively (${error.message}); a snapshot serves`);
+    }
+  }
+  await cloneBySnapshot(ctx, request.linstor, clone);
+}
+
+async function restoreFrom(ctx: Context, request: Duplicate, snapshot: string, to: ResourceName): Promise<void> {
+  const { node } = localNode(request);
+  await restoreSnapshot(ctx, request.linstor, { from: request.source.name, snapshot, to, plan: groupOf(request), props: request.props, ...(node ? { nodes: [node] } : {}) });
+}
+
+const groupOf = (request: Duplicate) => ({ group: request.settings.placement.resourceGroup ?? request.source.group, layers: [], unbalanced: false });
+
+/** Plain storage is restored on one node only: each further one would be a volume of its own. */
+function localNode(request: Duplicate): { node?: string } {
+  const { replicas, host, settings } = request;
+  if (hasNetworkLayer(layersOf(replicas))) return {};
+  const here = host === undefined ? undefined : replicaOnHost(replicas.filter(isDiskful), host, settings.nodeMap);
+  return { node: (here ?? readableReplica(request.source.name, replicas)).node };
+}
+
+/** Why blocks cannot be shared with the source; undefined when they can. */
+async function sharingObstacle(request: Duplicate): Promise<string | undefined> {
+  const { placement } = request.settings;
+  const diskful = request.replicas.filter(isDiskful);
+  const layers = layersOf(request.replicas);
+  if (!canSnapshot(request.replicas)) return 'the storage pool has no snapshots';
+  if (placement.encryption && !layers.includes('LUKS')) return 'it shall be encrypted and its origin is not';
+  if (placement.layerList.length > 0 && placement.layerList.join() !== layers.join()) {
+    return `LAYER_LIST asks for ${placement.layerList.join(',')}, the origin has ${layers.join(',')}`;
+  }
+  if (!hasNetworkLayer(layers) && request.host !== undefined && !replicaOnHost(diskful, request.host, request.settings.nodeMap)) {
+    return `the origin is plain storage on ${diskful.map((each) => each.node).join(', ')} and it is needed on ${request.host}`;
+  }
+  const pools = await wantedPools(request);
+  const used = [...new Set(diskful.flatMap((each) => each.volumes.map((volume) => volume.pool)))];
+  if (pools.length > 0 && !used.every((pool) => pools.some((each) => sameName(each, pool)))) {
+    return `it belongs into pool ${pools.join(', ')}, the origin is in ${used.join(', ')}`;
+  }
+  return undefined;
+}
+
+/** Pools the target must be in; the group is asked for only when it is not the source's own. */
+async function wantedPools({ settings: { placement }, linstor, source }: Duplicate): Promise<readonly string[]> {
+  if (placement.storagePools.length > 0) return placement.storagePools;
+  if (placement.resourceGroup === undefined || sameName(placement.resourceGroup, source.group)) return [];
+  const group = await linstor.resourceGroup(placement.resourceGroup);
+  if (!group) throw new DriverError('BAD_ATTRIBUTE', `RESOURCE_GROUP “${placement.resourceGroup}” does not exist in LINSTOR`);
+  return group.filter.storagePools ?? [];
+}
+
+/**
+ * A restore lays the source's marks over the target's (linstor-behaviour §3.12): marks of a VM, of the bash driver's images
+ * or of a disk that is saved as an image, would point the usage report and gc at the wrong object.
+ */
+async function ownMarks(request: Duplicate): Promise<void> {
+  const foreign = vmMarks.filter((key) => key in request.source.props && request.props[key] !== request.source.props[key]);
+  const usage = Object.keys(request.source.props).filter((key) => key.startsWith('Aux/one/SNAPSHOT_'));
+  if (foreign.length + usage.length === 0) return;
+  await request.linstor.modifyDefinition(request.target, {
+    set: Object.fromEntries(foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? ''])),
+    unset: [...foreign.filter((key) => !(key in request.props)), ...usage],
+  });
+}
+
+async function copyBytes(ctx: Context, request: Duplicate): Promise<void> {
+  const { linstor, settings, target } = request;
+  const plan = await planPlacement(linstor, settings.placement);
+  const local = !hasNetworkLayer(plan.effectiveLayers);
+  const sourceKib = request.source.volumes[0]?.sizeKib ?? request.sizeKib;
+  const node = await preferredNode(request, local);
+  const created = await createVolume(ctx, linstor, {
+    name: target,
+    sizeKib: kib(Math.max(request.sizeKib, sourceKib)),
+    plan,
+    props: { ...request.props, [marks.incomplete]: 'copy' },
+    ...(node === undefined ? {} : { node }),
+  });
+  await withStableSource(ctx, request, async (from) => {
+    await copyResource(ctx, request, {
+      from,
+      to: { resource: target, replicas: created, readsZero: readsZeroWhenNew(created) },
+      sizeKib: sourceKib,
+    });
+  });
+  await linstor.modifyDefinition(target, { unset: [marks.incomplete] });
+}
+
+/** LINSTOR knows nodes, not hosts: an unmapped host name is a node name. */
+async function preferredNode({ host, settings }: Duplicate, local: boolean): Promise<string | undefined> {
+  if (host === undefined || !(local || settings.preferNode)) return undefined;
+  return settings.nodeMap[host] ?? host;
+}
+
+/** A snapshot is read through a scratch resource, which goes again in any case. */
+async function withStableSource(ctx: Context, request: Duplicate, work: (from: { resource: ResourceName; replicas: readonly Resource[] }) => Promise<void>): Promise<void> {
+  if (request.snapshot === undefined) {
+    await work({ resource: request.source.name, replicas: request.replicas });
+    return;
+  }
+  const scratch = scratchResource(request.settings.namePrefix, 'copy', crypto.randomUUID().slice(0, 8));
+  const { node } = localNode({ ...request });
+  await restoreSnapshot(ctx, request.linstor, {
+    from: request.source.name,
+    snapshot: request.snapshot,
+    to: scratch,
+    plan: { group: request.source.group, layers: [], unbalanced: false },
+    props: {},
+    ...(node ? { nodes: [node] } : {}),
+  });
+  const replicas = replicasOf(await request.linstor.resources({ names: [scratch] }), scratch);
+  await work({ resource: scratch, replicas });
+  await removeResource(ctx, request.linstor, scratch);
+}

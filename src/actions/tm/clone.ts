@@ -1,0 +1,97 @@
+import type { Context } from '../../context.ts';
+import { DriverError } from '../../errors.ts';
+import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
+import { lcm } from '../../opennebula/states.ts';
+import { kib, type KiB, mibToKib } from '../../units.ts';
+import { deploymentMark } from '../../volumes/disk.ts';
+import { marks } from '../../volumes/marks.ts';
+import { resourceOfSource } from '../../volumes/names.ts';
+import { clearLeftover } from '../../volumes/reclaim.ts';
+import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
+import { growVolume } from '../../volumes/resize.ts';
+import type { ActionHandler } from '../action.ts';
+import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { duplicate } from '../duplicate.ts';
+import { attachAndLink } from '../on-host.ts';
+import { parseId, requireDiskTarget } from '../target.ts';
+
+/**
+ * `clone <fe>:SOURCE <host>:<vm directory>/disk.<n> <vm> <datastore>`: the VM gets a disk of its own with the image's
+ * content (contract §3.5). Repeatable: a disk that this deployment has already completed is used as it is, anything
+ * else of its name is a leftover and made anew (contract §3.4).
+ */
+export const clone: ActionHandler = async (call, ctx) => {
+  const [sourceArgument, targetArgument, vmArgument, datastoreArgument] = call.argv;
+  const target = requireDiskTarget(targetArgument, 'destination');
+  const source = sourceResource(sourceArgument);
+  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  if (disk.disk.kind !== 'clone' || !sameName(resourceOfSource(disk.disk.source), source)) {
+    throw new DriverError('ONE_INCOMPLETE', `disk ${target.diskId} of VM ${disk.vm.id} is no clone of ${source} in OpenNebula’s document; nothing was changed`);
+  }
+  await ctx.lock(lockName(disk.diskResource.resource), () => cloneDisk(ctx, disk, source));
+  return undefined;
+};
+
+/** The resource in `<fe>:SOURCE`. */
+export function sourceResource(argument: string | undefined): ResourceName {
+  return resourceOfSource(argument?.slice(argument.indexOf(':') + 1) ?? '');
+}
+
+async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Promise<void> {
+  const name = call.diskResource.resource;
+  const names = [source, name];
+  const [view, definitions] = await Promise.all([call.linstor.resources({ names }), call.linstor.definitions({ names })]);
+  const image = definitions.find((definition) => sameName(definition.name, source));
+  if (!image) throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
+  if (image.props[marks.incomplete] !== undefined) throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
+  const existing = definitions.find((definition) => sameName(definition.name, name));
+  if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
+    ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
+  } else {
+    await clearLeftover(ctx, call.linstor, name, existing);
+    await makeClone(ctx, call, image, replicasOf(view, source));
+  }
+  const minKib = await ensureSize(ctx, call, image);
+  await attachAndLink(ctx, call, { resource: name, minKib });
+}
+
+async function makeClone(ctx: Context, call: DiskCall, source: ResourceDefinition, replicas: readonly Resource[]): Promise<void> {
+  await duplicate(ctx, {
+    settings: call.settings,
+    linstor: call.linstor,
+    source,
+    replicas,
+    target: call.diskResource.resource,
+    sizeKib: mibToKib(call.disk.sizeMib),
+    props: diskMarks(call),
+    host: call.target.host,
+    mode: call.settings.cloneMode,
+    what: `disk ${call.disk.id} of VM ${call.vm.id}`,
+    spread: call.vm.id,
+  });
+}
+
+/**
+ * Made by this very deployment, and whole? Only while the VM has never run: after that, content of that name is not what
+ * the image holds.
+ */
+export function isCompleted(call: DiskCall, existing: ResourceDefinition | undefined): boolean {
+  if (!existing || existing.flags.length > 0) return false;
+  const prolog = call.vm.lcmState === lcm.PROLOG || call.vm.lcmState === lcm.PROLOG_FAILURE;
+  return prolog && existing.props[marks.incomplete] === undefined && existing.props[marks.deployment] === deploymentMark(call.vm);
+}
+
+export const diskMarks = (call: DiskCall): Record<string, string> => ({
+  [marks.vmId]: String(call.vm.id),
+  [marks.diskId]: String(call.disk.id),
+  [marks.datastoreId]: String(call.target.systemDatastoreId),
+  [marks.deployment]: deploymentMark(call.vm),
+});
+
+/** KiB that the device must have. A disk may be asked for larger than its image (contract §3.3). */
+async function ensureSize(ctx: Context, call: DiskCall, image: ResourceDefinition): Promise<KiB> {
+  const wanted = mibToKib(call.disk.sizeMib);
+  if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) return wanted;
+  const growth = await growVolume(ctx, call.linstor, call.diskResource.resource, wanted);
+  return kib(Math.max(wanted, growth.before));
+}

@@ -1,0 +1,40 @@
+import { DriverError } from '../../errors.ts';
+import type { ActionHandler } from '../action.ts';
+import { runHere } from '../foreign-script.ts';
+import { parseId, requireDiskTarget } from '../target.ts';
+import { ensureBootDisks, isBooting } from './boot-disks.ts';
+import { remotesOf } from './migration-others.ts';
+
+/** Building the ISO and copying it; `http://` files are downloaded on the way. */
+const timeoutMs = 15 * 60_000;
+
+/**
+ * `context <file>… <host>:<vm directory>/disk.<n> <vm> <datastore>`: OpenNebula's own script makes the CD-ROM, an ordinary
+ * file (contract §3.5). Before a VM starts its disks are looked at: no other step does (contract §5.3).
+ */
+export const context: ActionHandler = async (call, ctx) => {
+  const target = requireDiskTarget(call.argv.at(-3), 'destination');
+  const vmId = parseId(call.argv.at(-2), 'VM id');
+  parseId(call.argv.at(-1), 'datastore id');
+  if (target.vmId !== vmId)
+    throw new DriverError('BAD_ARGUMENT', `${target.path} is not in the directory of VM ${vmId}`);
+  const vm = await ctx.one.vm(vmId);
+  if (isBooting(vm)) await ensureBootDisks(ctx, vm, target);
+  const remotes = remotesOf(ctx);
+  const result = await runHere(ctx, {
+    name: 'tm/common/context',
+    candidates: [`${remotes}/tm/common/context`, `${remotes}/tm/ssh/context`],
+    argv: call.argv,
+    timeoutMs,
+  });
+  if (!result) {
+    throw new DriverError(
+      'HOST_COMMAND',
+      `OpenNebula’s own script is missing: ${remotes}/tm/common/context`,
+      {
+        remedy: 'reinstall the opennebula package of this front-end',
+      },
+    );
+  }
+  return undefined;
+};

@@ -1,0 +1,82 @@
+import type { Context } from '../../context.ts';
+import { DriverError } from '../../errors.ts';
+import type { ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
+import { inLcm } from '../../opennebula/states.ts';
+import { mibToKib } from '../../units.ts';
+import { canSnapshot } from '../../volumes/clone.ts';
+import { marks } from '../../volumes/marks.ts';
+import { resourceOfSource, snapshotName } from '../../volumes/names.ts';
+import { clearLeftover } from '../../volumes/reclaim.ts';
+import { replicasOf, sameName } from '../../volumes/replicas.ts';
+import { dropSnapshot, takeSnapshot } from '../../volumes/snapshot.ts';
+import type { ActionHandler } from '../action.ts';
+import { type DiskCall, diskSettings, lockName, openDiskCall } from '../disk-call.ts';
+import { duplicate } from '../duplicate.ts';
+import { parseId, requireDiskTarget } from '../target.ts';
+import { whileFrozen } from './snap-create-live.ts';
+
+/**
+ * `cpds <host>:<vm directory>/disk.<n> SOURCE <snapshot id or -1> <vm> <datastore>`: the disk, or a snapshot of it, becomes the image
+ * that `mkfs` announced (contract §2.2, §3.5). A running disk is read from a snapshot taken for it, with the guest frozen if possible.
+ */
+export const cpds: ActionHandler = async (call, ctx) => {
+  const [sourceArgument, destination, snapshotArgument, vmArgument, datastoreArgument] = call.argv;
+  const target = requireDiskTarget(sourceArgument, 'source');
+  const image = resourceOfSource(destination ?? '');
+  const snapshot = parseId(snapshotArgument, 'snapshot id', -1);
+  const datastoreId = parseId(datastoreArgument, 'datastore id');
+  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), datastoreId);
+  if (sameName(image, disk.diskResource.resource)) throw new DriverError('BAD_ARGUMENT', `disk ${target.diskId} cannot be saved over itself`);
+  // The image belongs to the image datastore: the system datastore has no say in where it goes.
+  const settings = await diskSettings(ctx, datastoreId, datastoreId);
+  const work = { ...disk, settings: { ...settings, namePrefix: disk.settings.namePrefix } };
+  await ctx.lock(lockName(image), () => ctx.lock(lockName(disk.diskResource.resource), () => saveAs(ctx, work, image, snapshot)));
+  return undefined;
+};
+
+const running = (disk: DiskCall): boolean => inLcm(disk.vm.lcmState, 'HOTPLUG_SAVEAS', 'RUNNING');
+
+async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapshot: number): Promise<void> {
+  const { linstor } = disk;
+  const origin = disk.diskResource.resource;
+  const [definitions, view] = await Promise.all([linstor.definitions({ names: [origin, image] }), linstor.resources({ names: [origin] })]);
+  const source = definitions.find((definition) => sameName(definition.name, origin));
+  if (!source) throw new DriverError('LINSTOR_NOT_FOUND', `disk ${disk.disk.id} of VM ${disk.vm.id} has no resource ${origin} in LINSTOR`);
+  await clearPlaceholder(ctx, disk, definitions.find((definition) => sameName(definition.name, image)), image);
+  const replicas = replicasOf(view, origin);
+  const request = {
+    settings: disk.settings,
+    linstor,
+    source,
+    replicas,
+    target: image,
+    sizeKib: mibToKib(disk.disk.sizeMib),
+    props: { [marks.incomplete]: 'saveas' },
+    mode: disk.settings.cloneMode === 'copy' ? ('snapshot' as const) : disk.settings.cloneMode,
+    what: `the saved image of disk ${disk.disk.id} of VM ${disk.vm.id}`,
+    spread: disk.vm.id,
+  };
+  if (snapshot >= 0) {
+    await duplicate(ctx, { ...request, snapshot: snapshotName(snapshot) });
+  } else if (running(disk)) {
+    if (!canSnapshot(replicas)) {
+      throw new DriverError('NOT_SUPPORTED', `disk ${disk.disk.id} of the running VM ${disk.vm.id} is in a pool without snapshots and cannot be read consistently`, { remedy: 'power the VM off and save the disk then' });
+    }
+    const temporary = `saveas-${crypto.randomUUID().slice(0, 8)}`;
+    await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () => takeSnapshot(ctx, linstor, origin, temporary, { existing: 'fail' }));
+    await duplicate(ctx, { ...request, snapshot: temporary });
+    await dropSnapshot(ctx, linstor, origin, temporary);
+  } else {
+    await duplicate(ctx, request);
+  }
+  await linstor.modifyDefinition(image, { unset: [marks.incomplete] });
+}
+
+/** Only what an interrupted save of this image left may be removed: anything else is somebody's image. */
+async function clearPlaceholder(ctx: Context, disk: DiskCall, existing: ResourceDefinition | undefined, image: ResourceName): Promise<void> {
+  if (!existing) return;
+  if (existing.props[marks.incomplete] === undefined && !existing.flags.includes('DELETE')) {
+    throw new DriverError('LINSTOR_EXISTS', `the image ${image} exists already; disk ${disk.disk.id} of VM ${disk.vm.id} was not saved over it`);
+  }
+  await clearLeftover(ctx, disk.linstor, image, existing);
+}

@@ -1,0 +1,116 @@
+import type { Context } from '../../context.ts';
+import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
+import { removeDirectories } from '../../hosts/scripts/directories.ts';
+import type { Resource } from '../../linstor/linstor.ts';
+import { inLcm } from '../../opennebula/states.ts';
+import type { Vm } from '../../opennebula/one.ts';
+import { detach } from '../../volumes/attach.ts';
+import { removeCheckpoint } from '../../volumes/checkpoint.ts';
+import { marks } from '../../volumes/marks.ts';
+import { resourceOfSource } from '../../volumes/names.ts';
+import { replicaOnHost } from '../../volumes/nodes.ts';
+import { removeResource } from '../../volumes/remove.ts';
+import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts';
+import type { ActionHandler } from '../action.ts';
+import { type DiskCall, driverName, lockName, openDiskCall } from '../disk-call.ts';
+import { releaseLink, requireClosed } from '../on-host.ts';
+import { parseId, parseVmTarget, type PathTarget } from '../target.ts';
+
+/**
+ * `delete <host>:<vm directory>[/disk.<n>] <vm> <datastore>`. OpenNebula calls it for every disk when it cleans up, also for
+ * persistent ones with the same arguments: only what the VM's document calls a clone or volatile is removed, everything
+ * else is merely detached (contract §3.3). Missing things, and hosts that are down, are no failure.
+ */
+export const deleteDisk: ActionHandler = async (call, ctx) => {
+  const [targetArgument, vmArgument, datastoreArgument] = call.argv;
+  const target = parseVmTarget(targetArgument, 'target');
+  const vmId = parseId(vmArgument, 'VM id');
+  const datastoreId = parseId(datastoreArgument, 'datastore id');
+  if (target.vmId !== vmId) throw new DriverError('BAD_ARGUMENT', `${target.path} does not belong to VM ${vmId}`);
+  if (target.kind === 'disk') {
+    const disk = await openDiskCall(ctx, target, vmId, datastoreId);
+    await ctx.lock(lockName(disk.diskResource.resource), () => removeDisk(ctx, disk), cloneGraceMs);
+  } else if (target.kind === 'directory') {
+    await removeVmDirectory(ctx, target, vmId, datastoreId);
+  } else {
+    throw new DriverError('BAD_ARGUMENT', `${target.path} is neither a disk nor a directory of a VM`);
+  }
+  return undefined;
+};
+
+/** oned's cancel does not end a clone that is under way (contract §1.4): the disk is removed when that has ended. */
+const cloneGraceMs = 3600_000;
+
+async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
+  const { resource, ownedByVm } = call.diskResource;
+  const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+  const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
+  const released = await releaseLink(ctx, call.target, here);
+  if (!ownedByVm || !mayRemove(ctx, call.vm, call.target.host)) {
+    await release(ctx, call, view, released);
+    return;
+  }
+  if (released === 'open' && !hasNetworkLayer(layersOf(view))) {
+    throw new DriverError('IN_USE', `disk ${call.disk.id} of VM ${call.vm.id} is still open on ${call.target.host}`);
+  }
+  if (here === undefined && view.length > 0) await requireClosedWherePossible(ctx, call, view);
+  await removeResource(ctx, call.linstor, resource);
+  if (call.disk.kind === 'clone') {
+    // Left by CLONE_MODE=snapshot on old ZFS servers, and by the bash driver always (contract §0.2).
+    await call.linstor.deleteSnapshot(resourceOfSource(call.disk.source), resource);
+  }
+}
+
+/** An unreachable node must not keep a VM from being cleaned up; an open device must. */
+async function requireClosedWherePossible(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<void> {
+  try {
+    await requireClosed(ctx, call.settings, call.diskResource.resource, view, []);
+  } catch (error) {
+    if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
+    ctx.log.warn(toDriverError(error).message);
+  }
+}
+
+/**
+ * Cleaning up after a migration names the previous host while the VM may live on another: then the disk is only
+ * detached there (contract §3.5 delete).
+ */
+function mayRemove(ctx: Context, vm: Vm, host: string): boolean {
+  const current = vm.history.at(-1)?.hostname;
+  if (current === undefined || current === host || ctx.hosts.isFrontend(host)) return true;
+  const going = inLcm(vm.lcmState, 'CLEANUP_DELETE', 'CLEANUP_RESUBMIT', 'EPILOG', 'EPILOG_FAILURE', 'PROLOG_FAILURE', 'PROLOG_MIGRATE_FAILURE', 'PROLOG_MIGRATE_POWEROFF_FAILURE', 'PROLOG_MIGRATE_SUSPEND_FAILURE', 'PROLOG_MIGRATE_UNKNOWN_FAILURE', 'PROLOG_RESUME_FAILURE', 'PROLOG_UNDEPLOY_FAILURE', 'EPILOG_STOP_FAILURE', 'EPILOG_UNDEPLOY_FAILURE', 'BOOT_FAILURE');
+  if (!going) ctx.log.warn(`VM ${vm.id} is on ${current}: its disk is only detached from ${host}`);
+  return going;
+}
+
+/** An image that outlives the VM: given free on this host, and the VM's marks taken off where only one VM can hold it. */
+async function release(ctx: Context, call: DiskCall, view: readonly Resource[], released: string): Promise<void> {
+  const { resource } = call.diskResource;
+  if (view.length === 0) return;
+  if (released === 'free' || released === 'unreachable') {
+    const result = await detach(call.linstor, resource, call.target.host, call.settings.nodeMap, view);
+    if (result === 'held') ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
+  } else {
+    ctx.log.info(`${resource} is still used on ${call.target.host} and stays attached there`);
+  }
+  if (call.disk.kind !== 'persistent') return;
+  const [definition] = await call.linstor.definitions({ names: [resource] });
+  if (definition?.props[marks.vmId] === String(call.vm.id)) {
+    await call.linstor.modifyDefinition(resource, { unset: [marks.vmId, marks.diskId, marks.datastoreId] });
+  }
+}
+
+async function removeVmDirectory(ctx: Context, target: PathTarget, vmId: number, datastoreId: number): Promise<void> {
+  const [vm, datastore] = await Promise.all([ctx.one.vm(vmId), ctx.one.datastore(datastoreId)]);
+  const here = vm.history.at(-1)?.hostname;
+  try {
+    await removeDirectories(ctx.hosts, target.host, [target.directory]);
+  } catch (error) {
+    if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
+    ctx.log.warn(`host ${target.host} is not reachable; ${target.directory} stays there`);
+  }
+  const last = here === undefined || here === target.host || ctx.hosts.isFrontend(target.host);
+  if (!last || datastore.tmMad !== driverName) return;
+  const settings = ctx.settings(datastore.template);
+  await removeCheckpoint(ctx, ctx.linstor(settings), settings, vmId);
+}

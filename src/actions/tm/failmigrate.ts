@@ -1,0 +1,15 @@
+import { readMigrationMessage } from '../../opennebula/migration-message.ts';
+import type { ActionHandler } from '../action.ts';
+import { leaveHost } from './migration-end.ts';
+import { isSameHost } from './premigrate.ts';
+
+/**
+ * `failmigrate`, arguments as `premigrate` and in the same order: the VM still runs on the source, the destination is
+ * cleaned. Comes also after a premigrate that has taken everything back (7.3.80; contract §5.4).
+ */
+export const failmigrate: ActionHandler = async (call, ctx) => {
+  const message = await readMigrationMessage(call);
+  if (isSameHost(message)) return undefined;
+  await leaveHost(ctx, 'failmigrate', message, message.destinationHost, message.sourceHost);
+  return undefined;
+};

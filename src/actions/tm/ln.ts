@@ -1,0 +1,51 @@
+import type { Context } from '../../context.ts';
+import { DriverError } from '../../errors.ts';
+import type { Resource } from '../../linstor/linstor.ts';
+import { mibToKib } from '../../units.ts';
+import { isExclusive } from '../../volumes/disk.ts';
+import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
+import { marks } from '../../volumes/marks.ts';
+import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
+import type { ActionHandler } from '../action.ts';
+import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { attachAndLink } from '../on-host.ts';
+import { parseId, requireDiskTarget } from '../target.ts';
+import { sourceResource } from './clone.ts';
+
+/**
+ * `ln <fe>:SOURCE <host>:<vm directory>/disk.<n> <vm> <datastore>`: the image itself becomes the VM's disk – persistent,
+ * CD-ROM, immutable or shareable (contract §3.3). Nothing is resized; repeating it is safe.
+ */
+export const ln: ActionHandler = async (call, ctx) => {
+  const [sourceArgument, targetArgument, vmArgument, datastoreArgument] = call.argv;
+  const target = requireDiskTarget(targetArgument, 'destination');
+  const source = sourceResource(sourceArgument);
+  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  if (disk.diskResource.ownedByVm || !sameName(disk.diskResource.resource, source)) {
+    throw new DriverError('ONE_INCOMPLETE', `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} itself in OpenNebula’s document; nothing was changed`);
+  }
+  await ctx.lock(lockName(source), () => link(ctx, disk));
+  return undefined;
+};
+
+async function link(ctx: Context, call: DiskCall): Promise<void> {
+  const { resource } = call.diskResource;
+  const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+  const change = marksToSet(call, view);
+  if (Object.keys(change).length > 0) await call.linstor.modifyDefinition(resource, { set: change });
+  await attachAndLink(ctx, call, { resource, view, minKib: mibToKib(call.disk.sizeMib) });
+}
+
+/**
+ * Per-VM marks only where one VM holds the image (they feed the usage report); a shareable disk needs several
+ * primaries for as long as it is one (contract §3.3).
+ */
+function marksToSet(call: DiskCall, view: readonly Resource[]): Record<string, string> {
+  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view))) return { [dualPrimaryProperty]: 'yes' };
+  if (!isExclusive(call.disk)) return {};
+  return {
+    [marks.vmId]: String(call.vm.id),
+    [marks.diskId]: String(call.disk.id),
+    [marks.datastoreId]: String(call.target.systemDatastoreId),
+  };
+}

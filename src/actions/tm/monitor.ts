@@ -1,0 +1,43 @@
+import type { Context } from '../../context.ts';
+import type { Linstor } from '../../linstor/linstor.ts';
+import { type DatastoreMessage, readDatastoreMessage } from '../../opennebula/message.ts';
+import { type DiskUsage, findMonitord, inBandLines, monitorMessages, sendToMonitord } from '../../opennebula/monitord.ts';
+import type { Settings } from '../../opennebula/settings.ts';
+import { atLeast } from '../../opennebula/version.ts';
+import { capacityOf } from '../../volumes/capacity.ts';
+import { diskUsage } from '../../volumes/usage.ts';
+import { toDriverError } from '../../errors.ts';
+import type { ActionHandler } from '../action.ts';
+import { capacityReply } from '../datastore/monitor.ts';
+
+/**
+ * Capacity of a system datastore, and in the rounds in which OpenNebula asks for it the usage of every VM disk and snapshot –
+ * by datagram to monitord since 5.12, in the reply before (contract §6). All LINSTOR calls run in parallel.
+ */
+export const monitor: ActionHandler = async (call, ctx) => {
+  const message = await readDatastoreMessage(call);
+  const settings = ctx.settings(message.datastore.template);
+  const linstor = ctx.linstor(settings);
+  // Absent up to 5.8, where usage is always wanted.
+  const wanted = message.monitorVmDisks ?? !atLeast(ctx.oneVersion, 5, 9, 80);
+  const [capacity, usage] = await Promise.all([capacityOf(linstor, settings.placement), wanted ? readUsage(linstor, settings, message) : Promise.resolve([])]);
+  const reply = capacityReply(capacity);
+  if (usage.length === 0) return reply;
+  if (!atLeast(ctx.oneVersion, 5, 11, 80)) return [reply, ...inBandLines(usage)].join('\n');
+  await report(ctx, usage);
+  return reply;
+};
+
+async function readUsage(linstor: Linstor, settings: Settings, message: DatastoreMessage): Promise<DiskUsage[]> {
+  const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.resources()]);
+  return diskUsage(settings.namePrefix, message.datastore.id, definitions, resources);
+}
+
+async function report(ctx: Context, usage: readonly DiskUsage[]): Promise<void> {
+  try {
+    const target = findMonitord(process.env);
+    await sendToMonitord(target, monitorMessages(usage, target.publicKey));
+  } catch (error) {
+    ctx.log.warn(`usage of VM disks was not sent to monitord: ${toDriverError(error).message}`);
+  }
+}

@@ -1,0 +1,68 @@
+import type { Context } from '../../context.ts';
+import { DriverError } from '../../errors.ts';
+import type { Resource } from '../../linstor/linstor.ts';
+import { detach } from '../../volumes/attach.ts';
+import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
+import { isExclusive } from '../../volumes/disk.ts';
+import { marks } from '../../volumes/marks.ts';
+import { resourceOfSource, snapshotId } from '../../volumes/names.ts';
+import { replicaOnHost } from '../../volumes/nodes.ts';
+import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
+import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { poll } from '../../volumes/wait.ts';
+import type { ActionHandler } from '../action.ts';
+import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { releaseLink } from '../on-host.ts';
+import { parseId, requireDiskTarget } from '../target.ts';
+
+/**
+ * `mvds <host>:<vm directory>/disk.<n> SOURCE <vm> <datastore>`: a persistent (or shareable) image goes back to its
+ * datastore. Nothing of it is removed but the attachment; its snapshots stay unless PERSISTENT_SNAPSHOTS=NO (contract §3.5).
+ */
+export const mvds: ActionHandler = async (call, ctx) => {
+  const [targetArgument, sourceArgument, vmArgument, datastoreArgument] = call.argv;
+  const target = requireDiskTarget(targetArgument, 'source');
+  const source = resourceOfSource(sourceArgument ?? '');
+  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  if (disk.diskResource.ownedByVm || !sameName(disk.diskResource.resource, source)) {
+    throw new DriverError('ONE_INCOMPLETE', `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} in OpenNebula’s document; nothing was changed`);
+  }
+  await ctx.lock(lockName(source), () => giveBack(ctx, disk));
+  return undefined;
+};
+
+/** qemu may close a moment after the VM is gone. */
+const closeGraceMs = 10_000;
+
+async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
+  const { resource } = call.diskResource;
+  const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+  const released = await releaseLink(ctx, call.target, replicaOnHost(view, call.target.host, call.settings.nodeMap));
+  if (released === 'free' || released === 'unreachable') {
+    const result = await poll(ctx.clock, closeGraceMs, async () => {
+      const now = await detach(call.linstor, resource, call.target.host, call.settings.nodeMap, view.some((each) => each.inUse) ? undefined : view);
+      return now === 'held' ? undefined : now;
+    });
+    if (!result) ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
+  } else {
+    ctx.log.info(`${resource} is still used on ${call.target.host} and stays attached there`);
+  }
+  const unset = marksToUnset(call, view);
+  if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
+  if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO') await dropDiskSnapshots(ctx, call);
+}
+
+function marksToUnset(call: DiskCall, view: readonly Resource[]): string[] {
+  if (isExclusive(call.disk)) return [marks.vmId, marks.diskId, marks.datastoreId];
+  const others = view.some((each) => each.inUse && replicaOnHost([each], call.target.host, call.settings.nodeMap) === undefined);
+  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view)) && !others) return [dualPrimaryProperty];
+  return [];
+}
+
+/** OpenNebula forgets them (PERSISTENT_SNAPSHOTS=NO), so they would be leaked. */
+async function dropDiskSnapshots(ctx: Context, call: DiskCall): Promise<void> {
+  const { resource } = call.diskResource;
+  for (const snapshot of await call.linstor.snapshots({ names: [resource] })) {
+    if (snapshotId(snapshot.name) !== undefined) await dropSnapshot(ctx, call.linstor, resource, snapshot.name);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Context } from '../../context.ts';
+import { DriverError } from '../../errors.ts';
+import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
+import { kibToBytes, mib, mibToKib } from '../../units.ts';
+import { replicaOnHost } from '../../volumes/nodes.ts';
+import { devicePaths } from '../../volumes/replicas.ts';
+import { growVolume } from '../../volumes/resize.ts';
+import type { ActionHandler } from '../action.ts';
+import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { parseId, requireDiskTarget } from '../target.ts';
+
+/** DRBD and loop devices learn of a new size some moments after LINSTOR has answered. */
+const sizeWaitMs = 30_000;
+
+/**
+ * `resize <host>:<vm directory>/disk.<n> <MiB> <vm> <datastore>`: grows in every state; success means that the host sees
+ * the new size, because `virsh blockresize` follows (contract §3.5). Never shrinks.
+ */
+export const resize: ActionHandler = async (call, ctx) => {
+  const [targetArgument, sizeArgument, vmArgument, datastoreArgument] = call.argv;
+  const target = requireDiskTarget(targetArgument, 'target');
+  const size = mib(parseId(sizeArgument, 'size', 1));
+  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  if (disk.disk.kind === 'cdrom' || disk.disk.kind === 'immutable') {
+    throw new DriverError('NOT_SUPPORTED', `disk ${target.diskId} of VM ${disk.vm.id} is read-only and is not resized`);
+  }
+  const { resource } = disk.diskResource;
+  await ctx.lock(lockName(resource), async () => {
+    const growth = await growVolume(ctx, disk.linstor, resource, mibToKib(size));
+    if (growth.before > mibToKib(size)) ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);
+    await confirmOnHost(ctx, disk, size);
+  });
+  return undefined;
+};
+
+async function confirmOnHost(ctx: Context, call: DiskCall, size: ReturnType<typeof mib>): Promise<void> {
+  if (ctx.hosts.isFrontend(call.target.host)) return;
+  const view = await call.linstor.resources({ names: [call.diskResource.resource] });
+  const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
+  if (!here) return;
+  await waitForDevice(ctx.hosts, call.target.host, devicePaths(here), kibToBytes(mibToKib(size)), sizeWaitMs);
+}

@@ -1,0 +1,78 @@
+import type { Context } from '../../context.ts';
+import { toDriverError } from '../../errors.ts';
+import { holdSession, type HeldSession } from '../../hosts/session.ts';
+import type { ActionHandler } from '../action.ts';
+import { lockName } from '../disk-call.ts';
+import { openSnapshotCall, recordUsage, takeDiskSnapshot } from './snap-create.ts';
+
+/**
+ * Snapshot of a disk of a running VM. The guest's file systems are frozen by the guest agent (never on the host:
+ * linstor-server#525) for the snapshot alone, under a deadline, and thawed on every way out, also when this process is
+ * killed. A guest that cannot be frozen is snapshotted as it is: crash-consistent, like the core drivers do.
+ */
+export const snapCreateLive: ActionHandler = async (call, ctx) => {
+  const snapshot = await openSnapshotCall(call.argv, ctx);
+  const { disk } = snapshot;
+  await ctx.lock(lockName(disk.diskResource.resource), async () => {
+    await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () => takeDiskSnapshot(ctx, snapshot));
+    await recordUsage(ctx, snapshot);
+  });
+  return undefined;
+};
+
+/** Seconds that the agent gets to freeze, and that the guest stays frozen at most. */
+const freezeSeconds = 30;
+const frozenSeconds = 120;
+
+/**
+ * Freezes, says `ready`, and thaws when told to, when our side is gone, or when the time is up. `timeout` bounds virsh
+ * itself: a sick agent blocks it for hours (vdsm#160). A failed freeze is thawed too: it may have half succeeded.
+ */
+const freezeScript = `
+domain=$1 freeze_s=$2 frozen_s=$3
+uri=\${LIBVIRT_URI:-qemu:///system}
+thaw() { timeout 60 virsh --connect "$uri" domfsthaw "$domain" >/dev/null; }
+trap 'thaw; exit 143' TERM HUP INT
+if timeout "$freeze_s" virsh --connect "$uri" domfsfreeze "$domain" >/dev/null; then
+  printf 'frozen\\nready\\n'
+  read -r -t "$frozen_s" _
+  waited=$?
+  thaw || exit 75
+  [ "$waited" -le 128 ] || exit 76
+else
+  thaw 2>/dev/null
+  printf 'unfrozen\\nready\\n'
+  read -r -t "$frozen_s" _ || :
+fi
+exit 0
+`;
+
+/** Runs `work` with the guest frozen if that can be had; the guest is thawed before this returns or throws. */
+export async function whileFrozen<T>(ctx: Context, host: string, domain: string, work: () => Promise<T>): Promise<T> {
+  const session = await freeze(ctx, host, domain);
+  const forget = ctx.undo.push(`thaw ${domain} on ${host}`, async () => session?.release());
+  try {
+    return await work();
+  } finally {
+    forget();
+    if (session) await thaw(ctx, host, domain, session);
+  }
+}
+
+async function freeze(ctx: Context, host: string, domain: string): Promise<HeldSession | undefined> {
+  if (domain === '') return undefined;
+  try {
+    const session = await holdSession(ctx.hosts, host, { verb: 'guest-freeze', script: freezeScript, args: [domain, String(freezeSeconds), String(frozenSeconds)], readyMs: (freezeSeconds + 60) * 1000 });
+    if (!session.said.startsWith('frozen')) ctx.log.warn(`the guest agent of ${domain} does not freeze its file systems; the snapshot is crash-consistent`);
+    return session;
+  } catch (error) {
+    ctx.log.warn(`${domain} is not frozen (${toDriverError(error).message}); the snapshot is crash-consistent`);
+    return undefined;
+  }
+}
+
+async function thaw(ctx: Context, host: string, domain: string, session: HeldSession): Promise<void> {
+  const { exitCode, stderr } = await session.release();
+  if (exitCode === 75) ctx.log.warn(`${domain} on ${host} may still be frozen: ${stderr.trim()}; run: virsh domfsthaw ${domain}`);
+  else if (exitCode === 76) ctx.log.warn(`${domain} was thawed after ${frozenSeconds} s, before the snapshot was done; it is crash-consistent`);
+}

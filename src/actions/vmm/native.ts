@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Context } from '../../context.ts';
+import type { HostResult } from '../../hosts/hosts.ts';
+import type { CheckpointMessage } from '../../opennebula/vmm-message.ts';
+import { runThere } from '../foreign-script.ts';
+import { remotesOf } from '../tm/migration-others.ts';
+
+/** OpenNebula's own save and restore on the host, which ours stand before (contract §5.1). */
+
+const defaultDirectory = '/var/tmp/one';
+
+/** Memory of a large guest, to slow storage. */
+const timeoutMs = 6 * 60 * 60_000;
+
+/** SCRIPTS_REMOTE_DIR, which oned writes into `<var>/config`; the shipped default when there is no such file. */
+export function remoteScripts(ctx: Context): string {
+  try {
+    const text = readFileSync(join(dirname(remotesOf(ctx)), 'config'), 'utf8');
+    return /^\s*SCRIPTS_REMOTE_DIR\s*=\s*"?([^"\s]+)"?\s*$/m.exec(text)?.[1] ?? defaultDirectory;
+  } catch {
+    return defaultDirectory;
+  }
+}
+
+/**
+ * Runs it with the arguments as they came and the *decoded* document: it looks in it for hooks of the system datastore's
+ * TM, and finds none in base64 (contract §9.1 no. 33). Throws RelayedFailure, HOST_UNREACHABLE.
+ */
+export function runNative(
+  ctx: Context,
+  name: 'save' | 'restore',
+  argv: readonly string[],
+  message: CheckpointMessage,
+): Promise<HostResult> {
+  return runThere(ctx, message.host, {
+    name: `vmm/kvm/${name}`,
+    candidates: [`${remoteScripts(ctx)}/vmm/kvm/${name}`],
+    argv,
+    stdin: message.xml,
+    timeoutMs,
+  });
+}

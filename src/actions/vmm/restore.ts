@@ -1,0 +1,70 @@
+import type { Context } from '../../context.ts';
+import { toDriverError } from '../../errors.ts';
+import { linkDisks } from '../../hosts/scripts/link-disks.ts';
+import { isRegularFile, removeLink } from '../../hosts/vm-directory.ts';
+import type { Linstor } from '../../linstor/linstor.ts';
+import type { Settings } from '../../opennebula/settings.ts';
+import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
+import { bytes } from '../../units.ts';
+import { attach } from '../../volumes/attach.ts';
+import { type Checkpoint, findCheckpoint, removeCheckpoint } from '../../volumes/checkpoint.ts';
+import { checkpointResource } from '../../volumes/names.ts';
+import type { ActionHandler, Call } from '../action.ts';
+import { driverName, lockName } from '../disk-call.ts';
+import { replyLine } from '../foreign-script.ts';
+import { runNative } from './native.ts';
+
+/**
+ * `restore_linstor_un <checkpoint> <host> <deploy id> <vm> <host>`: attaches the checkpoint's volume where the VM resumes,
+ * and has OpenNebula's own script restore it (waking a sleeping domain, paths of another system datastore, retries, clock and
+ * snapshots are all in there; contract §5.1). The volume goes after success only.
+ */
+export const restore: ActionHandler = async (call, ctx) => {
+  const message = await readCheckpointMessage(call);
+  if (message.datastore.tmMad !== driverName)
+    return replyLine(await runNative(ctx, 'restore', call.argv, message));
+  const settings = ctx.settings(message.datastore.template);
+  const linstor = ctx.linstor(settings);
+  const [checkpoint, isFile] = await Promise.all([
+    findCheckpoint(linstor, settings, message.vmId),
+    isRegularFile(ctx.hosts, message.host, message.checkpoint),
+  ]);
+  // An ordinary file is the later one: a save into a volume puts a link in its place.
+  if (!checkpoint || isFile) return replyLine(await runNative(ctx, 'restore', call.argv, message));
+  return ctx.lock(lockName(checkpoint.resource), () =>
+    restoreFromVolume(ctx, call, message, { settings, linstor, checkpoint }),
+  );
+};
+
+interface Source {
+  readonly settings: Settings;
+  readonly linstor: Linstor;
+  readonly checkpoint: Checkpoint;
+}
+
+async function restoreFromVolume(
+  ctx: Context,
+  call: Call,
+  message: CheckpointMessage,
+  { settings, linstor, checkpoint }: Source,
+): Promise<string | undefined> {
+  const { host } = message;
+  const attachment = await attach(ctx, linstor, checkpoint.resource, host, settings, {
+    view: checkpoint.view,
+  });
+  await linkDisks(ctx.hosts, host, [
+    { link: message.checkpoint, minBytes: bytes(1), candidates: attachment.devicePaths },
+  ]);
+  const reply = replyLine(await runNative(ctx, 'restore', call.argv, message));
+  ctx.undo.commit();
+  try {
+    await removeLink(ctx.hosts, host, message.checkpoint);
+    await removeCheckpoint(ctx, linstor, settings, message.vmId);
+  } catch (error) {
+    // The VM runs; a checkpoint that is left over is removed by the next save, with the VM, or by gc.
+    ctx.log.warn(
+      `checkpoint ${checkpointResource(settings.namePrefix, message.vmId)} could not be removed: ${toDriverError(error).message}`,
+    );
+  }
+  return reply;
+}

@@ -1,0 +1,141 @@
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
+import type { Vm } from '../opennebula/one.ts';
+import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
+import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
+import { type Attachment, attach } from './attach.ts';
+import { createVolume } from './create.ts';
+import { marks } from './marks.ts';
+import { checkpointResource } from './names.ts';
+import { type Plan, planPlacement } from './placement.ts';
+import { clearLeftover } from './reclaim.ts';
+import { removeResource } from './remove.ts';
+import { hasNetworkLayer, isDiskful, replicasOf } from './replicas.ts';
+
+/** The memory of a suspended VM in a volume of its own, so that gigabytes need not be copied from host to host (contract §5.1). */
+
+/** Firmware, video memory and state of emulated devices, libvirt's header and the domain's document. */
+const deviceMargin = mib(1024);
+
+/**
+ * The stream that `virsh save` writes holds every page of a paused guest once, with 8 bytes of address to 4 KiB: less
+ * than 1 % on top of the memory. Memory is what the guest has at most: with ballooning all of MEMORY_MAX is there. An eighth
+ * and the margin are ample for that. State of vGPUs can be as large as their own memory, which OpenNebula does not
+ * tell: where space is only promised (thin pools), twice the memory is.
+ */
+export function checkpointSize(vm: Pick<Vm, 'id' | 'memoryMib' | 'template'>, thin: boolean): MiB {
+  const maximum = Number(vm.template['MEMORY_MAX']);
+  const memory = Math.max(vm.memoryMib ?? 0, Number.isFinite(maximum) ? maximum : 0);
+  if (memory <= 0) {
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `VM ${vm.id} has no MEMORY in OpenNebula’s document, so the size of its checkpoint is not known`,
+    );
+  }
+  return mib(Math.ceil(memory * (thin ? 2 : 1.125)) + deviceMargin);
+}
+
+/**
+ * Where the checkpoint would go; undefined when a volume of this datastore can be used on one node only: then a file in the
+ * VM's directory is better, for it travels with the directory.
+ */
+export async function planCheckpoint(
+  linstor: Linstor,
+  settings: Settings,
+  vmId: number,
+): Promise<Plan | undefined> {
+  const plan = await planPlacement(
+    linstor,
+    checkpointPlacement(settings, vmId),
+    settings.checkpointReplicaCount ?? settings.placement.replicaCount,
+  );
+  return hasNetworkLayer(plan.effectiveLayers) ? plan : undefined;
+}
+
+/** CHECKPOINT_REPLICA_COUNT with NODE_LIST: so many nodes of the list, not always the same ones. */
+export function checkpointPlacement(settings: Settings, vmId: number): PlacementSettings {
+  const { placement, checkpointReplicaCount: count } = settings;
+  const { nodeList } = placement;
+  if (count === undefined || nodeList.length <= count) return placement;
+  const start = vmId % nodeList.length;
+  return { ...placement, nodeList: [...nodeList, ...nodeList].slice(start, start + count) };
+}
+
+async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB> {
+  const pools = (await linstor.storagePools({ ...(plan.pool ? { pools: [plan.pool] } : {}) })).filter(
+    (pool) => pool.provider !== 'DISKLESS',
+  );
+  const large = mibToKib(checkpointSize(vm, true));
+  const generous =
+    pools.length > 0 && pools.every((pool) => pool.provider.endsWith('_THIN') && holds(pool, large));
+  return generous ? large : mibToKib(checkpointSize(vm, false));
+}
+
+const holds = (pool: StoragePool, size: KiB): boolean => pool.freeKib === undefined || pool.freeKib >= size;
+
+/**
+ * A new volume, attached on the host. What an earlier, failed save left is removed. Until `completeCheckpoint` it is marked as
+ * incomplete; its removal is on the undo stack. The caller holds the lock.
+ */
+export async function createCheckpoint(
+  ctx: Context,
+  linstor: Linstor,
+  settings: Settings,
+  vm: Vm,
+  plan: Plan,
+  host: string,
+): Promise<Attachment & { readonly sizeKib: KiB }> {
+  const name = checkpointResource(settings.namePrefix, vm.id);
+  const [[existing], sizeKib] = await Promise.all([
+    linstor.definitions({ names: [name] }),
+    checkpointKib(linstor, plan, vm),
+  ]);
+  await clearLeftover(ctx, linstor, name, existing);
+  const view = await createVolume(ctx, linstor, {
+    name,
+    sizeKib,
+    plan,
+    props: { [marks.vmId]: String(vm.id), [marks.incomplete]: 'checkpoint' },
+    ...(settings.preferNode ? { node: settings.nodeMap[host] ?? host } : {}),
+  });
+  return { ...(await attach(ctx, linstor, name, host, settings, { view })), sizeKib };
+}
+
+export async function completeCheckpoint(linstor: Linstor, name: ResourceName): Promise<void> {
+  await linstor.modifyDefinition(name, { unset: [marks.incomplete] });
+}
+
+export interface Checkpoint {
+  readonly resource: ResourceName;
+  readonly view: readonly Resource[];
+}
+
+/**
+ * The checkpoint volume of a VM, with its replicas; undefined when it has none. One that is marked as incomplete counts:
+ * OpenNebula asks only after a save that succeeded, and libvirt has a mark of its own in the data of a partial one.
+ */
+export async function findCheckpoint(
+  linstor: Linstor,
+  settings: Pick<Settings, 'namePrefix'>,
+  vmId: number,
+): Promise<Checkpoint | undefined> {
+  const resource = checkpointResource(settings.namePrefix, vmId);
+  const [[definition], all] = await Promise.all([
+    linstor.definitions({ names: [resource] }),
+    linstor.resources({ names: [resource] }),
+  ]);
+  if (!definition || definition.flags.includes('DELETE')) return undefined;
+  const view = replicasOf(all, resource);
+  return view.some(isDiskful) ? { resource, view } : undefined;
+}
+
+/** The VM has no checkpoint volume. Safe to repeat. Throws LINSTOR_IN_USE. */
+export async function removeCheckpoint(
+  ctx: Pick<Context, 'clock' | 'log'>,
+  linstor: Linstor,
+  settings: Pick<Settings, 'namePrefix'>,
+  vmId: number,
+): Promise<void> {
+  await removeResource(ctx, linstor, checkpointResource(settings.namePrefix, vmId));
+}
