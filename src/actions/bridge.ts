@@ -3,7 +3,7 @@ import { chooseBridge } from '../hosts/bridge.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import type { KiB } from '../units.ts';
+import type { Bytes, KiB } from '../units.ts';
 import { attach, detach } from '../volumes/attach.ts';
 import { isReadable } from '../volumes/replicas.ts';
 import { poll } from '../volumes/wait.ts';
@@ -29,6 +29,7 @@ export interface BridgeDevice {
   readonly host: string;
   readonly node: NodeName;
   readonly device: string;
+  readonly bytes: Bytes;
   /** A diskless replica was made for it and goes again. */
   readonly made: boolean;
 }
@@ -50,8 +51,8 @@ export async function attachForCopy(ctx: Context, { settings, linstor }: Where, 
   const preferred = request.prefer === undefined ? undefined : rankedOn(query, request.prefer);
   const bridge = preferred ?? chooseBridge(query);
   const attachment = await attach(ctx, linstor, request.resource, bridge.host, settings, { view: request.view });
-  const device = await linkAttached(ctx, linstor, attachment, { minKib: request.minKib });
-  return { resource: request.resource, host: bridge.host, node: attachment.node, device, made: attachment.made };
+  const { device, bytes } = await linkAttached(ctx, linstor, attachment, { minKib: request.minKib });
+  return { resource: request.resource, host: bridge.host, node: attachment.node, device, bytes, made: attachment.made };
 }
 
 /** Without BRIDGE_LIST: OpenNebula's hosts; where none of them is a node of the volume, the nodes that hold it. */

@@ -30,13 +30,21 @@ export async function copyResource(ctx: Context, where: { settings: Settings; li
   const target = await attachForCopy(ctx, where, { resource: to.resource, view: to.replicas, minKib: sizeKib, ...spread, ...prefer });
   const source = await attachForCopy(ctx, where, { resource: from.resource, view: from.replicas, minKib: sizeKib, ...spread, prefer: target.node });
   const { copyDevice } = await import('../transfer/copy.ts');
-  await copyDevice(ctx, {
-    from: { host: source.host, device: source.device },
-    to: { host: target.host, device: target.device, readsZero: to.readsZero },
-    size: kibToBytes(sizeKib),
-    compress: where.settings.compressTransfer,
-    verify: where.settings.verify,
-  });
+  const { logProgress } = await import('../transfer/progress.ts');
+  const size = kibToBytes(sizeKib);
+  await copyDevice(
+    ctx.hosts,
+    { host: source.host, device: source.device, bytes: size },
+    { host: target.host, device: target.device, bytes: target.bytes, readsZero: to.readsZero },
+    {
+      compress: where.settings.compressTransfer,
+      verify: where.settings.verify,
+      stagingDir: where.settings.stagingDir,
+      signal: ctx.signal,
+      clock: ctx.clock,
+      onProgress: logProgress(ctx.log, `copy of ${from.resource} to ${to.resource}`, ctx.clock),
+    },
+  );
   await releaseAfterCopy(ctx, where, source);
   await releaseAfterCopy(ctx, where, target);
 }

@@ -3,7 +3,7 @@ import { DriverError, isDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { kib, type KiB } from '../units.ts';
-import { canSnapshot, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
+import { canCloneNatively, canSnapshot, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
@@ -62,7 +62,7 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<void> {
     props: request.props,
     ...localNode(request),
   };
-  if (request.mode === 'clone' && hasNetworkLayer(layersOf(request.replicas))) {
+  if (request.mode === 'clone' && hasNetworkLayer(layersOf(request.replicas)) && canCloneNatively(request.replicas)) {
     try {
       return await cloneNatively(ctx, request.linstor, clone);
     } catch (error) {
@@ -93,7 +93,8 @@ async function sharingObstacle(request: Duplicate): Promise<string | undefined> 
   const { placement } = request.settings;
   const diskful = request.replicas.filter(isDiskful);
   const layers = layersOf(request.replicas);
-  if (!canSnapshot(request.replicas)) return 'the storage pool has no snapshots';
+  const native = request.mode === 'clone' && request.snapshot === undefined && hasNetworkLayer(layers) && canCloneNatively(request.replicas);
+  if (!native && !canSnapshot(request.replicas)) return 'the storage pool has no snapshots';
   if (placement.encryption && !layers.includes('LUKS')) return 'it shall be encrypted and its origin is not';
   if (placement.layerList.length > 0 && placement.layerList.join() !== layers.join()) {
     return `LAYER_LIST asks for ${placement.layerList.join(',')}, the origin has ${layers.join(',')}`;

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../errors.ts';
 import { deviceUse, isOpen, type DeviceUse, unlinkDisks } from '../hosts/scripts/device-use.ts';
 import { makeFileSystem, makeSwap } from '../hosts/scripts/device.ts';
-import { linkDisks } from '../hosts/scripts/link-disks.ts';
+import { type LinkedDisk, linkDisks } from '../hosts/scripts/link-disks.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kibToBytes } from '../units.ts';
@@ -35,13 +35,15 @@ export interface LinkRequest {
  */
 export async function attachAndLink(ctx: Context, { target, settings, linstor }: OnHost, request: LinkRequest): Promise<string> {
   const attachment = await attach(ctx, linstor, request.resource, target.host, settings, request.view ? { view: request.view } : {});
-  return linkAttached(ctx, linstor, attachment, { link: target.path, minKib: request.minKib, ...(request.waitMs === undefined ? {} : { waitMs: request.waitMs }) });
+  const linked = await linkAttached(ctx, linstor, attachment, { link: target.path, minKib: request.minKib, ...(request.waitMs === undefined ? {} : { waitMs: request.waitMs }) });
+  return linked.device;
 }
 
-export async function linkAttached(ctx: Context, linstor: Linstor, attachment: Attachment, request: { link?: string; minKib: KiB; waitMs?: number }): Promise<string> {
-  const link = async (candidates: readonly string[]): Promise<string> => {
+export async function linkAttached(ctx: Context, linstor: Linstor, attachment: Attachment, request: { link?: string; minKib: KiB; waitMs?: number }): Promise<LinkedDisk> {
+  const link = async (candidates: readonly string[]): Promise<LinkedDisk> => {
     const [linked] = await linkDisks(ctx.hosts, attachment.host, [{ ...(request.link ? { link: request.link } : {}), minBytes: kibToBytes(request.minKib), candidates }], request.waitMs);
-    return linked?.device ?? '';
+    if (!linked) throw new DriverError('DEVICE_MISSING', `the device of ${attachment.resource} did not appear on ${attachment.host}`);
+    return linked;
   };
   try {
     return await link(attachment.devicePaths);
@@ -125,16 +127,8 @@ export async function formatDevice(ctx: Context, host: string, device: string, f
   else await makeFileSystem(ctx.hosts, host, device, fs);
 }
 
-const wipeScript = `
-device=$1
-[ -b "$device" ] || [ -f "$device" ] || exit 71
-# -z writes zeroes (or has the device write them); a discard alone promises nothing about what is read afterwards.
-if [ -b "$device" ] && blkdiscard -z -- "$device" 2>/dev/null; then exit 0; fi
-size=$(if [ -b "$device" ]; then blockdev --getsize64 "$device"; else stat -Lc %s -- "$device"; fi) || exit 1
-head -c "$size" /dev/zero | dd of="$device" bs=4M iflag=fullblock conv=nocreat,notrunc,fsync status=none
-`;
-
 /** Every byte reads as zero afterwards. For pools that do not promise it for new volumes. */
 export async function wipeDevice(ctx: Context, host: string, device: string): Promise<void> {
-  await ctx.hosts.run(host, { verb: 'wipe-device', script: wipeScript, args: [device], timeoutMs: 12 * 3600_000 });
+  const { zeroDevice } = await import('../transfer/wipe.ts');
+  await zeroDevice(ctx.hosts, host, device);
 }

@@ -1,3 +1,4 @@
+import { isDriverError } from '../errors.ts';
 import type { ControllerSettings } from '../opennebula/settings.ts';
 import type { KiB } from '../units.ts';
 import type { ResourceOptions, SpawnOptions } from './bodies.ts';
@@ -11,6 +12,7 @@ import {
   size,
 } from './cli-args.ts';
 import { CliClient } from './cli-client.ts';
+import { cloneStatusOf, hasProp, inSync, isClone } from './cli-derive.ts';
 import { isLinstorError, LinstorError } from './error.ts';
 import type { LinstorHooks } from './hooks.ts';
 import { isObject, type Json } from './json.ts';
@@ -224,8 +226,13 @@ export class CliLinstor implements L.Linstor {
 
   async deleteResource(name: string, node: string): Promise<Outcome> {
     const args = ['resource', 'delete', node, name];
-    const can = await this.capabilities();
-    return this.#write(can.keepTiebreaker ? [...args, '--keep-tiebreaker'] : args);
+    try {
+      return await this.#client.write([...args, '--keep-tiebreaker'], { newOption: 'keeping tie-breakers' });
+    } catch (error) {
+      // Cheaper than asking for versions before every detach: an old client or controller refuses without doing anything.
+      if (!isDriverError(error, 'LINSTOR_UNSUPPORTED') || isLinstorError(error)) throw error;
+      return this.#write(args);
+    }
   }
 
   toggleDisk(name: string, node: string, options: { pool?: string; diskless?: boolean }): Promise<Outcome> {
@@ -311,15 +318,11 @@ export class CliLinstor implements L.Linstor {
     }
   }
 
-  /** The client cannot ask: judged by what the controller judges by (linstor-behaviour §3.13). */
+  /** The client has no command for it. */
   async cloneStatus(_source: string, target: string): Promise<L.CloneStatus | undefined> {
     const [definition] = await this.definitions({ names: [target] });
-    if (!definition || !('cloned-from' in definition.props)) return undefined;
-    if (definition.flags.includes('FAILED')) return 'FAILED';
-    if (definition.flags.includes('CLONING')) return 'CLONING';
-    const resources = await this.resources({ names: [target] });
-    if (resources.some((resource) => !resource.stateKnown)) return 'FAILED';
-    return inSync(resources) ? 'COMPLETE' : 'CLONING';
+    if (!definition || !isClone(definition)) return undefined;
+    return cloneStatusOf(definition, await this.resources({ names: [target] }));
   }
 
   async synced(name: string): Promise<boolean> {
@@ -406,20 +409,4 @@ function restoreOptions(from: string, snapshot: string, to: string): readonly st
 function withoutCount(filter: L.PlacementFilter): L.PlacementFilter {
   const { placeCount: _count, additionalPlaceCount: _more, nodes: _nodes, ...rest } = filter;
   return rest;
-}
-
-/** `KEY` or `KEY=VALUE`, as the controller's filter takes it. */
-function hasProp(props: Readonly<Record<string, string>>, wanted: string): boolean {
-  const at = wanted.indexOf('=');
-  return at < 0 ? wanted in props : props[wanted.slice(0, at)] === wanted.slice(at + 1);
-}
-
-/** Every replica with a disk is UpToDate; plain storage always is (linstor-behaviour §7.4). */
-function inSync(resources: readonly L.Resource[]): boolean {
-  const diskful = resources.filter(
-    (resource) => resource.layers.includes('DRBD') && !resource.flags.includes('DISKLESS'),
-  );
-  return diskful.every(
-    (resource) => resource.stateKnown && resource.volumes.every((volume) => volume.diskState === 'UpToDate'),
-  );
 }

@@ -189,8 +189,8 @@ export class ControllerHttp {
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...authorization(this.#settings),
       },
-      // A kept connection may be closed by the other side just now, and fetch would send the request again on
-      // a new one: harmless for reads, a second volume for a POST.
+      // A kept connection may have been closed by the other side just now. A read is repeated then; for a POST
+      // nobody could tell that it never arrived.
       keepalive: request.method !== 'POST' || read,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       ...(controller.scheme === 'https' && this.#tls ? { tls: this.#tls } : {}),

@@ -63,7 +63,7 @@ export function checkpointPlacement(settings: Settings, vmId: number): Placement
 }
 
 async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB> {
-  const pools = (await linstor.storagePools({ ...(plan.pool ? { pools: [plan.pool] } : {}) })).filter(
+  const pools = (await linstor.storagePools(plan.filter.storagePools ? { pools: plan.filter.storagePools } : {})).filter(
     (pool) => pool.provider !== 'DISKLESS',
   );
   const large = mibToKib(checkpointSize(vm, true));

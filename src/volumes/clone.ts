@@ -27,6 +27,15 @@ const snapshotProviders: ReadonlySet<string> = new Set(['LVM_THIN', 'ZFS', 'ZFS_
 export const canSnapshot = (replicas: readonly Resource[]): boolean =>
   replicas.filter(isDiskful).every((replica) => replica.volumes.every((volume) => snapshotProviders.has(volume.provider)));
 
+/**
+ * What LINSTOR clones itself (linstor-behaviour §6.1). It must be known beforehand: asking a 1.33 controller to clone FILE_THIN
+ * is refused, and its later writes then fail at random.
+ */
+const cloneProviders: ReadonlySet<string> = new Set(['LVM', 'LVM_THIN', 'ZFS', 'ZFS_THIN']);
+
+export const canCloneNatively = (replicas: readonly Resource[]): boolean =>
+  replicas.filter(isDiskful).every((replica) => replica.volumes.every((volume) => cloneProviders.has(volume.provider)));
+
 /** ZFS volumes made from a snapshot depend on it; before server 1.31 it then cannot be deleted. */
 const isZfs = (replicas: readonly Resource[]): boolean => replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
 

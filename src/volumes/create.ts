@@ -75,9 +75,8 @@ async function explainExisting(linstor: Linstor, name: ResourceName, nonce: stri
 async function place(linstor: Linstor, volume: NewVolume): Promise<void> {
   const { plan, name, node } = volume;
   if (plan.nodes.length > 0) {
-    for (const each of plan.nodes) {
-      await linstor.createResource(name, each, plan.pool ? { pool: plan.pool } : {});
-    }
+    // As many replicas as nodes: one on each. Naming a node alone would ignore the group's pools (error 311).
+    await linstor.place(name, { ...plan.filter, nodes: plan.nodes, placeCount: plan.nodes.length });
     return;
   }
   if (node !== undefined) {

@@ -16,8 +16,6 @@ export interface Plan {
   readonly filter: PlacementFilter;
   /** Replicas on each of these, instead of automatic placement. */
   readonly nodes: readonly string[];
-  /** Pool for explicit placement on named nodes. */
-  readonly pool?: string;
   /** Place count differs from the group's: keep the hourly balance task away (linstor-behaviour §7.9). */
   readonly unbalanced: boolean;
 }
@@ -57,7 +55,6 @@ export function planFor(group: ResourceGroup, settings: PlacementSettings, repli
     effectiveLayers,
     replicas,
     nodes: settings.nodeList,
-    ...(settings.storagePools[0] ? { pool: settings.storagePools[0] } : {}),
     unbalanced: replicas !== groupCount,
     filter: {
       placeCount: replicas,

@@ -200,11 +200,7 @@ describe('what is asked of it', () => {
       (l) => l.makeAvailable('rd', 'n1', { diskful: true }),
       ['resource make-available n1 rd --diskful'],
     ],
-    [
-      'tie-breakers stay',
-      (l) => l.deleteResource('rd', 'n1'),
-      ['controller version', 'resource delete n1 rd --keep-tiebreaker'],
-    ],
+    ['tie-breakers stay', (l) => l.deleteResource('rd', 'n1'), ['resource delete n1 rd --keep-tiebreaker']],
     [
       'to diskful',
       (l) => l.toggleDisk('rd', 'n1', { pool: 'p' }),
@@ -275,8 +271,7 @@ describe('what is asked of it', () => {
       () => linstor.clone('a', 'b', { props: { set: { x: 'y' } } }),
       () => linstor.makeAvailable('rd', 'n1', { manageDualPrimary: true }),
     ];
-    for (const one of work)
-      expect((await failure(Promise.resolve().then(one))).code).toBe('LINSTOR_UNSUPPORTED');
+    for (const one of work) expect((await failure((async () => one())())).code).toBe('LINSTOR_UNSUPPORTED');
     expect(await linstor.encryption()).toBeUndefined();
     expect(commands()).toEqual(['controller version']);
   });
@@ -328,6 +323,20 @@ describe('how it ends', () => {
     const error = await failure(ended(usage).createSnapshots([{ resource: 'a', snapshot: 's' }]));
     expect(error.code).toBe('LINSTOR_UNSUPPORTED');
     expect(error.message).toContain('snapshots of several resources at once');
+  });
+
+  test('a client or controller that cannot keep tie-breakers deletes without', async () => {
+    const refusals = [
+      { exitCode: 2, stderr: 'linstor: error: unrecognized arguments: --keep-tiebreaker\n' },
+      { exitCode: 1, stderr: 'Error: keep_tiebreaker not supported by server\n' },
+    ];
+    for (const refused of refusals) {
+      const { linstor, commands } = fake((command) =>
+        command.endsWith('--keep-tiebreaker') ? refused : undefined,
+      );
+      await linstor.deleteResource('rd', 'n1');
+      expect(commands()).toEqual(['resource delete n1 rd --keep-tiebreaker', 'resource delete n1 rd']);
+    }
   });
 
   test('an error with exit 0, and with the exit of a failed wait', async () => {

@@ -112,19 +112,33 @@ describe('a write whose answer is lost', () => {
     expect(other.seen).toHaveLength(0);
   });
 
-  test('also on a connection that was kept: it is not sent again on a new one', async () => {
-    let posts = 0;
-    const server = keep(
-      fakeController((request) => {
-        if (request.method !== 'POST') return json('[]');
-        posts += 1;
-        return new Promise<Response>(() => server.stop());
-      }),
-    );
-    const linstor = client([server.url]);
+  test('a POST never rides on a kept connection, and is not sent again when its own dies', async () => {
+    const asked: string[] = [];
+    let connections = 0;
+    const listener = Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: {
+        open() {
+          connections += 1;
+        },
+        data(socket, bytes) {
+          const method = bytes.toString().split(' ')[0] ?? '';
+          asked.push(method);
+          if (method === 'POST') socket.terminate();
+          else socket.write('HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n[]');
+        },
+      },
+    });
+    keep({ stop: () => listener.stop(true) });
+    const linstor = client([`127.0.0.1:${listener.port}`]);
     await linstor.nodes();
+    await linstor.nodes();
+    const before = connections;
     expect(isReplyLost(await failure(linstor.createDefinition({ name: 'rd' })))).toBe(true);
-    expect(posts).toBe(1);
+    expect(asked).toEqual(['GET', 'GET', 'POST']);
+    // Looked for (one), and asked over one that is kept: two. The POST has its own.
+    expect([before, connections]).toEqual([2, 3]);
   });
 
   test('half an answer is a lost one', async () => {

@@ -48,6 +48,6 @@ describe('placement plan', () => {
   });
 
   test('NODE_LIST: a replica on each', () => {
-    expect(planFor(group({ placeCount: 2 }), { ...none, nodeList: ['a', 'b', 'c'], storagePools: ['thin'] })).toMatchObject({ nodes: ['a', 'b', 'c'], pool: 'thin', replicas: 3 });
+    expect(planFor(group({ placeCount: 2 }), { ...none, nodeList: ['a', 'b', 'c'], storagePools: ['thin'] })).toMatchObject({ nodes: ['a', 'b', 'c'], replicas: 3 });
   });
 });

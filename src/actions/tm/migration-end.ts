@@ -1,7 +1,6 @@
-import { dirname, posix } from 'node:path';
+import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
-import { type DeviceUse, deviceUse, isOpen } from '../../hosts/scripts/device-use.ts';
 import { isSharedDirectory, removeDirectories } from '../../hosts/scripts/directories.ts';
 import type { MigrationMessage } from '../../opennebula/migration-message.ts';
 import { closeWindow } from '../../volumes/dual-primary.ts';
@@ -11,6 +10,7 @@ import { poll } from '../../volumes/wait.ts';
 import { lockName } from '../disk-call.ts';
 import { type ViewedDisk, type VmDisk, viewDisks, vmDisks } from './migration-disks.ts';
 import { finishOthers, type MigrationAction } from './migration-others.ts';
+import { usedByOthers } from './other-users.ts';
 
 /** How long QEMU may still be closing its disks on the host that was left (linstor-behaviour §7.2). */
 const closeGraceMs = 10_000;
@@ -72,7 +72,7 @@ async function releaseDisks(
     await vmDisks(ctx, message.vm, message.directory, message.datastoreId, primary),
     host,
   );
-  const busy = await usedByOthers(ctx, message, host, disks);
+  const busy = await heldByOthers(ctx, message, host, disks);
   await Promise.all(
     disks.map((disk) =>
       attempt(async () => {
@@ -100,11 +100,8 @@ async function awaitClosed(ctx: Context, disks: readonly VmDisk[], host: string)
   return last;
 }
 
-/**
- * Images that several VMs may have on this host. LINSTOR does not tell of readers, so the host is asked; one session. A host
- * that cannot be asked keeps them.
- */
-async function usedByOthers(
+/** Images that several VMs may have on this host. A host that cannot be asked keeps them. */
+async function heldByOthers(
   ctx: Context,
   message: MigrationMessage,
   host: string,
@@ -112,21 +109,17 @@ async function usedByOthers(
 ): Promise<ReadonlySet<string>> {
   const shared = disks.filter((disk) => disk.sharing !== 'exclusive' && isRemovable(disk, host));
   if (shared.length === 0) return new Set();
+  const names = shared.map((disk) => disk.resource);
   try {
-    const paths = shared.map((disk) => pathsOn(disk, host)[0] ?? '');
-    const uses = await deviceUse(ctx.hosts, host, paths, posix.resolve(message.directory, '../..'));
-    return new Set(shared.filter((disk, index) => isOthers(uses[index], disk)).map((disk) => disk.resource));
+    const devices = shared.map((disk) => ({ paths: pathsOn(disk, host), ownLink: disk.link }));
+    const used = await usedByOthers(ctx, host, message.directory, devices);
+    return new Set(names.filter((_, index) => used[index] ?? true));
   } catch (error) {
     ctx.log.warn(
-      `${host} cannot tell who uses ${shared.map((disk) => disk.resource).join(', ')}; left attached: ${toDriverError(error).message}`,
+      `${host} cannot tell who uses ${names.join(', ')}; left attached: ${toDriverError(error).message}`,
     );
-    return new Set(shared.map((disk) => disk.resource));
+    return new Set(names);
   }
-}
-
-function isOthers(use: DeviceUse | undefined, disk: ViewedDisk): boolean {
-  if (!use) return true;
-  return isOpen(use) || use.otherLinks.some((link) => link !== disk.link);
 }
 
 /** Would the replica be taken away at all? */

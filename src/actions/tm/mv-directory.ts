@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
 import { moveDirectory } from '../../hosts/scripts/directories.ts';
-import { relocateDirectory } from '../../hosts/vm-directory.ts';
+import { isRegularFile, relocateDirectory } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
@@ -40,10 +40,9 @@ export async function moveVmDirectory(
     return;
   }
   const linstor = ctx.linstor(settings);
-  const checkpoint = mayHaveCheckpoint(vm.lcmState)
-    ? await findCheckpoint(linstor, settings, vmId)
-    : undefined;
-  await moveFiles(ctx, source, destination, [...ourLinkNames(vm), ...(checkpoint ? ['checkpoint'] : [])]);
+  const checkpoint = mayHaveCheckpoint(vm.lcmState) ? await findCheckpoint(linstor, settings, vmId) : undefined;
+  const left = checkpoint && !(await isRegularFile(ctx.hosts, source.host, `${source.path}/checkpoint`));
+  await moveFiles(ctx, source, destination, [...ourLinkNames(vm), ...(left ? ['checkpoint'] : [])]);
   if (checkpoint)
     await leaveCheckpoint(ctx, { vm, settings, linstor, checkpoint, kind, source, destination });
 }

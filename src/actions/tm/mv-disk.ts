@@ -1,7 +1,5 @@
-import { posix } from 'node:path';
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
-import { deviceUse, isOpen } from '../../hosts/scripts/device-use.ts';
 import type { Linstor, Resource, ResourceName } from '../../linstor/linstor.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { kib } from '../../units.ts';
@@ -16,6 +14,7 @@ import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
 import { attachAndLink } from '../on-host.ts';
 import type { DiskTarget } from '../target.ts';
 import { type Move, moveOf } from './moves.ts';
+import { usedByOthers } from './other-users.ts';
 
 export interface DiskMove {
   readonly source: DiskTarget;
@@ -117,10 +116,7 @@ export async function release(
   if (!done) ctx.log.warn(`${resource} is still open on ${host} and stays attached there`);
 }
 
-/**
- * CD-ROM, immutable and shareable images: LINSTOR does not tell of readers, so the host is asked. A dead host cannot be, and
- * keeps them.
- */
+/** A dead host cannot be asked, and keeps what several VMs may have. */
 async function hasOtherUser(
   ctx: Context,
   source: DiskTarget,
@@ -128,8 +124,7 @@ async function hasOtherUser(
   kind: Move,
 ): Promise<boolean> {
   if (kind === 'rescue') return true;
-  const [path] = devicePaths(replica);
-  if (path === undefined) return true;
-  const [use] = await deviceUse(ctx.hosts, source.host, [path], posix.resolve(source.directory, '../..'));
-  return !use || isOpen(use) || use.otherLinks.some((link) => link !== source.path);
+  const device = { paths: devicePaths(replica), ownLink: source.path };
+  const [used = true] = await usedByOthers(ctx, source.host, source.directory, [device]);
+  return used;
 }

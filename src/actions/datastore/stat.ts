@@ -1,0 +1,11 @@
+import { readDatastoreMessage } from '../../opennebula/message.ts';
+import { virtualSize } from '../../transfer/vsize.ts';
+import type { ActionHandler } from '../action.ts';
+import { imageSource } from '../image-source.ts';
+
+/** Virtual size of what PATH names, in MiB rounded up (contract §2.5). The path policy holds here too: no oracle for other files. */
+export const stat: ActionHandler = async (call, ctx) => {
+  const message = await readDatastoreMessage(call);
+  const settings = ctx.settings(message.datastore.template);
+  return String(await virtualSize(imageSource(ctx, message, settings), { stagingDir: settings.stagingDir, signal: ctx.signal }));
+};

@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import type { DatastoreMessage } from '../opennebula/message.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import type { SourceRequest } from '../transfer/source.ts';
+
+/** Where the image of a driver message comes from, with the datastore's policy. Throws BAD_MESSAGE when it has no PATH. */
+export function imageSource(ctx: Context, message: DatastoreMessage, settings: Settings): SourceRequest {
+  if (message.path === '') throw new DriverError('BAD_MESSAGE', 'the driver message names no PATH to import from');
+  const template = message.image?.template ?? {};
+  const downloader = ctx.remotes === undefined ? undefined : join(ctx.remotes, 'datastore/downloader.sh');
+  return {
+    path: message.path,
+    policy: { safeDirs: settings.safeDirs, restrictedDirs: settings.restrictedDirs },
+    checksums: {
+      ...(template['MD5'] ? { md5: template['MD5'] } : {}),
+      ...(template['SHA1'] ? { sha1: template['SHA1'] } : {}),
+      ...(template['SHA256'] ? { sha256: template['SHA256'] } : {}),
+    },
+    noDecompress: settings.noDecompress,
+    ...(settings.limitTransferBw === undefined ? {} : { limitTransferBw: settings.limitTransferBw }),
+    ...(downloader && existsSync(downloader) ? { downloader } : {}),
+    // s3, restic and others find their credentials in the driver message (contract §2.1).
+    downloaderEnv: { DRV_ACTION: Buffer.from(message.xml).toString('base64') },
+  };
+}

@@ -1,0 +1,127 @@
+import { rmSync } from 'node:fs';
+import { DriverError } from '../errors.ts';
+import type { Hosts } from '../hosts/hosts.ts';
+import { runPipeline, type Stage } from '../hosts/pipeline.ts';
+import { type Bytes, bytes } from '../units.ts';
+import { partName } from './local-copy.ts';
+import { privateDirectory } from './stream.ts';
+import {
+  stages,
+  type TransferOptions,
+  type TransferResult,
+  type TransferTarget,
+  transferError,
+} from './target.ts';
+import { copyOnHost, pipelineOptions, senderCommand, wireEnd } from './write.ts';
+
+/** From a device (or a raw file standing for one) to another, on one host or between two. */
+
+export interface CopySource {
+  readonly host: string;
+  readonly device: string;
+  /** The image's length; the device may be larger (LINSTOR rounds up). Absent: all of the device. */
+  readonly bytes?: Bytes;
+  /** Where the chunk file goes on that host; it has no name there. */
+  readonly chunkDirectory?: string;
+}
+
+interface Found {
+  readonly size: Bytes;
+  readonly isBlock: boolean;
+  /** A raw file with holes. */
+  readonly sparse: boolean;
+}
+
+const findScript = `
+if [ -b "$1" ]; then
+  echo "block $(blockdev --getsize64 "$1") 0" || exit 1
+elif [ -f "$1" ]; then
+  stat -Lc 'file %s %b' -- "$1"
+else
+  exit 71
+fi
+`;
+
+async function find(hosts: Hosts, source: CopySource): Promise<Found> {
+  const { exitCode, stdout } = await hosts.run(source.host, {
+    verb: 'find-source',
+    script: findScript,
+    args: [source.device],
+    timeoutMs: 30_000,
+    okCodes: [0, 71],
+  });
+  const [kind, size = '', blocks = '0'] = stdout.trim().split(' ');
+  if (exitCode !== 0 || !/^\d+$/.test(size)) {
+    throw new DriverError('DEVICE_MISSING', `there is no device ${source.device} on ${source.host}`);
+  }
+  const isBlock = kind === 'block';
+  return { size: bytes(Number(size)), isBlock, sparse: !isBlock && Number(blocks) * 512 < Number(size) };
+}
+
+const sameHost = (hosts: Hosts, one: string, other: string): boolean =>
+  one.toLowerCase() === other.toLowerCase() || (hosts.isFrontend(one) && hosts.isFrontend(other));
+
+async function copyOverWire(
+  hosts: Hosts,
+  source: CopySource,
+  found: Found,
+  total: Bytes,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<void> {
+  const directory = privateDirectory(options.stagingDir);
+  try {
+    const end = await wireEnd(hosts, target, options, directory);
+    const spec = {
+      mode: found.sparse ? ('extents' as const) : ('windows' as const),
+      source: source.device,
+      format: 'raw',
+      total,
+      chunkDirectory: source.chunkDirectory ?? '/var/tmp',
+    };
+    const argv = hosts.sshArgv(source.host, senderCommand(spec));
+    const read: Stage = { name: stages.read, argv, secondaryCodes: [255] };
+    const { stdout } = await runPipeline([read, ...end.stages], pipelineOptions(options, total));
+    const written = end.finish(stdout);
+    if (written !== total) {
+      throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Copies the content. On one host nothing leaves it; between two, only data travel, through this machine. The
+ * target is zero behind the copied length.
+ *
+ * Throws DEVICE_MISSING, IMAGE_SIZE (the source does not fit), IMAGE_VERIFY, HOST_*, INTERRUPTED.
+ */
+export async function copyDevice(
+  hosts: Hosts,
+  source: CopySource,
+  target: TransferTarget,
+  options: TransferOptions = {},
+): Promise<TransferResult> {
+  const started = performance.now();
+  const label = `${source.device} on ${source.host}`;
+  const found = await find(hosts, source);
+  const total = source.bytes ?? found.size;
+  if (total > found.size) {
+    throw new DriverError('IMAGE_SIZE', `${label} has ${found.size} bytes, ${total} were to be copied`);
+  }
+  if (total > target.bytes) {
+    throw new DriverError('IMAGE_SIZE', `${label}: ${total} bytes do not fit into ${target.bytes}`);
+  }
+  try {
+    if (sameHost(hosts, source.host, target.host)) {
+      const part = total < found.size ? { part: partName(source.device, found.isBlock, total) } : {};
+      await copyOnHost(hosts, { format: 'raw', source: source.device, total, ...part }, target, options);
+    } else {
+      await copyOverWire(hosts, source, found, total, target, options);
+    }
+  } catch (error) {
+    throw transferError(error, label, target);
+  }
+  return { bytes: total, ms: Math.round(performance.now() - started), verified: options.verify === true };
+}

@@ -1,0 +1,172 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { DriverError } from '../errors.ts';
+import type { Hosts } from '../hosts/hosts.ts';
+import { runPipeline, type Stage } from '../hosts/pipeline.ts';
+import { localArgv } from '../hosts/ssh.ts';
+import { type Bytes, bytes, humanSize } from '../units.ts';
+import { readHead } from './formats.ts';
+import { probeFile } from './probe.ts';
+import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
+import { ImageStream, privateDirectory } from './stream.ts';
+import {
+  stages,
+  type TransferOptions,
+  type TransferResult,
+  type TransferTarget,
+  transferError,
+} from './target.ts';
+import { chunkDirectory, copyOnHost, pipelineOptions, rawFileMode, senderCommand, wireEnd } from './write.ts';
+
+/** From a file or an address to a device: the device always holds the raw image. */
+
+const heldFile = '/proc/self/fd/3';
+
+function checkFits(label: string, size: Bytes, target: TransferTarget): void {
+  if (size <= target.bytes) return;
+  throw new DriverError(
+    'IMAGE_SIZE',
+    `${label} is ${humanSize(size)} (${size} bytes), the volume ${humanSize(target.bytes)} (${target.bytes} bytes)`,
+  );
+}
+
+/** A packed image is at most a little larger than what it holds; more is a bomb. */
+const stagingLimit = (target: TransferTarget): Bytes =>
+  bytes(Math.ceil(target.bytes * 1.125) + 64 * 1024 * 1024);
+
+async function fileOverWire(
+  hosts: Hosts,
+  source: FileSource,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<Bytes> {
+  const { format, virtualBytes } = source.info;
+  const directory = privateDirectory(options.stagingDir);
+  try {
+    const end = await wireEnd(hosts, target, options, directory);
+    const spec = {
+      mode: format === 'raw' ? rawFileMode(source.fd) : ('image' as const),
+      source: heldFile,
+      format,
+      total: virtualBytes,
+      chunkDirectory: chunkDirectory(options),
+    };
+    const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
+    const { stdout } = await runPipeline([read, ...end.stages], {
+      ...pipelineOptions(options, virtualBytes),
+      descriptors: [source.fd],
+    });
+    return end.finish(stdout);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function importFile(
+  hosts: Hosts,
+  source: FileSource,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<Bytes> {
+  const { format, virtualBytes } = source.info;
+  checkFits(source.label, virtualBytes, target);
+  if (format !== 'raw') await probeFile(source.fd, source.fileBytes, { thorough: true });
+  const write = async (): Promise<Bytes> => {
+    if (!hosts.isFrontend(target.host)) return fileOverWire(hosts, source, target, options);
+    const spec = { format, source: heldFile, total: virtualBytes };
+    await copyOnHost(hosts, spec, target, options, [source.fd]);
+    return virtualBytes;
+  };
+  // Both read the same held file; the volume of a wrong one is thrown away by the caller.
+  const [written] = await allOrFirstFailure([write(), source.verify()]);
+  return written as Bytes;
+}
+
+/** Waits for all before it throws the first failure: nothing must go on behind the caller's back. */
+async function allOrFirstFailure(work: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const settled = await Promise.allSettled(work);
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return settled.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
+}
+
+async function importRawStream(
+  hosts: Hosts,
+  stream: ImageStream,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<Bytes> {
+  const directory = privateDirectory(options.stagingDir);
+  try {
+    const end = await wireEnd(hosts, target, options, directory);
+    const total = bytes(0);
+    const spec = {
+      mode: 'stream',
+      source: '-',
+      format: 'raw',
+      total,
+      chunkDirectory: chunkDirectory(options),
+    } as const;
+    const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
+    const { stdout } = await stream.consume([read, ...end.stages], pipelineOptions(options));
+    return end.finish(stdout);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function importStream(
+  hosts: Hosts,
+  stream: ImageStream,
+  request: SourceRequest,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<Bytes> {
+  try {
+    // What is all in the head may also be the beginning of a failed download: storing it finds out.
+    if (!stream.isShort) {
+      const head = readHead(stream.head, request.noDecompress ? 'as is' : 'refused');
+      if (head.format === 'raw') return await importRawStream(hosts, stream, target, options);
+      if (head.virtualBytes !== undefined) checkFits(stream.label, head.virtualBytes, target);
+    }
+    const file = await staged(stream, stagingLimit(target), request, options);
+    try {
+      return await importFile(hosts, file, target, options);
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await stream.close();
+  }
+}
+
+/**
+ * Writes the image to the device and proves it: path policy, format, size, checksums, exit code of every program, fsync,
+ * and with `verify` the content. Anything less throws; what the device holds then is undefined, and the caller
+ * removes the volume. Nothing else remains anywhere.
+ *
+ * Throws IMAGE_PATH, IMAGE_FORMAT, IMAGE_HOSTILE, IMAGE_SIZE, IMAGE_CHECKSUM, IMAGE_FETCH, IMAGE_VERIFY, DEVICE_MISSING,
+ * HOST_*, INTERRUPTED.
+ */
+export async function importImage(
+  hosts: Hosts,
+  request: SourceRequest,
+  target: TransferTarget,
+  options: TransferOptions = {},
+): Promise<TransferResult> {
+  const started = performance.now();
+  if (options.stagingDir) mkdirSync(options.stagingDir, { recursive: true });
+  const source = await openRaw(request, options);
+  const label = source.label;
+  try {
+    const size =
+      source instanceof ImageStream
+        ? await importStream(hosts, source, request, target, options)
+        : await importFile(hosts, source, target, options);
+    const ms = Math.round(performance.now() - started);
+    return { bytes: size, ms, verified: options.verify === true };
+  } catch (error) {
+    throw transferError(error, label, target);
+  } finally {
+    await source.close();
+  }
+}

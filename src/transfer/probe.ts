@@ -1,0 +1,171 @@
+import { readSync } from 'node:fs';
+import { z } from 'zod';
+import { DriverError } from '../errors.ts';
+import { PipelineError, type PipelineResult, runPipeline, type Stage } from '../hosts/pipeline.ts';
+import { localArgv } from '../hosts/ssh.ts';
+import { type Bytes, bytes } from '../units.ts';
+import { headBytes, type ImageFormat, readHead } from './formats.ts';
+
+/** The first bytes of an open file, without moving its position. */
+export function readFileHead(fd: number, limit = headBytes): Uint8Array {
+  const buffer = Buffer.alloc(limit);
+  let filled = 0;
+  while (filled < limit) {
+    const count = readSync(fd, buffer, filled, limit - filled, filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return buffer.subarray(0, filled);
+}
+
+export interface ImageInfo {
+  readonly format: ImageFormat;
+  readonly virtualBytes: Bytes;
+}
+
+/** What qemu-img is allowed: address space in KiB, processor seconds. Hostile headers have made it eat both. */
+const limits = { addressKib: 2 * 1024 * 1024, cpuSeconds: 30 } as const;
+const deadlineMs = 30_000;
+const checkDeadlineMs = 300_000;
+
+/** The image is descriptor 3. Arguments: KiB, seconds, sub-command, format. */
+const script = `
+ulimit -v "$1" && ulimit -t "$2" || exit 70
+exec qemu-img "$3" --output=json -f "$4" /proc/self/fd/3
+`;
+
+async function qemuImg(
+  fd: number,
+  command: 'info' | 'check' | 'map',
+  format: ImageFormat,
+  okCodes: readonly number[],
+  further: readonly Stage[] = [],
+): Promise<PipelineResult> {
+  const checking = command !== 'info';
+  const args = [String(limits.addressKib), String(checking ? 240 : limits.cpuSeconds), command, format];
+  const stage = { name: `qemu-img ${command}`, argv: localArgv({ script, args }), okCodes };
+  return runPipeline([stage, ...further], {
+    timeoutMs: checking ? checkDeadlineMs : deadlineMs,
+    descriptors: [fd],
+  });
+}
+
+const infoSchema = z.looseObject({
+  format: z.string(),
+  'virtual-size': z.number(),
+  'backing-filename': z.string().optional(),
+  'full-backing-filename': z.string().optional(),
+  encrypted: z.boolean().optional(),
+  'format-specific': z
+    .looseObject({
+      data: z
+        .looseObject({
+          'data-file': z.string().optional(),
+          encrypt: z.unknown().optional(),
+          extents: z.array(z.unknown()).optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+});
+
+function judgeInfo(text: string, format: ImageFormat): Bytes {
+  const parsed = infoSchema.safeParse(JSON.parse(text));
+  if (!parsed.success)
+    throw new DriverError('IMAGE_FORMAT', 'qemu-img’s description of the image is not understood');
+  const info = parsed.data;
+  const special = info['format-specific']?.data;
+  if (info['backing-filename'] ?? info['full-backing-filename'] ?? special?.['data-file']) {
+    throw new DriverError('IMAGE_HOSTILE', 'the image is refused: it refers to another file');
+  }
+  if ((special?.extents?.length ?? 1) !== 1) {
+    throw new DriverError('IMAGE_HOSTILE', 'the image is refused: it consists of several files');
+  }
+  if (info.encrypted || special?.encrypt) {
+    throw new DriverError('IMAGE_FORMAT', `encrypted ${format} images are not supported`);
+  }
+  if (info.format !== format) {
+    throw new DriverError('IMAGE_FORMAT', `the image looks like ${format}, but qemu-img says ${info.format}`);
+  }
+  return bytes(info['virtual-size']);
+}
+
+/** `qemu-img map` of a huge image is gigabytes of text: only where its data end is kept. */
+const endOfData = `
+sed -n 's/.*"length": \\([0-9]*\\),.*"data": true, "offset": \\([0-9]*\\).*/\\1 \\2/p' |
+  awk '{ end = $1 + $2; if (end > most) most = end } END { printf "%.0f\\n", most }'
+`;
+
+/**
+ * Data that lie beyond the end of the file read as zeroes without any complaint: a download that broke off would
+ * become a good image.
+ */
+async function checkComplete(fd: number, format: ImageFormat, fileBytes: Bytes): Promise<void> {
+  const { stdout } = await qemuImg(
+    fd,
+    'map',
+    format,
+    [0],
+    [{ name: 'awk', argv: localArgv({ script: endOfData }) }],
+  );
+  const end = Number(stdout);
+  // The last cluster of a file need not be there in full.
+  if (end > fileBytes + 2 * 1024 * 1024) {
+    throw new DriverError(
+      'IMAGE_FORMAT',
+      `the image is cut off: its data end at ${end}, the file at ${fileBytes}`,
+    );
+  }
+}
+
+function asImageError(error: unknown): unknown {
+  if (!(error instanceof PipelineError)) return error;
+  const last =
+    error.stderr
+      .trim()
+      .split('\n')
+      .at(-1)
+      ?.replace(/^qemu-img: /, '') ?? '';
+  return new DriverError('IMAGE_FORMAT', `the image cannot be read (${error.stage}): ${last}`, {
+    cause: error,
+  });
+}
+
+async function check(fd: number, format: ImageFormat, fileBytes: Bytes): Promise<void> {
+  // 2: corrupt; 3: only leaked space; 63: this format has no check.
+  const checked = await qemuImg(fd, 'check', format, [0, 2, 3, 63]);
+  if (checked.codes[0] === 2)
+    throw new DriverError('IMAGE_FORMAT', `the ${format} image is corrupt (qemu-img check)`);
+  await checkComplete(fd, format, fileBytes);
+}
+
+/**
+ * Format and virtual size of the image in an open file: by its header, which decides, then confirmed by qemu-img under
+ * limits of time and memory. With `thorough`, also that the file is complete and consistent.
+ *
+ * Throws IMAGE_HOSTILE, IMAGE_FORMAT, IMAGE_SIZE.
+ */
+export async function probeFile(
+  fd: number,
+  fileBytes: Bytes,
+  options: { readonly thorough: boolean; readonly packed?: 'refused' | 'as is' },
+): Promise<ImageInfo> {
+  if (fileBytes === 0) throw new DriverError('IMAGE_SIZE', 'the image is empty');
+  const head = readHead(readFileHead(fd), options.packed);
+  if (head.format === 'raw') return { format: 'raw', virtualBytes: fileBytes };
+  try {
+    const { stdout } = await qemuImg(fd, 'info', head.format, [0]);
+    const virtualBytes = judgeInfo(stdout, head.format);
+    // VHD: qemu-img counts cylinders and heads for some creators.
+    if (head.virtualBytes !== undefined && head.virtualBytes !== virtualBytes && head.format !== 'vpc') {
+      throw new DriverError(
+        'IMAGE_SIZE',
+        `the image’s header says ${head.virtualBytes} bytes, qemu-img ${virtualBytes}`,
+      );
+    }
+    if (options.thorough) await check(fd, head.format, fileBytes);
+    return { format: head.format, virtualBytes };
+  } catch (error) {
+    throw asImageError(error);
+  }
+}

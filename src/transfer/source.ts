@@ -1,0 +1,240 @@
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DriverError } from '../errors.ts';
+import { PipelineError, type Stage } from '../hosts/pipeline.ts';
+import { type Bytes, bytes } from '../units.ts';
+import { type Checksums, givenChecksums, verifyFile } from './checksum.ts';
+import { packingOf, readHead } from './formats.ts';
+import { type HeldFile, openImageFile, type PathPolicy } from './path-policy.ts';
+import { type ImageInfo, probeFile, readFileHead } from './probe.ts';
+import { type ImageStream, namelessFile, openStream, privateDirectory, storeStream } from './stream.ts';
+import { defaultTimeoutMs, stages, type TransferOptions, transferError } from './target.ts';
+
+/** Where an image comes from: IMAGE/PATH and the attributes that belong to it. */
+export interface SourceRequest {
+  /** Absolute path, `http(s)://…`, or any scheme of OpenNebula's downloader. */
+  readonly path: string;
+  readonly policy: PathPolicy;
+  /**
+   * Of the file as it is published – compressed as it is –, which is what OpenNebula's downloader sums up
+   * and what a publisher's list says.
+   */
+  readonly checksums?: Checksums;
+  readonly noDecompress?: boolean;
+  /** As for curl: bytes a second, with K, M, G. */
+  readonly limitTransferBw?: string;
+  /** `<remotes>/datastore/downloader.sh`; for schemes other than http and https. */
+  readonly downloader?: string;
+  /** For the downloader: DRV_ACTION with the base64 driver message (s3, restic, …). */
+  readonly downloaderEnv?: Readonly<Record<string, string>>;
+}
+
+type Options = Pick<TransferOptions, 'stagingDir' | 'signal' | 'timeoutMs' | 'env'>;
+
+/** An image in a file that is held open: everything about it is known. The other kind of source is an ImageStream. */
+export interface FileSource {
+  readonly label: string;
+  readonly fd: number;
+  readonly info: ImageInfo;
+  readonly fileBytes: Bytes;
+  /** Checks what was given against the file; already done for what was a stream. */
+  verify(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const scheme = /^([a-z][a-z0-9+.-]*):\/\//i;
+
+export function isRemote(path: string): boolean {
+  return scheme.test(path);
+}
+
+const rate = /^\d+(\.\d+)?[KMGTkmgt]?$/;
+
+function limitOf(request: SourceRequest): string | undefined {
+  const limit = request.limitTransferBw?.trim();
+  if (!limit) return undefined;
+  if (!rate.test(limit)) {
+    throw new DriverError(
+      'BAD_ATTRIBUTE',
+      `LIMIT_TRANSFER_BW=${JSON.stringify(limit)} is not a rate such as 10M`,
+    );
+  }
+  return limit;
+}
+
+/**
+ * curl for http(s). No other protocol, also not by redirection: `file:` would read any file past the path policy.
+ * Its ~/.curlrc applies (proxy, `insecure`).
+ */
+function curlStage(request: SourceRequest, headers: string): Stage {
+  const limit = limitOf(request);
+  return {
+    name: stages.fetch,
+    // 23: it could not write, because the next stage is gone.
+    secondaryCodes: [23],
+    argv: [
+      'curl',
+      ...['--fail', '--silent', '--show-error', '--location', '--globoff'],
+      ...['--proto', '=http,https', '--proto-redir', '=http,https', '--max-redirs', '10'],
+      ...['--connect-timeout', '30', '--retry', '3', '--retry-delay', '3'],
+      // A server that stops sending must not hold the action for ever.
+      ...['--speed-limit', '1', '--speed-time', '120'],
+      ...['--dump-header', headers],
+      ...(limit ? ['--limit-rate', limit] : []),
+      ...['--output', '-', '--', request.path],
+    ],
+  };
+}
+
+/** OpenNebula's own downloader knows the other schemes. It unpacks nothing and checks nothing here: we do. */
+function downloaderStage(request: SourceRequest): Stage {
+  const { downloader, path } = request;
+  if (!downloader) {
+    throw new DriverError(
+      'IMAGE_FETCH',
+      `${JSON.stringify(path)} needs OpenNebula’s downloader.sh, which was not found`,
+    );
+  }
+  const limit = limitOf(request);
+  return {
+    name: stages.fetch,
+    secondaryCodes: [255],
+    argv: [downloader, '--nodecomp', ...(limit ? ['--limit', limit] : []), '--', path, '-'],
+  };
+}
+
+/** Length by the last answer's headers (redirections come before it). */
+export function contentLength(headers: string): Bytes | undefined {
+  const last =
+    headers
+      .trim()
+      .split(/\r?\n\r?\n/)
+      .at(-1) ?? '';
+  const length = /^content-length:\s*(\d+)\s*$/im.exec(last)?.[1];
+  const encoded = /^content-encoding:\s*(?!identity)\S/im.test(last);
+  return length === undefined || encoded ? undefined : bytes(Number(length));
+}
+
+async function streamOf(
+  request: SourceRequest,
+  fetch: (directory: string) => Stage,
+  options: Options,
+  descriptors?: readonly number[],
+): Promise<ImageStream> {
+  const directory = privateDirectory(options.stagingDir);
+  const label = JSON.stringify(request.path);
+  const env = { ...options.env, ...request.downloaderEnv };
+  try {
+    return await openStream(
+      {
+        label,
+        fetch: fetch(directory),
+        env,
+        headersFile: join(directory, 'headers'),
+        timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+        ...(request.checksums ? { checksums: request.checksums } : {}),
+        ...(request.noDecompress ? { noDecompress: true } : {}),
+        ...(options.stagingDir ? { stagingDir: options.stagingDir } : {}),
+        ...(options.signal ? { signal: options.signal } : {}),
+        ...(descriptors ? { descriptors } : {}),
+      },
+      directory,
+    );
+  } catch (error) {
+    throw transferError(error, label, { host: '', device: '' });
+  }
+}
+
+function openRemote(request: SourceRequest, options: Options): Promise<ImageStream> {
+  const isHttp = /^https?:\/\//i.test(request.path);
+  return streamOf(
+    request,
+    (directory) => (isHttp ? curlStage(request, join(directory, 'headers')) : downloaderStage(request)),
+    options,
+  );
+}
+
+/** May somebody else change the file while it is read? Then a header could change after it was checked. */
+function isForeign(file: HeldFile): boolean {
+  const own = process.getuid?.() ?? 0;
+  return (file.uid !== 0 && file.uid !== own) || (file.mode & 0o022) !== 0;
+}
+
+async function openLocal(request: SourceRequest, options: Options): Promise<FileSource | ImageStream> {
+  const file = openImageFile(request.path, request.policy);
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const packed = request.noDecompress ? 'as is' : 'refused';
+  let handedOver = false;
+  try {
+    const head = readFileHead(file.fd, 4096);
+    const packing = request.noDecompress ? 'none' : packingOf(head);
+    const cat: Stage = { name: stages.fetch, argv: ['cat', '/proc/self/fd/3'] };
+    if (packing !== 'none') return await streamOf(request, () => cat, options, [file.fd]);
+    // Only our own reading of the header so far: no other program opens a file that may change under it.
+    if (isForeign(file) && readHead(readFileHead(file.fd), packed).format !== 'raw') {
+      return await streamOf({ ...request, noDecompress: true }, () => cat, options, [file.fd]);
+    }
+    const info = await probeFile(file.fd, file.bytes, { thorough: false, packed });
+    handedOver = true;
+    return {
+      label: JSON.stringify(request.path),
+      fd: file.fd,
+      info,
+      fileBytes: file.bytes,
+      verify: () =>
+        verifyFile(file.fd, request.checksums ?? {}, {
+          timeoutMs,
+          ...(options.signal ? { signal: options.signal } : {}),
+        }),
+      close: async () => file.close(),
+    };
+  } finally {
+    // A pipeline has its own copy of the descriptor by now.
+    if (!handedOver) closeSync(file.fd);
+  }
+}
+
+/** Opens a local file or starts a download; nothing of a stream is written anywhere yet. */
+export async function openRaw(
+  request: SourceRequest,
+  options: Options = {},
+): Promise<FileSource | ImageStream> {
+  givenChecksums(request.checksums ?? {});
+  return isRemote(request.path) ? openRemote(request, options) : openLocal(request, options);
+}
+
+/**
+ * Puts a stream that is not raw into a nameless file: headers point back and forth, so such an image cannot be read
+ * in passing. The file holds the image as it was published (unpacked), not its virtual size.
+ */
+export async function staged(
+  stream: ImageStream,
+  limit: Bytes,
+  request: SourceRequest,
+  options: Options,
+): Promise<FileSource> {
+  const { label } = stream;
+  const file = namelessFile(options.stagingDir);
+  try {
+    const fileBytes = await storeStream(stream, file.fd, limit, {
+      timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+    });
+    const info = await probeFile(file.fd, fileBytes, {
+      thorough: false,
+      packed: request.noDecompress ? 'as is' : 'refused',
+    });
+    return {
+      label,
+      fd: file.fd,
+      info,
+      fileBytes,
+      verify: async () => undefined,
+      close: async () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error instanceof PipelineError ? transferError(error, label, { host: '', device: '' }) : error;
+  } finally {
+    await stream.close();
+  }
+}

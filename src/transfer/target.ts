@@ -1,0 +1,115 @@
+import type { Clock } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import { PipelineError } from '../hosts/pipeline.ts';
+import { lastLines } from '../hosts/ssh.ts';
+import type { Bytes } from '../units.ts';
+import { type ProgressListener, withoutProgress } from './progress.ts';
+import { wireCodes } from './wire.ts';
+
+/** A device that is to be written. */
+export interface TransferTarget {
+  readonly host: string;
+  readonly device: string;
+  /** It must be at least as large. */
+  readonly bytes: Bytes;
+  /**
+   * Known to read as zero everywhere: a new thin volume on every replica, or one that was zeroed. When in doubt, false:
+   * then every byte is written or zeroed, and nobody reads another tenant's old blocks.
+   */
+  readonly readsZero: boolean;
+}
+
+export interface TransferOptions {
+  /** Read back and compare. */
+  readonly verify?: boolean;
+  /** Compress on the way to another host. */
+  readonly compress?: boolean;
+  /** Where chunk and staging files go on this machine; they have no name and vanish with the process. */
+  readonly stagingDir?: string;
+  readonly signal?: AbortSignal;
+  readonly clock?: Pick<Clock, 'now'>;
+  readonly onProgress?: ProgressListener;
+  /** Milliseconds for the whole transfer; default 24 hours. */
+  readonly timeoutMs?: number;
+  /** Environment of the processes; for tests (PATH with another ssh). */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface TransferResult {
+  /** Of the image; the device may be larger and is zero behind it. */
+  readonly bytes: Bytes;
+  readonly ms: number;
+  /** What the wire carried, where it was counted. */
+  readonly verified: boolean;
+}
+
+export const defaultTimeoutMs = 24 * 3600 * 1000;
+
+/** Names of the stages: errors are told by them. */
+export const stages = {
+  fetch: 'fetch',
+  checksum: 'checksum',
+  unpack: 'unpack',
+  relay: 'relay',
+  store: 'store',
+  read: 'read the source',
+  pack: 'compress',
+  write: 'write the device',
+  copy: 'copy',
+} as const;
+
+function failedWrite(error: PipelineError, source: string, where: string): DriverError {
+  const lines = lastLines(withoutProgress(error.stderr), 3);
+  const said = lines.length > 0 ? `: ${lines.join(' | ')}` : '';
+  switch (error.exitCode) {
+    case wireCodes.noDevice:
+      return new DriverError('DEVICE_MISSING', `there is no device ${where}; nothing was written`);
+    case wireCodes.tooLarge:
+      return new DriverError('IMAGE_SIZE', `${source} is larger than the device ${where}`);
+    case wireCodes.differs:
+      return new DriverError('IMAGE_VERIFY', `what was read back from ${where} differs from ${source}`);
+    case wireCodes.noSource:
+      return new DriverError('DEVICE_MISSING', `${source} is not there, or shorter than it should be`);
+    case wireCodes.brokenStream:
+      return new DriverError('HOST_COMMAND', `the data for ${where} ended before their end${said}`, {
+        remedy: 'see the log for what stopped the sending side, then retry',
+      });
+    case 255:
+      return new DriverError('HOST_UNREACHABLE', `the connection for writing ${where} failed${said}`);
+    default:
+      return new DriverError(
+        'HOST_COMMAND',
+        `writing ${where} failed with exit code ${error.exitCode}${said}`,
+      );
+  }
+}
+
+/** A failed pipeline as what it means for the image. */
+export function transferError(
+  error: unknown,
+  source: string,
+  target: Pick<TransferTarget, 'host' | 'device'>,
+): unknown {
+  if (!(error instanceof PipelineError)) return error;
+  const where = `${target.device} on ${target.host}`;
+  const lines = lastLines(withoutProgress(error.stderr), 3);
+  const said = lines.length > 0 ? `: ${lines.join(' | ')}` : ` (exit code ${error.exitCode})`;
+  switch (error.stage) {
+    case stages.fetch:
+      return new DriverError('IMAGE_FETCH', `${source} could not be fetched${said}`);
+    case stages.unpack:
+      return new DriverError('IMAGE_FORMAT', `${source} could not be decompressed${said}`, {
+        remedy: 'the file is damaged or was cut off; fetch it again',
+      });
+    case stages.read:
+      if (error.exitCode === 255)
+        return new DriverError('HOST_UNREACHABLE', `reading ${source} failed${said}`);
+      if (error.exitCode === wireCodes.noSource) return failedWrite(error, source, where);
+      return new DriverError('HOST_COMMAND', `reading ${source} failed${said}`);
+    case stages.write:
+    case stages.copy:
+      return failedWrite(error, source, where);
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,70 @@
+import { DriverError } from '../errors.ts';
+import type { Stage } from '../hosts/pipeline.ts';
+import { localArgv } from '../hosts/ssh.ts';
+import { type Bytes, bytes, bytesToMib, type MiB, mib } from '../units.ts';
+import { readHead } from './formats.ts';
+import { contentLength, openRaw, type SourceRequest, staged } from './source.ts';
+import { ImageStream } from './stream.ts';
+import { stages, type TransferOptions, transferError } from './target.ts';
+
+/** `datastore/stat`: how large a volume the image needs (contract §2.5). */
+
+type Options = Pick<TransferOptions, 'stagingDir' | 'signal' | 'timeoutMs' | 'env'>;
+
+/**
+ * oned waits for the answer in an API call; its own clients give up after some minutes. A stream that has no length
+ * of its own (compressed raw, or no Content-Length) is counted that long.
+ */
+const countDeadlineMs = 10 * 60_000;
+
+const countScript = 'wc -c';
+
+async function count(stream: ImageStream): Promise<Bytes> {
+  const stage: Stage = { name: stages.store, argv: localArgv({ script: countScript }) };
+  const { stdout } = await stream.consume([stage], { timeoutMs: countDeadlineMs });
+  return bytes(Number(stdout.trim()));
+}
+
+/** A header that is not in the first bytes (VHDX may do that): the whole image is needed. */
+const largestStaged = bytes(2 ** 40);
+
+async function sizeOfStream(stream: ImageStream, request: SourceRequest, options: Options): Promise<Bytes> {
+  if (stream.isShort) return storedSize(stream, request, options);
+  const head = readHead(stream.head, request.noDecompress ? 'as is' : 'refused');
+  if (head.virtualBytes !== undefined) return head.virtualBytes;
+  if (head.format !== 'raw') return storedSize(stream, request, options);
+  const declared = stream.packing === 'none' ? contentLength(stream.headers) : undefined;
+  return declared ?? count(stream);
+}
+
+async function storedSize(stream: ImageStream, request: SourceRequest, options: Options): Promise<Bytes> {
+  const file = await staged(stream, largestStaged, request, options);
+  try {
+    return file.info.virtualBytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The image's virtual size, never its file's, in MiB rounded up and at least 1. Checksums are not looked at: `cp` does. The
+ * path policy holds here as well: a size tells that a file exists.
+ *
+ * A compressed raw image has to be unpacked to be measured: what its header claims may be a lie, or modulo
+ * 4 GiB (gzip).
+ */
+export async function virtualSize(request: SourceRequest, options: Options = {}): Promise<MiB> {
+  const { checksums: _, ...plain } = request;
+  const limited: Options = { timeoutMs: countDeadlineMs, ...options };
+  const source = await openRaw(plain, limited);
+  try {
+    const size =
+      source instanceof ImageStream ? await sizeOfStream(source, plain, limited) : source.info.virtualBytes;
+    if (size === 0) throw new DriverError('IMAGE_SIZE', `${source.label} is empty`);
+    return mib(Math.max(1, bytesToMib(size)));
+  } catch (error) {
+    throw transferError(error, source.label, { host: '', device: '' });
+  } finally {
+    await source.close();
+  }
+}

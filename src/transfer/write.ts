@@ -1,0 +1,155 @@
+import { fstatSync, readSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DriverError } from '../errors.ts';
+import type { Hosts } from '../hosts/hosts.ts';
+import { type PipelineOptions, runPipeline, type Stage } from '../hosts/pipeline.ts';
+import { localArgv } from '../hosts/ssh.ts';
+import { type Bytes, bytes } from '../units.ts';
+import { checksumStage, readChecksum } from './checksum.ts';
+import { localCopy } from './local-copy.ts';
+import { progressReader } from './progress.ts';
+import { defaultTimeoutMs, stages, type TransferOptions, type TransferTarget } from './target.ts';
+import { receiver, sender, wireCodes } from './wire.ts';
+
+/** The two ways onto a device: one qemu-img on the spot, or the wire (wire.ts). */
+
+export type SenderMode = 'stream' | 'extents' | 'windows' | 'image';
+
+export interface SenderSpec {
+  readonly mode: SenderMode;
+  /** Path as the sending machine sees it; `-` for a stream. */
+  readonly source: string;
+  readonly format: string;
+  /** 0 for a stream. */
+  readonly total: Bytes;
+  readonly chunkDirectory: string;
+}
+
+export function senderCommand(spec: SenderSpec): { script: string; args: string[] } {
+  const { mode, source, format, total, chunkDirectory } = spec;
+  return { script: sender, args: [mode, source, format, chunkDirectory, String(total)] };
+}
+
+/** Options of `runPipeline` that every transfer shares. */
+export function pipelineOptions(
+  options: TransferOptions,
+  expected?: Bytes,
+): Omit<PipelineOptions, 'descriptors' | 'holdStdin'> {
+  const {
+    onProgress,
+    clock = { now: () => Date.now() },
+    signal,
+    env,
+    timeoutMs = defaultTimeoutMs,
+  } = options;
+  return {
+    timeoutMs,
+    ...(signal ? { signal } : {}),
+    ...(env ? { env } : {}),
+    ...(onProgress ? { onStderr: progressReader(onProgress, clock, expected) } : {}),
+  };
+}
+
+/** Programs that pack fast, best first; both ends must have it. */
+const packers = ['zstd', 'gzip'] as const;
+const whichPacker =
+  'for name in "$@"; do if command -v "$name" >/dev/null; then echo "$name"; exit 0; fi; done; echo -';
+
+async function choosePacker(hosts: Hosts, host: string, options: TransferOptions): Promise<string> {
+  if (!options.compress || hosts.isFrontend(host)) return '-';
+  const ours = packers.filter((name) => Bun.which(name) !== null);
+  const command = { verb: 'which', script: whichPacker, args: ours, timeoutMs: 30_000 };
+  return (await hosts.run(host, command)).stdout.trim();
+}
+
+export interface WireEnd {
+  /** The stages after the one that reads the source. */
+  readonly stages: readonly Stage[];
+  /** Looks at what the receiver said. Throws IMAGE_VERIFY. Returns the image's size. */
+  finish(stdout: string): Bytes;
+}
+
+/** `[checksum |] [pack |] ssh receiver`: from the sender's stream to the device. `directory`: for the checksum. */
+export async function wireEnd(
+  hosts: Hosts,
+  target: TransferTarget,
+  options: TransferOptions,
+  directory: string,
+): Promise<WireEnd> {
+  const packer = await choosePacker(hosts, target.host, options);
+  const sum = join(directory, 'wire');
+  const args = [target.device, target.readsZero ? '1' : '0', options.verify ? '1' : '0', packer];
+  const write: Stage = {
+    name: stages.write,
+    argv: hosts.sshArgv(target.host, { script: receiver, args }),
+    secondaryCodes: [wireCodes.brokenStream],
+  };
+  return {
+    stages: [
+      ...(options.verify ? [checksumStage('sha256', sum)] : []),
+      ...(packer === '-' ? [] : [{ name: stages.pack, argv: [packer, '-1', '-c'] }]),
+      write,
+    ],
+    finish: (stdout) => {
+      const [total = '', found = ''] = stdout.trim().split(' ');
+      if (!/^\d+$/.test(total)) {
+        throw new DriverError('HOST_COMMAND', `${target.host} did not say that ${target.device} is written`);
+      }
+      if (options.verify && readChecksum(sum) !== found) {
+        throw new DriverError(
+          'IMAGE_VERIFY',
+          `what was read back from ${target.device} on ${target.host} differs from what was sent`,
+        );
+      }
+      return bytes(Number(total));
+    },
+  };
+}
+
+export interface LocalCopySpec {
+  readonly format: string;
+  readonly source: string;
+  /** Only a part of the source: a name from `partName`. */
+  readonly part?: string;
+  readonly total: Bytes;
+}
+
+/** qemu-img on the host of the target (this machine or another), where the source is a path too. */
+export async function copyOnHost(
+  hosts: Hosts,
+  spec: LocalCopySpec,
+  target: TransferTarget,
+  options: TransferOptions,
+  descriptors?: readonly number[],
+): Promise<void> {
+  const { format, source, part = '', total } = spec;
+  const flags = [target.readsZero ? '1' : '0', options.verify ? '1' : '0'];
+  const command = { script: localCopy, args: [format, source, part, target.device, String(total), ...flags] };
+  const argv = hosts.isFrontend(target.host) ? localArgv(command) : hosts.sshArgv(target.host, command);
+  await runPipeline([{ name: stages.copy, argv }], {
+    ...pipelineOptions(options, total),
+    holdStdin: true,
+    ...(descriptors ? { descriptors } : {}),
+  });
+}
+
+/** How a raw file is best read: where its holes are known, in place; else by looking for zeroes. */
+export function rawFileMode(fd: number): 'extents' | 'windows' {
+  const { size, blocks } = fstatSync(fd);
+  if (blocks * 512 < size * 0.95) return 'extents';
+  const sample = Buffer.alloc(64 * 1024);
+  const samples = 64;
+  let zero = 0;
+  for (let index = 0; index < samples; index += 1) {
+    const at = Math.floor((size / samples) * index);
+    const count = readSync(fd, sample, 0, sample.length, at);
+    if (sample.subarray(0, count).every((byte) => byte === 0)) zero += 1;
+  }
+  // Looking for zeroes costs a second copy in memory; with few of them it does not pay.
+  return zero >= samples / 10 ? 'windows' : 'extents';
+}
+
+export function chunkDirectory(options: TransferOptions): string {
+  return options.stagingDir ?? tmpdir();
+}
