@@ -135,11 +135,13 @@ export class CliClient {
     const limit = write ? this.#deadlines.write : this.#deadlines.read;
     const seconds = String(Math.max(1, Math.ceil(limit / 1000)));
     const started = performance.now();
+    // See http.ts: undo steps get through, and a write is never abandoned half-way.
+    const stop = this.#signal?.aborted ? undefined : this.#signal;
     const result = await this.#run([this.#command, ...this.#options, '--timeout', seconds, ...args], {
       env: this.#env,
       // The client's own limit is for one connection; ours is for the process.
       timeoutMs: limit + this.#deadlines.connect,
-      ...(this.#signal ? { signal: this.#signal } : {}),
+      ...(stop && !write ? { signal: stop } : {}),
     });
     const outcome = result.timedOut ? 'no answer in time' : `exit ${result.exitCode}`;
     this.#call({
@@ -149,7 +151,7 @@ export class CliClient {
       ms: performance.now() - started,
       outcome,
     });
-    if (this.#signal?.aborted) throw new DriverError('INTERRUPTED', `${what} was stopped`);
+    if (stop?.aborted) throw new DriverError('INTERRUPTED', `${what} was stopped`);
     return result;
   }
 }

@@ -80,16 +80,22 @@ export class ControllerHttp {
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const verb = `${request.method} ${request.path}`;
     const read = request.method === 'GET' || request.query === true;
+    // A signal that was raised before belongs to the action; what is called now is an undo step and must get through.
+    const stop = this.#hooks.signal?.aborted ? undefined : this.#hooks.signal;
     for (let left = 2; ; ) {
       const index = await this.#findLive();
-      const attempt = await this.#attempt(index, request, verb, read);
+      const attempt = await this.#attempt(index, request, verb, read ? stop : undefined, read);
       const answer = 'answer' in attempt ? attempt.answer : undefined;
       if (answer && answer.status >= 300 && answer.status < 400) {
         this.#adopt(index, answer);
         continue;
       }
       const failure = 'failure' in attempt ? attempt.failure : gatewayFailure(attempt.answer);
-      if (answer && !failure) return { status: answer.status, text: answer._data ?? '' };
+      if (answer && !failure) {
+        // A write is never abandoned half-way: its undo would race with the controller's work on it.
+        if (stop?.aborted) throw failureError(verb, this.#where(index), { kind: 'stopped', why: 'stopped', cause: stop.reason }, read);
+        return { status: answer.status, text: answer._data ?? '' };
+      }
       if (!failure) throw new DriverError('INTERNAL', `${verb}: neither answer nor failure`);
       this.#live = undefined;
       left -= 1;
@@ -151,9 +157,15 @@ export class ControllerHttp {
     return refusals;
   }
 
-  async #attempt(index: number, request: HttpRequest, verb: string, read: boolean): Promise<Attempt> {
+  async #attempt(
+    index: number,
+    request: HttpRequest,
+    verb: string,
+    stop: AbortSignal | undefined,
+    read: boolean,
+  ): Promise<Attempt> {
     const controller = this.#controllers[index] as Controller;
-    const options = this.#options(controller, request, read);
+    const options = this.#options(controller, request, stop, read);
     const start = performance.now();
     const report = (outcome: string) =>
       this.#call({
@@ -168,13 +180,18 @@ export class ControllerHttp {
       report(String(answer.status));
       return { answer };
     } catch (error) {
-      const failure = classify(error, this.#hooks.signal?.aborted ?? false);
+      const failure = classify(error, stop?.aborted ?? false);
       report(failure.why);
       return { failure };
     }
   }
 
-  #options(controller: Controller, request: HttpRequest, read: boolean): FetchOptions<'text'> {
+  #options(
+    controller: Controller,
+    request: HttpRequest,
+    stop: AbortSignal | undefined,
+    read: boolean,
+  ): FetchOptions<'text'> {
     const deadline = AbortSignal.timeout(read ? this.#deadlines.read : this.#deadlines.write);
     if (controller.scheme === 'https') this.#tls ??= loadTls(this.#settings);
     const options: FetchOptions<'text'> & { tls?: TlsMaterial } = {
@@ -183,7 +200,7 @@ export class ControllerHttp {
       retry: 0,
       ignoreResponseError: true,
       redirect: 'manual',
-      signal: this.#hooks.signal ? AbortSignal.any([deadline, this.#hooks.signal]) : deadline,
+      signal: stop ? AbortSignal.any([deadline, stop]) : deadline,
       headers: {
         accept: 'application/json',
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -9,6 +9,7 @@ import { resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growVolume } from '../../volumes/resize.ts';
+import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
 import { duplicate } from '../duplicate.ts';
@@ -47,12 +48,19 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
   const existing = definitions.find((definition) => sameName(definition.name, name));
   if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
+    await dropHelper(ctx, call, image, replicasOf(view, source));
   } else {
     await clearLeftover(ctx, call.linstor, name, existing);
     await makeClone(ctx, call, image, replicasOf(view, source));
   }
   const minKib = await ensureSize(ctx, call, image);
   await attachAndLink(ctx, call, { resource: name, minKib });
+}
+
+/** An earlier try that was killed may have left its helper snapshot on the image. */
+async function dropHelper(ctx: Context, call: DiskCall, image: ResourceDefinition, replicas: readonly Resource[]): Promise<void> {
+  if (replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')))) return;
+  await dropSnapshot(ctx, call.linstor, image.name, call.diskResource.resource);
 }
 
 async function makeClone(ctx: Context, call: DiskCall, source: ResourceDefinition, replicas: readonly Resource[]): Promise<void> {

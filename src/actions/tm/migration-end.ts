@@ -38,8 +38,13 @@ export async function leaveHost(
       failures.push(toDriverError(error));
     }
   };
-  if (primary) await attempt(() => removeDirectory(ctx, message.directory, host, other));
   await attempt(() => releaseDisks(ctx, message, host, primary, attempt));
+  if (primary && failures.some((error) => error.code === 'LINSTOR_IN_USE')) {
+    // Somebody runs the VM there, whatever was reported: its files are not taken away.
+    ctx.log.warn(`${message.directory} stays on ${host}: a disk of VM ${message.vmId} is open there`);
+  } else if (primary) {
+    await attempt(() => removeDirectory(ctx, message.directory, host, other));
+  }
   if (primary) {
     for (const text of await finishOthers(ctx, action, message))
       failures.push(new DriverError('HOST_COMMAND', text));

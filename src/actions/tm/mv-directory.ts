@@ -1,6 +1,8 @@
+import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
-import { moveDirectory } from '../../hosts/scripts/directories.ts';
+import { isSharedDirectory, moveDirectory, type Place } from '../../hosts/scripts/directories.ts';
+import { directorySizeMib, largeDirectoryMib, sendDirectory } from '../../hosts/send-directory.ts';
 import { isRegularFile, relocateDirectory } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
@@ -40,32 +42,57 @@ export async function moveVmDirectory(
     return;
   }
   const linstor = ctx.linstor(settings);
-  const checkpoint = mayHaveCheckpoint(vm.lcmState) ? await findCheckpoint(linstor, settings, vmId) : undefined;
+  const checkpoint = mayHaveCheckpoint(vm.lcmState)
+    ? await findCheckpoint(linstor, settings, vmId)
+    : undefined;
   const left = checkpoint && !(await isRegularFile(ctx.hosts, source.host, `${source.path}/checkpoint`));
-  await moveFiles(ctx, source, destination, [...ourLinkNames(vm), ...(left ? ['checkpoint'] : [])]);
+  await moveFiles(ctx, {
+    source,
+    destination,
+    skip: [...ourLinkNames(vm), ...(left ? ['checkpoint'] : [])],
+    large: mayHaveCheckpoint(vm.lcmState) && !left,
+  });
   if (checkpoint)
     await leaveCheckpoint(ctx, { vm, settings, linstor, checkpoint, kind, source, destination });
 }
 
-async function moveFiles(
-  ctx: Context,
-  source: PathTarget,
-  destination: PathTarget,
-  skip: readonly string[],
-): Promise<void> {
+interface FilesMove {
+  readonly source: PathTarget;
+  readonly destination: PathTarget;
+  /** Names that stay behind. */
+  readonly skip: readonly string[];
+  /** The memory of the VM may be among them. */
+  readonly large: boolean;
+}
+
+async function moveFiles(ctx: Context, { source, destination, skip, large }: FilesMove): Promise<void> {
   const sameHost = source.host.toLowerCase() === destination.host.toLowerCase();
   if (sameHost) {
     await relocateDirectory(ctx.hosts, source.host, source.path, destination.path, skip);
     return;
   }
-  const moved = await moveDirectory(
-    ctx.hosts,
-    { host: source.host, directory: source.path },
-    { host: destination.host, directory: destination.path },
-    { skip, timeoutMs: copyTimeoutMs, signal: ctx.signal },
-  );
+  const from = { host: source.host, directory: source.path };
+  const to = { host: destination.host, directory: destination.path };
+  if (large && (await sendLarge(ctx, from, to, skip))) return;
+  const moved = await moveDirectory(ctx.hosts, from, to, {
+    skip,
+    timeoutMs: copyTimeoutMs,
+    signal: ctx.signal,
+  });
   if (!moved)
     ctx.log.info(`${source.path} is shared by ${source.host} and ${destination.host}, or already moved`);
+}
+
+/** Straight from host to host; false where that is not worth it or not possible. */
+async function sendLarge(ctx: Context, from: Place, to: Place, skip: readonly string[]): Promise<boolean> {
+  const { hosts } = ctx;
+  if (hosts.isFrontend(from.host) || hosts.isFrontend(to.host)) return false;
+  if ((await directorySizeMib(hosts, from)) < largeDirectoryMib) return false;
+  const samePath = from.directory === to.directory;
+  if (samePath && (await isSharedDirectory(hosts, to.host, from.host, dirname(to.directory)))) return false;
+  if (await sendDirectory(hosts, from, to, skip, copyTimeoutMs)) return true;
+  ctx.log.info(`${from.host} cannot reach ${to.host} by ssh; the files of the VM go through the front-end`);
+  return false;
 }
 
 interface CheckpointMove {
