@@ -62,6 +62,7 @@ export const errorCodes = {
   SNAPSHOT: { remedy: 'check with `linstor snapshot list`' },
   FREEZE: { remedy: 'check the guest agent in the VM' },
   NOT_SUPPORTED: { remedy: 'this operation is not available with this driver' },
+  LAB: { remedy: 'see `linstor_un lab status` and the file lab.log in the lab’s directory' },
   INTERRUPTED: { remedy: 'the action was stopped; retry the operation' },
   INTERNAL: { remedy: 'this is a defect of the driver; please report it with the log' },
 } as const satisfies Record<string, { readonly remedy: string }>;

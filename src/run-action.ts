@@ -3,10 +3,9 @@ import { findAction } from './actions/registry.ts';
 import type { Log } from './context.ts';
 import { DriverError, toDriverError } from './errors.ts';
 import type { ActionInvocation } from './invocation.ts';
-import { JsonLog, logPath } from './log/json-log.ts';
-import { ActionRecorder } from './log/record.ts';
-import { failureText, logText, type LogLevel, replyText } from './opennebula/reply.ts';
-import { generationOf, type Generation } from './opennebula/version.ts';
+import { openActionLog } from './log/action-log.ts';
+import { failureText, type LogLevel, logText, replyText } from './opennebula/reply.ts';
+import { type Generation, generationOf } from './opennebula/version.ts';
 import { createContext, readEnvironment } from './runtime.ts';
 import type { Undo } from './undo.ts';
 
@@ -17,48 +16,54 @@ const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
  * One driver action from call to exit code: runs it, and on failure or a signal takes back what it did. stdout gets
  * the one reply line, stderr what OpenNebula's release takes (contract §1.5).
  */
-export async function runAction({ action, argv, calledAs: called }: ActionInvocation): Promise<number> {
-  // The launcher below remotes/ says by which path it was called; that tells where remotes/ is.
-  const calledAs = called || (process.env['LINSTOR_UN_CALLED_AS'] ?? '');
+export async function runAction({ action, argv, calledAs }: ActionInvocation): Promise<number> {
+  const { env } = process;
   const call: Call = { ...action, argv, stdin: onceStdin() };
-  const secrets: string[] = [];
-  const record = new ActionRecorder({ ...action, argv }, { secrets: () => secrets });
-  const stop = new AbortController();
-  for (const signal of stopSignals) process.on(signal, () => stop.abort(new DriverError('INTERRUPTED', `${call.name} was stopped by ${signal}`)));
+  const journal = openActionLog(call, env);
   let generation: Generation = 'split';
+  const say = (level: LogLevel, text: string): void => {
+    journal.note(level, text);
+    process.stderr.write(logText(generation, call, level, text, journal.secrets()));
+  };
   const log: Log = {
-    debug: (text) => record.note('debug', text),
+    debug: (text) => journal.note('debug', text),
     info: (text) => say('info', text),
     warn: (text) => say('warn', text),
-    call: (entry) => record.call(entry),
-  };
-  const say = (level: LogLevel, text: string): void => {
-    record.note(level, text);
-    process.stderr.write(logText(generation, call, level, text, secrets));
+    call: (entry) => journal.call(entry),
   };
   try {
-    const environment = readEnvironment({ argv0: calledAs, env: process.env });
+    // The launcher below remotes/ says by which path it was called; that tells where remotes/ is.
+    const argv0 = calledAs || (env['LINSTOR_UN_CALLED_AS'] ?? '');
+    const environment = readEnvironment({ argv0, env });
     generation = generationOf(environment.oneVersion);
-    const context = createContext({ argv0: calledAs, env: process.env, log, signal: stop.signal, action: `${call.kind}/${call.name}`, onSecrets: (found) => secrets.push(...found) }, environment);
+    const signal = stopSignal(call);
+    const context = createContext(
+      { env, log, signal, action: `${call.kind}/${call.name}`, onSecrets: (found) => journal.hide(...found) },
+      environment,
+    );
     const handler = await load(call);
-    const reply = await orUndo(context.undo, stop.signal, () => handler(call, context));
+    const reply = await orUndo(context.undo, signal, () => handler(call, context));
     const text = replyText(call, reply);
     context.undo.commit();
     process.stdout.write(text);
-    keep(record.finish({ reply }));
+    journal.end({ ok: true, ...(reply === undefined ? {} : { reply }) });
     return 0;
   } catch (thrown) {
     const error = toDriverError(thrown);
-    process.stderr.write(failureText(generation, call, error, secrets));
-    keep(record.finish({ error }));
+    process.stderr.write(failureText(generation, call, error, journal.secrets()));
+    journal.end({ ok: false, error });
     return 1;
   }
 }
 
-/** A log that cannot be written never fails an action. */
-function keep(record: ReturnType<ActionRecorder['finish']>): void {
-  const path = logPath(process.env);
-  if (path !== undefined) new JsonLog({ path }).write(record);
+function stopSignal(call: Call): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of stopSignals) {
+    process.on(signal, () =>
+      stop.abort(new DriverError('INTERRUPTED', `${call.name} was stopped by ${signal}`)),
+    );
+  }
+  return stop.signal;
 }
 
 async function load(call: Call): Promise<ActionHandler> {

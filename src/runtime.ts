@@ -1,12 +1,10 @@
 import type { Clock, Context, Log } from './context.ts';
 import { DriverError } from './errors.ts';
-import { Locks } from './hosts/lock.ts';
 import { SshHosts } from './hosts/ssh.ts';
 import { clientSettings } from './linstor/client-config.ts';
 import type { Linstor } from './linstor/linstor.ts';
-import { openLinstor } from './linstor/open.ts';
 import { type DriverConfig, readConfig } from './opennebula/config-file.ts';
-import { createOne } from './opennebula/oned.ts';
+import type { One } from './opennebula/one.ts';
 import { readSettings, secretsOf } from './opennebula/read-settings.ts';
 import { findRemotes } from './opennebula/remotes.ts';
 import type { ControllerSettings, Settings } from './opennebula/settings.ts';
@@ -14,8 +12,6 @@ import { readVersion } from './opennebula/version.ts';
 import { Undo } from './undo.ts';
 
 export interface RuntimeOptions {
-  /** Name that the program was called by. */
-  readonly argv0: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -31,8 +27,8 @@ export interface Environment {
   readonly oneVersion?: string;
 }
 
-/** Where we are: configuration file, remotes, release. Throws BAD_CONFIG. */
-export function readEnvironment(options: Pick<RuntimeOptions, 'argv0' | 'env'>): Environment {
+/** Where we are (`argv0`: the path by which the program was called): configuration file, remotes, release. Throws BAD_CONFIG. */
+export function readEnvironment(options: { argv0: string; env: RuntimeOptions['env'] }): Environment {
   const remotes = findRemotes({ argv0: options.argv0, cwd: process.cwd(), env: options.env });
   const oneVersion = remotes === undefined ? undefined : readVersion(remotes);
   const config = readConfig({ env: options.env, client: clientSettings({ env: options.env }), ...(remotes === undefined ? {} : { remotes }) });
@@ -44,7 +40,12 @@ export function createContext(options: RuntimeOptions, environment: Environment)
   const { log, signal, env } = options;
   const clock = createClock(signal);
   const onCall: Log['call'] = (entry) => log.call(entry);
-  const locks = new Locks({ clock, action: options.action });
+  const locks = once(async () => {
+    const { Locks } = await import('./hosts/lock.ts');
+    // Several OpenNebulas on one machine (a lab, a test) must not wait for each other.
+    const directory = env['LINSTOR_UN_LOCKS'];
+    return new Locks({ clock, action: options.action, ...(directory ? { directory } : {}) });
+  });
   const clients = new Map<string, Linstor>();
   const undo = new Undo(log);
   return {
@@ -52,19 +53,27 @@ export function createContext(options: RuntimeOptions, environment: Environment)
     clock,
     signal,
     undo,
-    one: createOne({ env, version: environment.oneVersion, onCall, signal, ...varLocation(env) }),
+    one: lazily<One>(async () => {
+      const { createOne } = await import('./opennebula/oned.ts');
+      return createOne({ env, version: environment.oneVersion, onCall, signal, sleep: clock.sleep, ...varLocation(env) });
+    }),
     hosts: new SshHosts({ onCall, signal }),
     ...(environment.remotes === undefined ? {} : { remotes: environment.remotes }),
     ...(environment.oneVersion === undefined ? {} : { oneVersion: environment.oneVersion }),
-    linstor: (settings) => cachedClient(clients, settings, () => openLinstor(settings, { onCall, signal, env })),
+    linstor: (settings) => cachedClient(clients, settings, () =>
+        lazily<Linstor>(
+          async () => (await import('./linstor/open.ts')).openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }),
+          { transport: settings.transport },
+        ),
+      ),
     settings: (...templates): Settings => {
       const settings = readSettings(environment.config, ...templates);
       options.onSecrets?.(secretsOf(settings));
       return settings;
     },
     // What a failure leaves is taken back before the lock is given away: a retry may be waiting for it.
-    lock: (name, work, timeoutMs) =>
-      locks.run(
+    lock: async (name, work, timeoutMs) =>
+      (await locks()).run(
         name,
         async () => {
           try {
@@ -77,6 +86,34 @@ export function createContext(options: RuntimeOptions, environment: Environment)
         timeoutMs,
       ),
   };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/**
+ * An object of asynchronous methods that is loaded with the first call of one: an action that only reads its message, or fails
+ * at that, pays for no client. `known`: properties that are no methods.
+ */
+function lazily<T extends object>(load: () => Promise<T>, known: Partial<T> = {}): T {
+  const loaded = once(load);
+  return new Proxy(known as T, {
+    get(target, name, receiver) {
+      // Never mistaken for a promise.
+      if (name === 'then' || name in target) return Reflect.get(target, name, receiver);
+      return async (...args: unknown[]) => {
+        const object = await loaded();
+        const method: unknown = Reflect.get(object, name);
+        if (typeof method !== 'function') throw new TypeError(`${String(name)} is no method`);
+        return Reflect.apply(method, object, args);
+      };
+    },
+  });
 }
 
 /** Self-contained installations keep oneadmin's files below ONE_LOCATION. */

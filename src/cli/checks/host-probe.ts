@@ -1,0 +1,106 @@
+import type { Hosts } from '../../hosts/hosts.ts';
+
+/** What a host says about itself; one ssh session. */
+export interface HostFacts {
+  readonly kernel: string;
+  /** Version of the DRBD module; empty without one. */
+  readonly drbd: string;
+  readonly qemuImg: string;
+  readonly missing: readonly string[];
+  readonly groups: readonly string[];
+  readonly root: boolean;
+  /** Seconds since the epoch there, and milliseconds here when it was read. */
+  readonly clock: number;
+  readonly askedAt: number;
+  readonly stagingFreeKib: number;
+  readonly stagingWritable: boolean;
+  /** LVM would scan DRBD devices: no filter excludes them. Unknown without LVM or permission. */
+  readonly lvmScansDrbd?: boolean;
+  readonly multipathGrabsDrbd?: boolean;
+  readonly suspended: readonly string[];
+}
+
+const tools = ['dd', 'qemu-img', 'blockdev', 'blkdiscard', 'virsh', 'flock', 'stat', 'tar'];
+
+/** Reads only. `key=value` lines; "$1" is the staging directory, the rest are tools. */
+const script = `
+staging=$1; shift
+printf 'kernel=%s\\n' "$(uname -r)"
+if [ -r /sys/module/drbd/version ]; then printf 'drbd=%s\\n' "$(cat /sys/module/drbd/version)"
+elif command -v modinfo >/dev/null 2>&1; then printf 'drbd=%s\\n' "$(modinfo -F version drbd 2>/dev/null)"; fi
+printf 'qemu-img=%s\\n' "$(qemu-img --version 2>/dev/null | sed -n '1s/.*version \\([0-9.]*\\).*/\\1/p')"
+for tool in "$@"; do command -v "$tool" >/dev/null 2>&1 || printf 'missing=%s\\n' "$tool"; done
+printf 'groups=%s\\n' "$(id -Gn)"
+printf 'uid=%s\\n' "$(id -u)"
+printf 'clock=%s\\n' "$(date +%s.%N)"
+printf 'staging-free=%s\\n' "$(df -Pk -- "$staging" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+if [ -w "$staging" ]; then echo staging-writable=yes; fi
+if command -v lvmconfig >/dev/null 2>&1; then
+  printf 'lvm=%s\\n' "$(lvmconfig --type full devices/global_filter devices/filter devices/use_devicesfile 2>/dev/null | tr '\\n' ' ')"
+fi
+if command -v multipath >/dev/null 2>&1 && pgrep -x multipathd >/dev/null 2>&1; then
+  if multipath -t 2>/dev/null | grep -q drbd; then echo multipath=excluded; else echo multipath=open; fi
+fi
+if command -v drbdsetup >/dev/null 2>&1; then
+  drbdsetup status 2>/dev/null | awk '/^[^ ]/ { name = $1 } /suspended/ { print "suspended=" name }'
+fi
+true
+`;
+
+/** Throws what `Hosts.run` throws. */
+export async function probeHost(
+  hosts: Hosts,
+  host: string,
+  stagingDir: string,
+  now: () => number,
+): Promise<HostFacts> {
+  const { stdout, ms } = await hosts.run(host, {
+    verb: 'probe',
+    script,
+    args: [stagingDir, ...tools],
+    timeoutMs: 20_000,
+  });
+  // The clock was read in the middle of the session, about.
+  return parseProbe(stdout, now() - ms / 2);
+}
+
+export function parseProbe(text: string, askedAt: number): HostFacts {
+  const values = new Map<string, string[]>();
+  for (const line of text.split('\n')) {
+    const [, key = '', value = ''] = /^([a-z-]+)=(.*)$/.exec(line) ?? [];
+    if (key !== '') values.set(key, [...(values.get(key) ?? []), value.trim()]);
+  }
+  const one = (key: string): string => values.get(key)?.[0] ?? '';
+  const many = (key: string): string[] => (values.get(key) ?? []).filter((item) => item !== '');
+  const lvm = one('lvm');
+  const multipath = one('multipath');
+  return {
+    kernel: one('kernel'),
+    drbd: one('drbd'),
+    qemuImg: one('qemu-img'),
+    missing: many('missing'),
+    groups: one('groups').split(' '),
+    root: one('uid') === '0',
+    clock: Number(one('clock')),
+    askedAt,
+    stagingFreeKib: Number(one('staging-free') || '0'),
+    stagingWritable: one('staging-writable') === 'yes',
+    ...(lvm === '' ? {} : { lvmScansDrbd: scansDrbd(lvm) }),
+    ...(multipath === '' ? {} : { multipathGrabsDrbd: multipath === 'open' }),
+    suspended: many('suspended'),
+  };
+}
+
+/** A devices file names what LVM may use; else a reject pattern must catch /dev/drbd*. */
+function scansDrbd(lvm: string): boolean {
+  if (/use_devicesfile\s*=\s*1/.test(lvm)) return false;
+  return ![...lvm.matchAll(/"r(.)(.*?)\1"/g)].some(([, , pattern = '']) => matchesDrbd(pattern));
+}
+
+function matchesDrbd(pattern: string): boolean {
+  try {
+    return new RegExp(pattern).test('/dev/drbd1000');
+  } catch {
+    return pattern.includes('drbd');
+  }
+}

@@ -1,0 +1,213 @@
+import { nodeOfHost } from '../../hosts/node-names.ts';
+import { bytes, humanSize } from '../../units.ts';
+import type { Finding } from './check.ts';
+import { type Facts, orElse } from './facts.ts';
+import type { HostFacts } from './host-probe.ts';
+
+/** The hypervisors, as oneadmin sees them over ssh. */
+export function checkHosts(facts: Facts): Finding[] {
+  return [...facts.hosts].flatMap(([host, known]): Finding[] => {
+    if (!known.ok) {
+      return [
+        {
+          id: 'hosts.ssh',
+          severity: 'fail',
+          object: host,
+          what: known.error.message,
+          why: 'nothing can be copied, linked or attached there',
+          remedy: `as oneadmin: ssh -o BatchMode=yes ${host} true`,
+        },
+      ];
+    }
+    const findings = checkHost(facts, host, known.value);
+    if (findings.some((item) => item.severity !== 'info')) return findings;
+    const { kernel, drbd, qemuImg } = known.value;
+    return [
+      {
+        id: 'hosts',
+        severity: 'ok',
+        object: host,
+        what: `kernel ${kernel}, DRBD ${drbd || 'none'}, qemu-img ${qemuImg || 'none'}`,
+      },
+      ...findings,
+    ];
+  });
+}
+
+function checkHost(facts: Facts, host: string, state: HostFacts): Finding[] {
+  return [
+    ...checkTools(host, state),
+    ...checkDrbd(facts, host, state),
+    ...checkRights(host, state),
+    ...checkDevices(host, state),
+    ...checkRest(facts, host, state),
+  ];
+}
+
+function checkTools(host: string, state: HostFacts): Finding[] {
+  const needed = state.missing.filter((tool) => tool !== 'virsh' && tool !== 'blkdiscard');
+  const findings: Finding[] = [];
+  if (needed.length > 0)
+    findings.push({
+      id: 'hosts.tools',
+      severity: 'fail',
+      object: host,
+      what: `not found: ${needed.join(', ')}`,
+      why: 'images cannot be copied there',
+      remedy: `on ${host}: apt-get install qemu-utils coreutils util-linux   # or dnf install qemu-img`,
+    });
+  if (state.missing.includes('blkdiscard'))
+    findings.push({
+      id: 'hosts.tools',
+      severity: 'warn',
+      object: host,
+      what: 'not found: blkdiscard',
+      why: 'used volumes are overwritten with zeroes instead of being discarded',
+      remedy: `on ${host}: apt-get install util-linux`,
+    });
+  if (state.missing.includes('virsh'))
+    findings.push({
+      id: 'hosts.tools',
+      severity: 'info',
+      object: host,
+      what: 'not found: virsh',
+      why: 'as a bridge it is not needed; VMs cannot run there',
+    });
+  const major = Number.parseInt(state.qemuImg, 10);
+  if (major > 0 && major < 5)
+    findings.push({
+      id: 'hosts.qemu',
+      severity: 'warn',
+      object: host,
+      what: `qemu-img ${state.qemuImg} is old`,
+      why: 'it has no --target-is-zero (QEMU 5.0): converting writes every zero',
+      remedy: `upgrade QEMU on ${host}`,
+    });
+  return findings;
+}
+
+function checkDrbd(facts: Facts, host: string, state: HostFacts): Finding[] {
+  const nodes = facts.clusters.flatMap((cluster) => orElse(cluster.nodes, []));
+  const nodeMap = facts.clusters[0]?.settings.nodeMap ?? {};
+  const node = nodeOfHost(host, nodes, nodeMap);
+  const drbdInUse = facts.clusters.some((cluster) =>
+    orElse(cluster.definitions, []).some((item) => item.layers.includes('DRBD')),
+  );
+  const major = Number.parseInt(state.drbd, 10);
+  if (state.drbd === '') {
+    if (!node || !drbdInUse) return [];
+    return [
+      {
+        id: 'hosts.drbd',
+        severity: 'fail',
+        object: host,
+        what: 'there is no DRBD module',
+        why: 'replicated volumes cannot be attached there',
+        remedy: `on ${host}: apt-get install drbd-dkms drbd-utils && modprobe drbd`,
+      },
+    ];
+  }
+  if (major < 9)
+    return [
+      {
+        id: 'hosts.drbd',
+        severity: 'fail',
+        object: host,
+        what: `the DRBD module is version ${state.drbd}`,
+        why: 'LINSTOR needs DRBD 9; version 8 comes with the kernel and is loaded instead',
+        remedy: `on ${host}: apt-get install drbd-dkms && rmmod drbd && modprobe drbd && cat /proc/drbd`,
+      },
+    ];
+  return [];
+}
+
+function checkRights(host: string, state: HostFacts): Finding[] {
+  if (state.root || state.groups.includes('disk')) return [];
+  return [
+    {
+      id: 'hosts.rights',
+      severity: 'fail',
+      object: host,
+      what: `the ssh user is not in group disk (it is in ${state.groups.join(', ')})`,
+      why: 'block devices are root:disk 0660; images cannot be written',
+      remedy: `on ${host}: usermod -aG disk oneadmin`,
+    },
+  ];
+}
+
+function checkDevices(host: string, state: HostFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (state.lvmScansDrbd && state.drbd !== '')
+    findings.push({
+      id: 'hosts.lvm',
+      severity: 'warn',
+      object: host,
+      what: 'LVM scans DRBD devices',
+      why: 'it opens them (“in use”), and finds the volume groups of guests',
+      remedy: `on ${host}, in /etc/lvm/lvm.conf, section devices: global_filter = [ "r|^/dev/drbd|" ]`,
+    });
+  if (state.multipathGrabsDrbd && state.drbd !== '')
+    findings.push({
+      id: 'hosts.multipath',
+      severity: 'warn',
+      object: host,
+      what: 'multipathd does not leave DRBD devices alone',
+      why: 'it keeps them open, and they cannot be detached',
+      remedy: `on ${host}, in /etc/multipath.conf: blacklist { devnode "^drbd[0-9]+" }   # then: systemctl reload multipathd`,
+    });
+  if (state.suspended.length > 0)
+    findings.push({
+      id: 'hosts.suspended',
+      severity: 'fail',
+      object: host,
+      what: `I/O is suspended: ${state.suspended.join(', ')}`,
+      why: 'VMs that use them hang',
+      remedy: `on ${host}: drbdadm status ${state.suspended[0]}; drbdadm resume-io ${state.suspended[0]}   # once the cause is gone`,
+    });
+  const kernel = Number.parseInt(state.kernel, 10);
+  if (kernel >= 6 && state.drbd !== '')
+    findings.push({
+      id: 'hosts.kernel',
+      severity: 'info',
+      object: host,
+      what: `kernel ${state.kernel} with DRBD may be one of those of linstor-server#525`,
+      why: 'fsfreeze on the host, held across a LINSTOR snapshot, leaves the device frozen for good; the driver freezes inside guests only',
+      remedy: 'do not run fsfreeze on hosts around snapshots',
+    });
+  return findings;
+}
+
+function checkRest(facts: Facts, host: string, state: HostFacts): Finding[] {
+  const findings: Finding[] = [];
+  const staging =
+    [...facts.settings.values()].flatMap((item) => (item.ok ? [item.value.stagingDir] : []))[0] ?? '/var/tmp';
+  if (!state.stagingWritable)
+    findings.push({
+      id: 'hosts.staging',
+      severity: 'fail',
+      object: host,
+      what: `${staging} is missing or cannot be written`,
+      why: 'downloads and conversions are put there',
+      remedy: `on ${host}: install -d -m 1777 ${staging}`,
+    });
+  else if (state.stagingFreeKib < 2 * 1024 * 1024)
+    findings.push({
+      id: 'hosts.staging',
+      severity: 'warn',
+      object: host,
+      what: `${staging} has ${humanSize(bytes(state.stagingFreeKib * 1024))} free`,
+      why: 'an image that is converted must fit there',
+      remedy: 'free space, or set STAGING_DIR in the datastore',
+    });
+  const skew = Math.abs(state.clock * 1000 - state.askedAt);
+  if (state.clock > 0 && skew > 5000)
+    findings.push({
+      id: 'hosts.clock',
+      severity: 'warn',
+      object: host,
+      what: `its clock is ${Math.round(skew / 1000)} s away from this one`,
+      why: 'logs do not fit together, and certificates may count as not yet valid',
+      remedy: `on ${host}: timedatectl set-ntp true`,
+    });
+  return findings;
+}

@@ -1,0 +1,201 @@
+import { bytes, humanSize } from '../../units.ts';
+import type { Finding } from './check.ts';
+import type { Facts, LinkFact } from './facts.ts';
+
+/** The files on this front-end, and the same on the others. */
+export function checkInstallation(facts: Facts): Finding[] {
+  const findings = [
+    ...checkBinary(facts),
+    ...checkUser(facts),
+    ...checkLinks(facts),
+    ...checkConfig(facts),
+    ...checkLog(facts),
+    ...checkFrontEnds(facts),
+  ];
+  if (findings.some((item) => item.severity !== 'info')) return findings;
+  return [
+    {
+      id: 'installation',
+      severity: 'ok',
+      what: `${facts.files.links.length} action names lead to ${facts.layout.binary}`,
+    },
+  ];
+}
+
+function checkBinary({ files, layout, version }: Facts): Finding[] {
+  if (files.binary !== 'ok') {
+    return [
+      {
+        id: 'installation.binary',
+        severity: 'fail',
+        object: layout.binary,
+        what: `the program is ${files.binary}`,
+        why: 'every action fails',
+        remedy: 'linstor_un install',
+      },
+    ];
+  }
+  if (files.installedVersion === undefined || files.installedVersion === version) return [];
+  return [
+    {
+      id: 'installation.version',
+      severity: 'info',
+      object: layout.binary,
+      what: `installed is ${files.installedVersion}, this is ${version}`,
+      remedy: 'linstor_un upgrade',
+    },
+  ];
+}
+
+function checkUser({ files, layout }: Facts): Finding[] {
+  if (!files.foreignUser) return [];
+  return [
+    {
+      id: 'installation.user',
+      severity: 'info',
+      object: layout.remotes,
+      what: 'doctor runs as another user than the driver',
+      why: 'ssh keys, known hosts and the session for oned are those of the user that owns remotes/',
+      remedy: 'sudo -u oneadmin linstor_un doctor',
+    },
+  ];
+}
+
+function checkLinks({ files, layout }: Facts): Finding[] {
+  const of = (state: LinkFact['state']): LinkFact[] => files.links.filter((link) => link.state === state);
+  const names = (links: readonly LinkFact[]): string => {
+    const shown = links.slice(0, 3).map((link) => link.path.slice(layout.remotes.length + 1));
+    return links.length > 3 ? `${shown.join(', ')} and ${links.length - 3} more` : shown.join(', ');
+  };
+  const findings: Finding[] = [];
+  const broken = [...of('missing'), ...of('not executable')];
+  if (files.bashDriver) {
+    findings.push({
+      id: 'installation.bash-driver',
+      severity: 'fail',
+      object: layout.remotes,
+      what: 'the bash driver of the same name is installed here',
+      why: 'its scripts do not work with OpenNebula 6.8 and later',
+      remedy: 'linstor_un upgrade',
+    });
+  } else if (broken.length > 0) {
+    findings.push({
+      id: 'installation.actions',
+      severity: 'fail',
+      object: layout.remotes,
+      what: `missing or not executable: ${names(broken)}`,
+      why: 'OpenNebula cannot call these actions',
+      remedy: 'linstor_un install',
+    });
+  }
+  const dangling = of('dangling');
+  if (dangling.length > 0) {
+    findings.push({
+      id: 'installation.dangling',
+      severity: 'fail',
+      object: layout.remotes,
+      what: `links that lead nowhere: ${names(dangling)}`,
+      why: 'the copy of remotes/ to hosts fails (rsync exit 23), and hosts are not monitored any more',
+      remedy: 'linstor_un install',
+    });
+  }
+  const direct = of('binary');
+  if (direct.length > 0) {
+    const total = direct.reduce((sum, link) => sum + (link.bytes ?? 0), 0);
+    findings.push({
+      id: 'installation.direct-links',
+      severity: 'warn',
+      object: layout.remotes,
+      what: `${direct.length} names lead straight to the program: ${names(direct)}`,
+      why: `onehost sync follows links: ${humanSize(bytes(total))} for every host`,
+      remedy: 'linstor_un install   # puts a launcher of a few bytes in their place',
+    });
+  }
+  if (!files.bashDriver && of('foreign').length > 0) {
+    findings.push({
+      id: 'installation.foreign',
+      severity: 'warn',
+      object: layout.remotes,
+      what: `not ours, though under our names: ${names(of('foreign'))}`,
+      why: 'OpenNebula calls them instead of the driver',
+      remedy: 'linstor_un install   # sets them aside',
+    });
+  }
+  return findings;
+}
+
+function checkConfig({ files, layout }: Facts): Finding[] {
+  if (!files.config.ok) {
+    return [
+      {
+        id: 'configuration',
+        severity: 'fail',
+        object: layout.config,
+        what: files.config.error.message,
+        why: 'every action fails',
+        remedy: files.config.error.remedy,
+      },
+    ];
+  }
+  return files.config.value.map((line) => ({
+    id: 'configuration.ignored',
+    severity: 'info',
+    object: layout.config,
+    what: line,
+    why: 'the line has no effect',
+    remedy: `remove it from ${layout.config}`,
+  }));
+}
+
+function checkLog({ files }: Facts): Finding[] {
+  if (!files.log.path)
+    return [
+      {
+        id: 'log',
+        severity: 'info',
+        what: 'there is no structured log: LINSTOR_UN_LOG is empty',
+        why: '“linstor_un trace” shows nothing',
+      },
+    ];
+  if (!files.log.problem) return [];
+  return [
+    {
+      id: 'log',
+      severity: 'warn',
+      object: files.log.path,
+      what: files.log.problem,
+      why: 'actions are not recorded; “linstor_un trace” shows nothing',
+      remedy: `install -o oneadmin -g oneadmin -m 0640 /dev/null ${files.log.path}`,
+    },
+  ];
+}
+
+function checkFrontEnds({ frontEnds, files, version, layout }: Facts): Finding[] {
+  return frontEnds.flatMap((other): Finding[] => {
+    const base = { id: 'installation.front-ends', object: other.host };
+    if (!other.version.ok) {
+      return [
+        {
+          ...base,
+          severity: 'warn',
+          what: `the program there could not be asked: ${other.version.error.message}`,
+          why: 'when this front-end becomes the leader, its driver runs',
+          remedy: `on ${other.host}: linstor_un install`,
+        },
+      ];
+    }
+    const differs =
+      other.version.value !== version ||
+      (files.binarySha256 !== undefined && other.sha256 !== undefined && other.sha256 !== files.binarySha256);
+    if (!differs) return [];
+    return [
+      {
+        ...base,
+        severity: 'warn',
+        what: `version ${other.version.value} there, ${version} here`,
+        why: 'front-ends must not differ: which one leads decides which driver runs',
+        remedy: `copy ${layout.binary} to ${other.host} and run there: linstor_un upgrade`,
+      },
+    ];
+  });
+}

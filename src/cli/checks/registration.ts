@@ -1,0 +1,222 @@
+import { toDriverError } from '../../errors.ts';
+import { kvmDrivers, type OnedEdit, registerInOnedConf } from '../../install/oned-conf.ts';
+import { attributeOf, parseOnedConf, vectorsOf } from '../../install/oned-syntax.ts';
+import { isOurs, lists, localActions, sections } from '../../install/registration.ts';
+import { liveSnapshotPairs, wantedPairs } from '../../install/vmm-execrc.ts';
+import type { Finding, Severity } from './check.ts';
+import type { Facts } from './facts.ts';
+
+/** oned.conf and vmm_execrc (users 1.1: the largest source of support questions). */
+export function checkRegistration(facts: Facts): Finding[] {
+  const { onedConf, vmmExecrc } = facts.files;
+  if (!onedConf.ok) {
+    return [
+      {
+        id: 'registration.file',
+        severity: 'fail',
+        object: facts.layout.onedConf,
+        what: `oned.conf cannot be read: ${onedConf.error.message}`,
+        why: 'without it nothing can be said about the registration',
+        remedy:
+          'run doctor on the front-end, as oneadmin or root; set ONE_LOCATION for a self-contained installation',
+      },
+    ];
+  }
+  const oned = checkOnedConf(facts, onedConf.value);
+  const execrc = vmmExecrc.ok
+    ? checkExecrc(facts, onedConf.value, vmmExecrc.value)
+    : [
+        {
+          id: 'registration.execrc',
+          severity: 'fail',
+          object: facts.layout.vmmExecrc,
+          what: `it cannot be read: ${vmmExecrc.error.message}`,
+          why: 'it says which VMs may be snapshotted while they run',
+          remedy: `restore ${facts.layout.vmmExecrc} from OpenNebula's package`,
+        } as const,
+      ];
+  const pending: Finding[] = facts.files.restartPending
+    ? [
+        {
+          id: 'registration.restart',
+          severity: 'warn',
+          object: facts.layout.onedConf,
+          what: 'it was changed after oned was started',
+          why: 'oned reads it at its start only',
+          remedy: 'systemctl restart opennebula',
+        },
+      ]
+    : [];
+  const all = [...oned, ...execrc, ...pending];
+  return all.some((item) => item.severity === 'fail' || item.severity === 'warn')
+    ? all
+    : [{ id: 'registration', severity: 'ok', what: 'oned.conf and vmm_execrc register the driver' }, ...all];
+}
+
+function checkOnedConf(facts: Facts, text: string): Finding[] {
+  try {
+    const { edits, conflicts, text: wanted } = registerInOnedConf(text);
+    return [
+      ...edits.map((edit) => missing(facts, edit, wanted)),
+      ...conflicts.map(
+        (what) =>
+          ({
+            id: 'registration.local-actions',
+            severity: 'warn',
+            object: facts.layout.onedConf,
+            what,
+            why: 'suspend and resume of VMs on linstor_un need our scripts',
+            remedy: `in ARGUMENTS of VM_MAD: -l ${Object.entries(localActions)
+              .map(([action, script]) => `${action}=${script}`)
+              .join(',')}`,
+          }) as const,
+      ),
+      ...checkValues(text),
+    ];
+  } catch (error) {
+    const known = toDriverError(error);
+    return [
+      {
+        id: 'registration.syntax',
+        severity: 'fail',
+        object: facts.layout.onedConf,
+        what: known.message,
+        why: 'oned does not start, or not with these drivers',
+        remedy: known.remedy,
+      },
+    ];
+  }
+}
+
+const installRemedy = 'linstor_un install --dry-run   # shows all lines; without --dry-run it makes them';
+
+function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
+  const base = { object: layout.onedConf, severity: 'fail' as Severity };
+  switch (edit.kind) {
+    case 'list': {
+      const entries = parseOnedConf(wanted);
+      const section = vectorsOf(entries, edit.section).find((item) =>
+        [attributeOf(item, 'EXECUTABLE')?.value.text, attributeOf(item, 'NAME')?.value.text].includes(
+          edit.key,
+        ),
+      );
+      const line = section ? `ARGUMENTS = "${attributeOf(section, 'ARGUMENTS')?.value.text}"` : '';
+      const why =
+        lists.find((rule) => rule.section === edit.section && rule.option.short === edit.option.short)?.why ??
+        'checkpoints of VMs are not kept in LINSTOR without it';
+      return {
+        ...base,
+        id: `registration.${edit.section.toLowerCase()}`,
+        severity: edit.section === 'VM_MAD' ? 'warn' : 'fail',
+        what: `${edit.section} ${edit.key}: ${edit.items.join(', ')} is missing in the list ${edit.option.short}`,
+        why,
+        remedy: `in ${edit.section}: ${line}\n${installRemedy}`,
+      };
+    }
+    case 'section':
+      return {
+        ...base,
+        id: `registration.${edit.section.toLowerCase()}`,
+        what: `there is no ${edit.section} section for linstor_un`,
+        why: 'datastores of the driver cannot be created',
+        remedy: `add to oned.conf:\n${edit.inserted.trim()}`,
+      };
+    case 'attribute':
+      return {
+        ...base,
+        id: `registration.${edit.section.toLowerCase()}`,
+        severity: 'warn',
+        what: `${edit.section} of linstor_un lacks ${edit.name}`,
+        why: 'new datastores do not get it',
+        remedy: `add${edit.inserted}`,
+      };
+    case 'single':
+      return {
+        ...base,
+        id: `registration.${edit.name.toLowerCase()}`,
+        severity: edit.name === 'INHERIT_DATASTORE_ATTR' ? 'fail' : 'warn',
+        what: `${edit.name} does not name ${edit.value}`,
+        why:
+          edit.name === 'INHERIT_DATASTORE_ATTR'
+            ? 'disks of VMs do not get it'
+            : 'it would be stored and shown in plain text',
+        remedy: `add to oned.conf: ${edit.inserted.trim()}`,
+      };
+  }
+}
+
+/** Values that do not work; others may be as the site wants them. */
+const mustBe: Readonly<Record<string, readonly [value: string, severity: Severity, why: string]>> = {
+  LN_TARGET: [
+    'NONE',
+    'fail',
+    'persistent images are used where they are; another value makes OpenNebula count and move data that stays',
+  ],
+  SHARED: [
+    'YES',
+    'fail',
+    'the driver monitors from the front-end; with NO there is no capacity and live migration copies disks',
+  ],
+  DRIVER: [
+    'raw',
+    'fail',
+    'devices hold raw data; with qcow2 the guest sees the image file instead of its disk',
+  ],
+  DISK_TYPE: ['BLOCK', 'fail', 'disks are block devices; as files libvirt refuses them'],
+  PERSISTENT_ONLY: ['NO', 'warn', 'only persistent images could be made'],
+};
+
+function checkValues(text: string): Finding[] {
+  const entries = parseOnedConf(text);
+  return sections.flatMap((rule) => {
+    const found = vectorsOf(entries, rule.name).filter(isOurs);
+    const double: Finding[] =
+      found.length > 1
+        ? [
+            {
+              id: `registration.${rule.name.toLowerCase()}`,
+              severity: 'warn',
+              what: `${rule.name} for linstor_un stands ${found.length} times`,
+              why: 'oned takes the first; a change of the others has no effect',
+              remedy: `remove all but one ${rule.name} with NAME = "linstor_un"`,
+            },
+          ]
+        : [];
+    const values = (found[0]?.attributes ?? []).flatMap((item): Finding[] => {
+      const known = mustBe[item.name];
+      if (!known || item.value.text.toUpperCase() === known[0].toUpperCase()) return [];
+      return [
+        {
+          id: `registration.${rule.name.toLowerCase()}`,
+          severity: known[1],
+          what: `${rule.name} ${item.name} = "${item.value.text}"`,
+          why: known[2],
+          remedy: `in ${rule.name} of linstor_un: ${item.name} = "${known[0]}"`,
+        },
+      ];
+    });
+    return [...double, ...values];
+  });
+}
+
+function checkExecrc(facts: Facts, onedConf: string, execrc: string): Finding[] {
+  let names: string[];
+  try {
+    names = kvmDrivers(parseOnedConf(onedConf)).map((item) => item.name);
+  } catch {
+    names = [];
+  }
+  const present = liveSnapshotPairs(execrc);
+  const lacking = wantedPairs(names).filter((pair) => !present.includes(pair));
+  if (lacking.length === 0) return [];
+  return [
+    {
+      id: 'registration.live-snapshots',
+      severity: 'fail',
+      object: facts.layout.vmmExecrc,
+      what: `LIVE_DISK_SNAPSHOTS lacks ${lacking.join(' ')}`,
+      why: 'snapshots of running VMs suspend the VM or are refused',
+      remedy: `LIVE_DISK_SNAPSHOTS="${[...present, ...lacking].join(' ')}"\nsystemctl restart opennebula`,
+    },
+  ];
+}

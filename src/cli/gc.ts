@@ -1,0 +1,303 @@
+import { lockName } from '../actions/disk-call.ts';
+import type { Context } from '../context.ts';
+import { DriverError, isDriverError, toDriverError } from '../errors.ts';
+import type { Linstor } from '../linstor/linstor.ts';
+import type { Vm } from '../opennebula/one.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { vmState } from '../opennebula/states.ts';
+import { bytes, humanSize } from '../units.ts';
+import { removeResource } from '../volumes/remove.ts';
+import { wholeNumber } from './arguments.ts';
+import { isOurs } from './checks/gather.ts';
+import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
+import {
+  commandFor,
+  findLeftovers,
+  type Inventory,
+  type Leftover,
+  pastVmIds,
+  sameLeftover,
+} from './leftovers.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { table, wrapText } from './table.ts';
+
+export const gc = operatorCommand({
+  name: 'gc',
+  summary:
+    'Find what is left over in LINSTOR: disks of VMs that are done, temporary resources, helper snapshots, replicas attached without a VM. ' +
+    '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
+  args: {
+    apply: { type: 'boolean', description: 'remove what is proven' },
+    name: {
+      type: 'string',
+      valueHint: 'RESOURCE',
+      description: 'with --apply: also this one, though unproven; several by comma',
+    },
+    'older-than': {
+      type: 'string',
+      valueHint: 'HOURS',
+      description: 'leave temporary things younger than that; default 24',
+    },
+    json: { type: 'boolean', description: 'one JSON document' },
+  },
+  examples: [
+    ['gc', 'list leftovers'],
+    ['gc --apply', 'remove the proven ones'],
+    ['gc --apply --name one-vm-7-checkpoint', 'and one that you have looked at'],
+  ],
+  run: async (args, environment) => {
+    const context = await environment.context();
+    const hours = wholeNumber('--older-than', args['older-than']) ?? 24;
+    const named = (args.name ?? '')
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+    if (named.length > 0 && !args.apply) throw new DriverError('USAGE', '--name goes with --apply');
+    const found = await collect(context, environment, hours);
+    const chosen = choose(found, named);
+    const results = args.apply ? await removeAll(context, chosen) : [];
+    const failed = results.filter((result) => result.error !== undefined);
+    if (args.json)
+      printJson(environment, {
+        leftovers: found.map(({ leftover }) => ({ ...leftover, command: commandFor(leftover) })),
+        results,
+      });
+    else {
+      const { terminal } = environment;
+      terminal.out(
+        renderLeftovers(
+          found.map(({ leftover }) => leftover),
+          terminal.columns,
+          paintFor(terminal.color),
+          args.apply ?? false,
+        ),
+      );
+      terminal.out(renderResults(results));
+    }
+    return failed.length > 0 ? 1 : 0;
+  },
+});
+
+interface Found {
+  readonly settings: Settings;
+  readonly inventory: Inventory;
+  readonly leftover: Leftover;
+}
+
+/** Reads everything or throws: a list that is empty because nobody answered would make leftovers of all that lives. */
+async function collect(context: Context, environment: CliEnvironment, hours: number): Promise<Found[]> {
+  const all: Found[] = [];
+  for (const settings of await clustersOf(context)) {
+    const inventory = await takeInventory(
+      context,
+      context.linstor(settings),
+      settings,
+      environment.now().getTime(),
+      hours,
+    );
+    all.push(...findLeftovers(inventory).map((leftover) => ({ settings, inventory, leftover })));
+  }
+  return all;
+}
+
+/** One settings value for each LINSTOR and name prefix that a datastore of ours uses. */
+async function clustersOf(context: Context): Promise<Settings[]> {
+  const datastores = (await context.one.datastores()).filter(isOurs);
+  const all =
+    datastores.length > 0 ? datastores.map((item) => context.settings(item.template)) : [context.settings()];
+  return [...new Map(all.map((item) => [[item.namePrefix, ...item.controllers].join(' '), item])).values()];
+}
+
+async function takeInventory(
+  context: Context,
+  linstor: Linstor,
+  settings: Settings,
+  now: number,
+  hours: number,
+): Promise<Inventory> {
+  // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
+  const [definitions, resources, snapshots, nodes] = await Promise.all([
+    linstor.definitions(),
+    linstor.resources(),
+    linstor.snapshots(),
+    linstor.nodes(),
+  ]);
+  const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
+  const prefix = settings.namePrefix;
+  const past = new Map<number, Vm | undefined>();
+  for (const id of pastVmIds({ prefix, definitions, snapshots, vms }))
+    past.set(id, await vmIfKnown(context, id));
+  return {
+    prefix,
+    nodeMap: settings.nodeMap,
+    definitions,
+    resources,
+    snapshots,
+    nodes,
+    vms,
+    images,
+    past,
+    now,
+    olderThanMs: hours * 3_600_000,
+  };
+}
+
+async function vmIfKnown(context: Pick<Context, 'one'>, id: number): Promise<Vm | undefined> {
+  try {
+    return await context.one.vm(id);
+  } catch (error) {
+    if (isDriverError(error, 'ONE_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+/** The proven ones, and what was named. Throws USAGE for a name that is no leftover. */
+function choose(found: readonly Found[], named: readonly string[]): Found[] {
+  for (const name of named) {
+    const match = found.find(({ leftover }) => leftover.resource === name && leftover.kind !== 'deleting');
+    if (!match)
+      throw new DriverError('USAGE', `“${name}” is no leftover`, {
+        remedy: 'run linstor_un gc and take the name from its list',
+      });
+    if (/holds it open/.test(match.leftover.doubt ?? ''))
+      throw new DriverError('IN_USE', `${name} is in use: ${match.leftover.doubt}`);
+  }
+  const byName = new Set(named);
+  return found.filter(
+    ({ leftover }) =>
+      leftover.proof === 'proven' || (byName.has(leftover.resource) && leftover.kind !== 'deleting'),
+  );
+}
+
+interface Result {
+  readonly resource: string;
+  readonly snapshot?: string;
+  readonly node?: string;
+  readonly error?: string;
+}
+
+/** One at a time, under the lock of its resource, after another look: it may have come into use. */
+async function removeAll(context: Context, chosen: readonly Found[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const { settings, inventory, leftover } of chosen) {
+    const { resource, snapshot, node } = leftover;
+    const result = {
+      resource,
+      ...(snapshot === undefined ? {} : { snapshot }),
+      ...(node === undefined ? {} : { node }),
+    };
+    try {
+      await context.lock(lockName(resource), async () => {
+        const linstor = context.linstor(settings);
+        const still = findLeftovers(await lookAgain(context, linstor, inventory, leftover)).find((item) =>
+          sameLeftover(item, leftover),
+        );
+        if (!still || still.proof !== leftover.proof || still.doubt !== leftover.doubt)
+          throw new DriverError('IN_USE', `${resource} changed meanwhile and was left`);
+        await removeOne(context, linstor, still);
+      });
+      results.push(result);
+    } catch (error) {
+      results.push({ ...result, error: toDriverError(error).message });
+    }
+  }
+  return results;
+}
+
+/** The same questions for this one object; the rest of the inventory cannot have become less of a leftover. */
+async function lookAgain(
+  { one }: Context,
+  linstor: Linstor,
+  inventory: Inventory,
+  { resource, snapshot, kind }: Leftover,
+): Promise<Inventory> {
+  const names = snapshot === undefined ? [resource] : [resource, snapshot];
+  const [definitions, resources, snapshots] = await Promise.all([
+    linstor.definitions({ names }),
+    linstor.resources({ names }),
+    linstor.snapshots({ names: [resource] }),
+  ]);
+  const fresh = { ...inventory, definitions, resources, snapshots };
+  // Any VM may have come to use an image; a disk has only its own.
+  if (kind === 'replica') return { ...fresh, vms: await one.vms() };
+  const past = new Map(inventory.past);
+  const vms = [...inventory.vms];
+  for (const id of pastVmIds(fresh)) {
+    const vm = await vmIfKnown({ one }, id);
+    past.set(id, vm);
+    if (vm && vm.state !== vmState.DONE) vms.push(vm);
+  }
+  return { ...fresh, past, vms };
+}
+
+async function removeOne(context: Context, linstor: Linstor, leftover: Leftover): Promise<void> {
+  if (leftover.kind === 'snapshot')
+    await linstor.deleteSnapshot(leftover.resource, leftover.snapshot as string);
+  else if (leftover.kind === 'replica')
+    await linstor.deleteResource(leftover.resource, leftover.node as string);
+  else await removeResource(context, linstor, leftover.resource);
+}
+
+const nameOf = ({ resource, snapshot, node }: Pick<Leftover, 'resource' | 'snapshot' | 'node'>): string =>
+  snapshot === undefined
+    ? node === undefined
+      ? resource
+      : `${resource} on ${node}`
+    : `${resource}@${snapshot}`;
+
+export function renderLeftovers(
+  leftovers: readonly Leftover[],
+  width: number,
+  paint: Paint,
+  applied: boolean,
+): string {
+  if (leftovers.length === 0) return 'Nothing is left over.\n';
+  const lines: string[] = [];
+  const proven = leftovers.filter((item) => item.proof === 'proven');
+  const deletingNow = leftovers.filter((item) => item.kind === 'deleting');
+  const doubtful = leftovers.filter((item) => item.proof === 'unproven' && item.kind !== 'deleting');
+  const columns = [
+    { title: '', shrink: true },
+    { title: '', align: 'right' },
+    { title: '', shrink: true },
+  ] as const;
+  const size = (item: Leftover): string => (item.bytes > 0 ? humanSize(bytes(item.bytes)) : '');
+  if (proven.length > 0) {
+    const total = proven.reduce((sum, item) => sum + item.bytes, 0);
+    lines.push(
+      paint.strong(`Ours and unused: ${proven.length}${total > 0 ? `, ${humanSize(bytes(total))}` : ''}`),
+    );
+    lines.push(
+      ...table(
+        columns,
+        proven.map((item) => [nameOf(item), size(item), item.why]),
+        width - 2,
+      ).map((line) => `  ${line}`),
+    );
+    if (!applied) lines.push('', '  linstor_un gc --apply removes these.');
+    lines.push('');
+  }
+  if (doubtful.length > 0) {
+    lines.push(paint.strong(`Probably left over: ${doubtful.length}. Look before you remove one:`));
+    for (const item of doubtful) {
+      lines.push(
+        ...wrapText(
+          `${nameOf(item)}${size(item) ? ` (${size(item)})` : ''}: ${item.why}; ${item.doubt}`,
+          width - 4,
+        ).map((line, index) => `${index === 0 ? '  ' : '    '}${line}`),
+      );
+      lines.push(`    ${paint.faint(commandFor(item))}`);
+    }
+    lines.push('');
+  }
+  if (deletingNow.length > 0) {
+    lines.push(paint.strong(`Being deleted by LINSTOR: ${deletingNow.length}`));
+    lines.push(...deletingNow.map((item) => `  ${nameOf(item)}: ${item.doubt}`), '');
+  }
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function renderResults(results: readonly Result[]): string {
+  if (results.length === 0) return '';
+  return `\n${results.map((result) => `${result.error === undefined ? 'removed' : 'left   '}  ${nameOf(result)}${result.error === undefined ? '' : `: ${result.error}`}\n`).join('')}`;
+}

@@ -1,0 +1,149 @@
+import { DriverError, toDriverError } from '../errors.ts';
+import { checkArguments } from './arguments.ts';
+import type { CliEnvironment, OperatorCommand } from './command.ts';
+import { suggest } from './suggest.ts';
+
+/** The operator's commands, in the order of the help text. Each is loaded when it is called. */
+interface Listed {
+  readonly summary: string;
+  readonly load: () => Promise<OperatorCommand>;
+}
+
+const commands: Readonly<Record<string, Listed>> = {
+  install: {
+    summary: 'install the driver on this front-end',
+    load: async () => (await import('./install.ts')).install,
+  },
+  upgrade: {
+    summary: 'replace an installed version, or the bash driver',
+    load: async () => (await import('./install.ts')).upgrade,
+  },
+  uninstall: {
+    summary: 'take the installation back',
+    load: async () => (await import('./uninstall.ts')).uninstall,
+  },
+  doctor: {
+    summary: 'check everything the driver depends on',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  status: {
+    summary: 'cluster, datastores, VM disks and images',
+    load: async () => (await import('./status.ts')).status,
+  },
+  gc: {
+    summary: 'find leftovers, and remove what is provably ours',
+    load: async () => (await import('./gc.ts')).gc,
+  },
+  trace: {
+    summary: 'what the driver did, as a timeline',
+    load: async () => (await import('./trace.ts')).trace,
+  },
+  lab: {
+    summary: 'a simulated LINSTOR to try the driver on',
+    load: async () => (await import('./lab.ts')).lab,
+  },
+  actions: {
+    summary: 'the actions that OpenNebula can call',
+    load: async () => (await import('./actions.ts')).actionsCommand,
+  },
+  version: {
+    summary: 'print the version',
+    load: async () => (await import('./print-version.ts')).versionCommand,
+  },
+};
+
+const overviewExamples: readonly (readonly [string, string])[] = [
+  ['linstor_un install --dry-run', 'show what an installation would change'],
+  ['linstor_un doctor', 'check LINSTOR, OpenNebula and the hosts'],
+  ['linstor_un status vm 7', 'where the disks of VM 7 are'],
+  ['linstor_un lab demo', 'try everything here, without a cluster'],
+];
+
+/** Runs one command line; resolves with the exit code. Never throws. */
+export async function runCli(argv: string[], given?: CliEnvironment): Promise<number> {
+  const environment = given ?? (await (await import('./environment.ts')).openEnvironment());
+  try {
+    return await dispatch(argv, environment);
+  } catch (thrown) {
+    report(environment, thrown);
+    return thrown instanceof DriverError && thrown.code === 'USAGE' ? 64 : 1;
+  }
+}
+
+async function dispatch(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+  const [first, ...rest] = argv;
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help')
+    return help(rest, environment, first !== undefined);
+  if (first === '--version' || first === '-V') return dispatch(['version'], environment);
+  const command = await load(first);
+  // The lab takes what it is given: its own commands have options of their own.
+  if (first === 'lab') return run(command, rest, environment);
+  if (rest.some((word) => word === '--help' || word === '-h')) return showHelp(command, environment);
+  checkArguments(first, rest, command.args);
+  return run(command, rest, environment);
+}
+
+async function run(
+  command: OperatorCommand,
+  rawArgs: string[],
+  environment: CliEnvironment,
+): Promise<number> {
+  const { runCommand } = await import('citty');
+  const { result } = await runCommand(command.definition, { rawArgs, data: environment });
+  return typeof result === 'number' ? result : 0;
+}
+
+async function load(name: string): Promise<OperatorCommand> {
+  const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (listed) return listed.load();
+  const meant = suggest(name, Object.keys(commands));
+  throw new DriverError('USAGE', `there is no command “${name}”`, {
+    remedy: meant ? `did you mean “linstor_un ${meant}”?` : 'see linstor_un --help',
+  });
+}
+
+async function help(words: readonly string[], environment: CliEnvironment, asked: boolean): Promise<number> {
+  const name = words.find((word) => !word.startsWith('-'));
+  if (name !== undefined) return showHelp(await load(name), environment);
+  environment.terminal.out(overview(environment.version));
+  return asked ? 0 : 64;
+}
+
+async function showHelp(command: OperatorCommand, environment: CliEnvironment): Promise<number> {
+  const { renderUsage } = await import('citty');
+  const usage = await renderUsage(command.definition);
+  const text = environment.terminal.color ? usage : Bun.stripANSI(usage);
+  const examples = lines(command.examples.map(([line, does]) => [`linstor_un ${line}`, does]));
+  environment.terminal.out(`${text.trimEnd()}\n${examples === '' ? '' : `\nEXAMPLES\n\n${examples}`}`);
+  return 0;
+}
+
+function overview(version: string): string {
+  const list = lines(Object.entries(commands).map(([name, { summary }]) => [name, summary]));
+  return `linstor_un ${version} – OpenNebula's images and disks on LINSTOR
+
+USAGE: linstor_un COMMAND [options]
+
+COMMANDS
+
+${list}
+EXAMPLES
+
+${lines(overviewExamples)}
+linstor_un COMMAND --help tells more.
+`;
+}
+
+function lines(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(0, ...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('');
+}
+
+function report({ terminal }: CliEnvironment, thrown: unknown): void {
+  // citty's own errors are about arguments and carry a code of their own.
+  const usage = thrown instanceof Error && thrown.name === 'CLIError';
+  const error = usage ? new DriverError('USAGE', Bun.stripANSI(thrown.message)) : toDriverError(thrown);
+  const more = error.details.map((line) => `\n  ${line}`).join('');
+  const reports = error.reports.length > 0 ? `\n  error reports: ${error.reports.join(', ')}` : '';
+  terminal.message('error', `${error.message}${more}${reports}\n  ${error.remedy} [${error.code}]`);
+}

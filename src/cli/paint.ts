@@ -1,0 +1,19 @@
+/** Colours by meaning; none where the output is no terminal. */
+export interface Paint {
+  readonly good: (text: string) => string;
+  readonly warn: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly faint: (text: string) => string;
+  readonly strong: (text: string) => string;
+}
+
+const wrap =
+  (code: number) =>
+  (text: string): string =>
+    text === '' ? '' : `\u001b[${code}m${text}\u001b[0m`;
+const plain = (text: string): string => text;
+
+export function paintFor(color: boolean): Paint {
+  if (!color) return { good: plain, warn: plain, bad: plain, faint: plain, strong: plain };
+  return { good: wrap(32), warn: wrap(33), bad: wrap(31), faint: wrap(90), strong: wrap(1) };
+}

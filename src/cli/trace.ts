@@ -1,0 +1,138 @@
+import { DriverError } from '../errors.ts';
+import { logPath } from '../log/json-log.ts';
+import { type LogFilter, readLog } from '../log/read-log.ts';
+import type { ActionRecord, CallEntry } from '../log/record.ts';
+import { wholeNumber } from './arguments.ts';
+import { operatorCommand, printJson } from './command.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { cut, duration, pad, wrapText } from './table.ts';
+
+const slowFrom = 2000;
+
+export const trace = operatorCommand({
+  name: 'trace',
+  summary:
+    'What the driver did on this front-end, oldest first: each action with its calls to LINSTOR, hosts and OpenNebula.',
+  args: {
+    vm: { type: 'string', valueHint: 'ID', description: 'only actions for this VM' },
+    image: { type: 'string', valueHint: 'ID', description: 'only actions for this image' },
+    action: { type: 'string', valueHint: 'NAME', description: 'only this action: clone, tm/clone' },
+    slow: {
+      type: 'boolean',
+      description: `only actions of ${slowFrom / 1000} s and more, the slowest first`,
+    },
+    'slower-than': {
+      type: 'string',
+      valueHint: 'MS',
+      description: 'only actions that took at least so many milliseconds',
+    },
+    failed: { type: 'boolean', description: 'only actions that failed' },
+    last: { type: 'string', valueHint: 'N', description: 'the newest N; default 20, 0 for all' },
+    file: { type: 'string', valueHint: 'FILE', description: 'read this log' },
+    json: { type: 'boolean', description: 'one JSON document: the records' },
+  },
+  examples: [
+    ['trace --vm 7', 'what was done for VM 7'],
+    ['trace --failed --last 3', 'the last three failures'],
+    ['trace --slow', 'where time goes'],
+  ],
+  run: (args, environment) => {
+    const path = args.file ?? logPath(environment.env);
+    if (!path) throw new DriverError('USAGE', 'there is no log: LINSTOR_UN_LOG is empty');
+    const vm = wholeNumber('--vm', args.vm);
+    const image = wholeNumber('--image', args.image);
+    const last = wholeNumber('--last', args.last) ?? 20;
+    const slowerThan =
+      wholeNumber('--slower-than', args['slower-than']) ?? (args.slow ? slowFrom : undefined);
+    const filter: LogFilter = {
+      ...(vm === undefined ? {} : { vm }),
+      ...(image === undefined ? {} : { image }),
+      ...(args.action ? { action: args.action } : {}),
+      ...(args.failed ? { failed: true } : {}),
+      ...(slowerThan === undefined ? {} : { slowerThan }),
+      ...(last === 0 || args.slow ? {} : { last }),
+    };
+    const { records, unreadable } = readLog(path, filter);
+    const shown = args.slow
+      ? records.toSorted((a, b) => b.ms - a.ms).slice(0, last === 0 ? undefined : last)
+      : records;
+    if (args.json) printJson(environment, shown);
+    else
+      environment.terminal.out(
+        renderTrace(shown, environment.terminal.columns, paintFor(environment.terminal.color)),
+      );
+    if (unreadable > 0) environment.terminal.message('warn', `${unreadable} lines of ${path} are no records`);
+    return 0;
+  },
+});
+
+export function renderTrace(records: readonly ActionRecord[], width: number, paint: Paint): string {
+  if (records.length === 0) return 'Nothing of that kind is in the log.\n';
+  return `${records.map((record) => renderAction(record, width, paint).join('\n')).join('\n\n')}\n`;
+}
+
+function renderAction(record: ActionRecord, width: number, paint: Paint): string[] {
+  const mark = record.result === 'ok' ? paint.good('ok    ') : paint.bad('failed');
+  const time = record.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+  const head = `${time}  ${mark}  ${duration(record.ms).padStart(8)}  ${paint.strong(record.action)}`;
+  const about = subject(record);
+  const lines = [about === '' ? head : `${head}  ${about}`];
+  lines.push(...record.calls.map((call) => renderCall(call, record.ms, width, paint)));
+  if (record.dropped) lines.push(paint.faint(`  … and ${record.dropped} more calls`));
+  for (const note of record.notes) {
+    if (note.level === 'warn' || note.level === 'error')
+      lines.push(...indent(note.text, width).map(paint.warn));
+  }
+  if (record.calls.length > 1) lines.push(paint.faint(`  ${share(record)}`));
+  if (record.error) lines.push(...renderError(record.error, width, paint));
+  return lines;
+}
+
+function subject({ object }: ActionRecord): string {
+  const parts = [
+    object.vm === undefined ? '' : `vm ${object.vm}`,
+    object.disk === undefined ? '' : `disk ${object.disk}`,
+    object.image === undefined ? '' : `image ${object.image}`,
+    object.vm === undefined && object.datastore !== undefined ? `datastore ${object.datastore}` : '',
+    object.host ?? '',
+  ];
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+const ruler = 16;
+
+/** `at` is when the call ended: its bar stands where it ran within the action. */
+function renderCall(call: CallEntry, total: number, width: number, paint: Paint): string {
+  const scale = ruler / Math.max(total, 1);
+  const from = Math.min(ruler - 1, Math.max(0, Math.floor((call.at - call.ms) * scale)));
+  const length = Math.max(1, Math.min(ruler - from, Math.round(call.ms * scale)));
+  const line = `${'·'.repeat(from)}${'━'.repeat(length)}`.padEnd(ruler, '·');
+  const left = `  ${paint.faint(line)} ${duration(call.ms).padStart(8)}  ${pad(call.kind, 7)}  `;
+  const fine = /^(?:ok|2\d\d|0)\b/.test(call.outcome);
+  const outcome = cut(call.outcome, 24);
+  const room = Math.max(8, width - 38 - outcome.length - 2);
+  const text = `${cut(`${call.verb} ${call.target}`.trim(), room)}  ${fine ? paint.faint(outcome) : paint.bad(outcome)}`;
+  return left + text;
+}
+
+/** Where the time went, by kind of call; calls overlap, so the sum may be more than the whole. */
+function share({ calls, ms }: ActionRecord): string {
+  const sums = new Map<string, { ms: number; count: number }>();
+  for (const call of calls) {
+    const sum = sums.get(call.kind) ?? { ms: 0, count: 0 };
+    sums.set(call.kind, { ms: sum.ms + call.ms, count: sum.count + 1 });
+  }
+  const parts = [...sums].map(([kind, sum]) => `${kind} ${sum.count}× ${duration(sum.ms)}`);
+  return `${parts.join(', ')} of ${duration(ms)}`;
+}
+
+function renderError(error: NonNullable<ActionRecord['error']>, width: number, paint: Paint): string[] {
+  const lines = indent(`${error.message} [${error.code}]`, width).map(paint.bad);
+  for (const detail of error.details) lines.push(...indent(detail, width));
+  if (error.reports.length > 0) lines.push(...indent(`error reports: ${error.reports.join(', ')}`, width));
+  return lines;
+}
+
+function indent(text: string, width: number): string[] {
+  return wrapText(text, width - 2).map((line) => `  ${line}`);
+}

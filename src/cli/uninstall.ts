@@ -1,0 +1,118 @@
+import { DriverError } from '../errors.ts';
+import { unifiedDiff } from '../install/diff.ts';
+import { readManifest } from '../install/manifest.ts';
+import { isHighAvailability } from '../install/plan.ts';
+import { planRemoval, type RemovalStep, remove } from '../install/remove.ts';
+import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
+import { agreed, layoutFrom } from './install.ts';
+
+export const uninstall = operatorCommand({
+  name: 'uninstall',
+  summary:
+    'Take the installation back: files, links, and our edits in oned.conf and vmm_execrc, to the byte where nobody edited them since. ' +
+    'Data in LINSTOR are not touched.',
+  args: {
+    'dry-run': { type: 'boolean', description: 'show what would change, and change nothing' },
+    yes: { type: 'boolean', alias: 'y', description: 'do not ask' },
+    purge: { type: 'boolean', description: 'remove linstor_un.conf too, if it was changed since' },
+    root: { type: 'string', valueHint: 'DIR', description: 'uninstall below DIR' },
+    json: { type: 'boolean', description: 'one JSON document' },
+  },
+  examples: [
+    ['uninstall --dry-run', 'show what would be taken back'],
+    ['uninstall --yes', 'take it back'],
+  ],
+  run: async (options, environment) => {
+    const layout = layoutFrom(options.root, environment);
+    const manifest = readManifest(layout);
+    if (!manifest)
+      throw new DriverError('USAGE', 'linstor_un is not installed here', {
+        remedy: `there is no ${layout.manifest}`,
+      });
+    const steps = planRemoval(layout, manifest, { purge: options.purge ?? false });
+    const inUse = layout.root === '' ? await datastoresOfOurs(environment) : [];
+    if (!options.json) environment.terminal.out(describeRemoval(steps, inUse));
+    let left: string[] = [];
+    const dryRun = options['dry-run'] ?? false;
+    const severalFrontEnds = steps.some(
+      (step) => step.do === 'revert' && step.path === layout.onedConf && isHighAvailability(step.before),
+    );
+    if (!dryRun) {
+      if (!options.yes && !(await agreed(environment, 'Uninstall?'))) return 1;
+      left = remove(layout, steps);
+    }
+    if (options.json)
+      printJson(environment, { applied: !dryRun, steps: steps.map(summary), left, datastores: inUse });
+    else environment.terminal.out(closing(dryRun, left, layout.oneLocation, severalFrontEnds));
+    return left.length === 0 ? 0 : 1;
+  },
+});
+
+async function datastoresOfOurs(environment: CliEnvironment): Promise<string[]> {
+  try {
+    const context = await environment.context({ withoutConfig: true });
+    const all = await context.one.datastores();
+    return all
+      .filter((item) => item.tmMad === 'linstor_un' || item.dsMad === 'linstor_un')
+      .map((item) => `${item.id} “${item.name}”`);
+  } catch {
+    return [];
+  }
+}
+
+const verbs: Readonly<Record<RemovalStep['do'], string>> = {
+  unlink: 'remove',
+  rmdir: 'remove',
+  restore: 'put back',
+  revert: 'edit',
+  keep: 'keep',
+};
+
+export function describeRemoval(steps: readonly RemovalStep[], inUse: readonly string[]): string {
+  const lines: string[] = [];
+  if (inUse.length > 0)
+    lines.push(`Datastores still use the driver and will fail without it: ${inUse.join(', ')}`, '');
+  const unlinked = steps.filter((step) => step.do === 'unlink' || step.do === 'rmdir');
+  if (unlinked.length > 0)
+    lines.push(
+      `${'remove'.padEnd(9)}  ${unlinked.length} files, links and empty directories of the installation`,
+    );
+  for (const step of steps) {
+    if (step.do === 'unlink' || step.do === 'rmdir') continue;
+    const note =
+      step.do === 'keep'
+        ? `: ${step.why}`
+        : step.do === 'revert' && !step.exact
+          ? ' (it was edited since: only our parts go)'
+          : '';
+    lines.push(`${verbs[step.do].padEnd(9)}  ${step.path}${note}`);
+  }
+  for (const step of steps)
+    if (step.do === 'revert') lines.push('', unifiedDiff(step.path, step.before, step.after).trimEnd());
+  return `${lines.join('\n')}\n`;
+}
+
+function summary(step: RemovalStep): Record<string, unknown> {
+  if (step.do === 'revert')
+    return {
+      do: step.do,
+      path: step.path,
+      exact: step.exact,
+      diff: unifiedDiff(step.path, step.before, step.after),
+    };
+  return { ...step };
+}
+
+function closing(
+  dryRun: boolean,
+  left: readonly string[],
+  oneLocation: string,
+  severalFrontEnds: boolean,
+): string {
+  if (dryRun) return '\nNothing was changed (--dry-run).\n';
+  const restart = oneLocation ? 'one stop; one start' : 'systemctl restart opennebula';
+  const others = severalFrontEnds ? '  the same on each of the other front-ends\n' : '';
+  const rest =
+    left.length > 0 ? `\nCould not be put back:\n${left.map((line) => `  ${line}\n`).join('')}` : '';
+  return `${rest}\nNext:\n  ${restart}\n${others}`;
+}

@@ -1,0 +1,125 @@
+import {
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { DriverError } from '../errors.ts';
+import { copyAtomically, move, replaceContent, temporary, writeAtomically } from './files.ts';
+import { type Layout, onDisk } from './layout.ts';
+import { type Manifest, type ManifestEntry, readManifest, sha256 } from './manifest.ts';
+import type { Step } from './plan.ts';
+import { planRemoval, remove } from './remove.ts';
+
+/**
+ * Carries a plan out. The record is written after every step, so that an installation that was cut off can be
+ * continued or taken back; a step that fails takes back what this run did.
+ */
+export function applyPlan(layout: Layout, steps: readonly Step[], version: string, now: Date): Manifest {
+  const earlier = readManifest(layout);
+  const entries: ManifestEntry[] = [...(earlier?.entries ?? [])];
+  const record = (): Manifest => {
+    const manifest: Manifest = { format: 1, version, installedAt: now.toISOString(), entries };
+    writeRecord(layout, manifest);
+    return manifest;
+  };
+  try {
+    for (const step of steps) {
+      remember(entries, carryOut(layout, step));
+      record();
+    }
+    return record();
+  } catch (error) {
+    if (!earlier) remove(layout, planRemoval(layout, { entries }, { purge: true }));
+    throw new DriverError(
+      'BAD_CONFIG',
+      `the installation failed: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        remedy: earlier
+          ? 'mend what is reported and run it again; the earlier installation is still recorded'
+          : 'mend what is reported (root is needed for a system-wide installation) and run it again; what had been done was taken back',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** A path has one entry of a kind; the first `set-aside` of a path is the one that counts. */
+function remember(entries: ManifestEntry[], entry: ManifestEntry | undefined): void {
+  if (!entry) return;
+  const at = entries.findIndex((item) => item.did === entry.did && item.path === entry.path);
+  if (at < 0) entries.push(entry);
+  else if (entry.did !== 'set-aside') entries[at] = entry;
+}
+
+function carryOut(layout: Layout, step: Step): ManifestEntry | undefined {
+  const disk = onDisk(layout, step.path);
+  switch (step.do) {
+    case 'directory':
+      mkdirSync(disk, { recursive: true, mode: 0o755 });
+      own(layout, step.path);
+      return { did: 'directory', path: step.path };
+    case 'binary':
+      copyAtomically(step.source, disk);
+      return { did: 'file', path: step.path, sha256: sha256(readFileSync(disk)) };
+    case 'file':
+      writeAtomically(disk, step.content, step.mode);
+      own(layout, step.path);
+      return { did: 'file', path: step.path, sha256: sha256(step.content) };
+    case 'link':
+      rmSync(disk, { force: true });
+      symlinkSync(step.target, disk);
+      own(layout, step.path);
+      return { did: 'link', path: step.path, target: step.target };
+    case 'set-aside':
+      return setAside(layout, step);
+    case 'edit': {
+      const backup = layout.backups + step.path;
+      mkdirSync(dirname(onDisk(layout, backup)), { recursive: true, mode: 0o700 });
+      // oned.conf may hold the password of the database.
+      writeFileSync(onDisk(layout, backup), step.base, { mode: 0o600 });
+      replaceContent(disk, step.after);
+      return { did: 'edit', path: step.path, backup, sha256: sha256(step.after), edits: step.edits };
+    }
+  }
+}
+
+function setAside(layout: Layout, step: Extract<Step, { do: 'set-aside' }>): ManifestEntry {
+  const target = freeName(onDisk(layout, step.backup));
+  mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+  move(onDisk(layout, step.path), target);
+  return {
+    did: 'set-aside',
+    path: step.path,
+    backup: layout.root ? target.slice(layout.root.length) : target,
+  };
+}
+
+/** An earlier backup of that name is never overwritten. */
+function freeName(path: string): string {
+  for (let index = 0; ; index += 1) {
+    const name = index === 0 ? path : `${path}.${index}`;
+    if (!existsSync(name)) return name;
+  }
+}
+
+/** What lies below `remotes/` belongs to whoever owns `remotes/`: oneadmin. */
+function own(layout: Layout, path: string): void {
+  if (!path.startsWith(`${layout.remotes}/`) || process.getuid?.() !== 0) return;
+  const owner = statSync(onDisk(layout, layout.remotes), { throwIfNoEntry: false });
+  if (owner) lchownSync(onDisk(layout, path), owner.uid, owner.gid);
+}
+
+function writeRecord(layout: Layout, manifest: Manifest): void {
+  const path = onDisk(layout, layout.manifest);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const partial = temporary(path);
+  writeFileSync(partial, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
+  renameSync(partial, path);
+}

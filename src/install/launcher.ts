@@ -1,0 +1,53 @@
+import { relative } from 'node:path';
+import type { ActionKind } from '../actions/action.ts';
+import { actions, installedNames } from '../actions/registry.ts';
+import type { Layout } from './layout.ts';
+
+/**
+ * What stands below `remotes/`: `onehost sync` copies that tree to every host and follows links, so each action would
+ * be a copy of the binary there (contract §7.5). The links lead to this script of a few bytes, inside `remotes/`: a
+ * link out of it would dangle once the binary is gone, and a dangling link makes the sync of every host fail.
+ */
+export function launcherScript(layout: Layout): string {
+  return `#!/bin/sh
+# linstor_un: passes the name that was called on to the binary, which is outside remotes/.
+d=\${0%/*}
+case $d in /*) ;; *) d=$(cd "$d" && pwd) ;; esac
+k=\${d%/*}
+b=${layout.binary}
+[ -x "$b" ] || b=\${d%%${layout.varDir}/remotes/*}$b
+if [ ! -x "$b" ]; then
+  echo "linstor_un: ${layout.binary} is not on this machine; run 'linstor_un install' on the front-end" >&2
+  exit 1
+fi
+exec "$b" "\${k##*/}" "\${0##*/}" "$@"
+`;
+}
+
+const folders: Readonly<Record<ActionKind, string>> = {
+  datastore: 'datastore/linstor_un',
+  tm: 'tm/linstor_un',
+  vmm: 'vmm/kvm',
+};
+
+export interface ActionLink {
+  readonly kind: ActionKind;
+  readonly name: string;
+  readonly path: string;
+  readonly target: string;
+}
+
+/** One link for every name that OpenNebula may call. */
+export function actionLinks(layout: Layout): ActionLink[] {
+  return actions.flatMap((action) =>
+    installedNames(action).map((name) => {
+      const folder = `${layout.remotes}/${folders[action.kind]}`;
+      return {
+        kind: action.kind,
+        name,
+        path: `${folder}/${name}`,
+        target: relative(folder, layout.launcher),
+      };
+    }),
+  );
+}

@@ -1,0 +1,204 @@
+import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import defaultConfig from '../../drivers/etc/datastore/linstor_un/linstor_un.conf' with { type: 'text' };
+import { DriverError, toDriverError } from '../errors.ts';
+import { actionLinks, launcherScript } from './launcher.ts';
+import { type Layout, onDisk } from './layout.ts';
+import { type EditEntry, type Manifest, sha256 } from './manifest.ts';
+import { kvmDrivers, type OnedEdit, registerInOnedConf, revertInOnedConf } from './oned-conf.ts';
+import { attributeOf, parseOnedConf, vectorsOf } from './oned-syntax.ts';
+import { type ConfigReview, findBashDriver, reviewConfig, unknownFiles } from './takeover.ts';
+import { type ExecrcEdit, registerInExecrc, revertInExecrc, wantedPairs } from './vmm-execrc.ts';
+
+/** What an installation is going to do, worked out from what is there; nothing is changed by planning. */
+export type Step =
+  | { readonly do: 'directory'; readonly path: string }
+  | { readonly do: 'binary'; readonly path: string; readonly source: string }
+  | { readonly do: 'file'; readonly path: string; readonly content: string; readonly mode: number }
+  | { readonly do: 'link'; readonly path: string; readonly target: string }
+  | { readonly do: 'set-aside'; readonly path: string; readonly backup: string }
+  | {
+      readonly do: 'edit';
+      readonly path: string;
+      readonly before: string;
+      readonly after: string;
+      /** Of all our edits in the file, also earlier ones. */
+      readonly edits: EditEntry['edits'];
+      /** The file without any of them. */
+      readonly base: string;
+    };
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  readonly kept: readonly string[];
+  readonly conflicts: readonly string[];
+  readonly bashDriver: boolean;
+  readonly config: ConfigReview | undefined;
+  readonly unknown: readonly string[];
+  /** One of several front-ends, by SERVER_ID in oned.conf. */
+  readonly highAvailability: boolean;
+}
+
+/** `binary`: the executable to install. Throws BAD_CONFIG when OpenNebula is not there or its files are not understood. */
+export function planInstallation(layout: Layout, binary: string, manifest: Manifest | undefined): Plan {
+  const oned = readRequired(layout, layout.onedConf);
+  const registered = inFile(layout.onedConf, () => registerInOnedConf(oned));
+  const entries = parseOnedConf(registered.text);
+  const links = actionLinks(layout);
+  const bash = findBashDriver(layout, [layout.launcher, ...links.map((link) => link.path)]);
+  const config = configStep(layout, bash.strayConfig);
+  const steps: Step[] = [
+    ...bash.files.map((path) => ({ do: 'set-aside', path, backup: layout.backups + path }) as const),
+    ...binarySteps(layout, binary),
+    ...fileStep(layout, { path: layout.launcher, content: launcherScript(layout), mode: 0o755 }),
+    ...links.flatMap((link) => linkStep(layout, link.path, link.target, bash.files)),
+    ...config.steps,
+    ...editSteps(layout, layout.onedConf, oned, registered.text, registered.edits, manifest, revertOned),
+    ...execrcSteps(
+      layout,
+      kvmDrivers(entries).map((item) => item.name),
+      manifest,
+    ),
+  ];
+  const known = new Set([layout.launcher, ...links.map((link) => link.path), ...bash.files]);
+  return {
+    steps: withDirectories(layout, steps, bash.files),
+    kept: registered.kept,
+    conflicts: registered.conflicts,
+    bashDriver: bash.present,
+    config: config.review,
+    unknown: unknownFiles(layout, known),
+    highAvailability: isHighAvailability(oned),
+  };
+}
+
+export function isHighAvailability(onedConf: string): boolean {
+  return vectorsOf(parseOnedConf(onedConf), 'FEDERATION').some((section) => {
+    const id = attributeOf(section, 'SERVER_ID')?.value.text;
+    return id !== undefined && id !== '-1';
+  });
+}
+
+function readRequired(layout: Layout, path: string): string {
+  const disk = onDisk(layout, path);
+  if (existsSync(disk)) return readFileSync(disk, 'utf8');
+  throw new DriverError('BAD_CONFIG', `there is no ${disk}: OpenNebula's front-end is not installed here`, {
+    remedy:
+      'run this on the front-end; for a self-contained installation set ONE_LOCATION, for a mounted image give --root',
+  });
+}
+
+function inFile<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const known = toDriverError(error);
+    throw new DriverError(known.code, `${path}: ${known.message}`, { remedy: known.remedy, cause: error });
+  }
+}
+
+function binarySteps(layout: Layout, source: string): Step[] {
+  const target = onDisk(layout, layout.binary);
+  const same = existsSync(target) && sameFile(source, target);
+  return [
+    ...(same ? [] : [{ do: 'binary', path: layout.binary, source } as const]),
+    ...linkStep(layout, layout.command, layout.binary, []),
+  ];
+}
+
+function sameFile(left: string, right: string): boolean {
+  const [a, b] = [lstatSync(left), lstatSync(right)];
+  if (a.ino === b.ino && a.dev === b.dev) return true;
+  return a.size === b.size && sha256(readFileSync(left)) === sha256(readFileSync(right));
+}
+
+function fileStep(layout: Layout, file: { path: string; content: string; mode: number }): Step[] {
+  const disk = onDisk(layout, file.path);
+  const stat = lstatSync(disk, { throwIfNoEntry: false });
+  const same =
+    stat?.isFile() && (stat.mode & 0o777) === file.mode && readFileSync(disk, 'utf8') === file.content;
+  return same ? [] : [{ do: 'file', ...file }];
+}
+
+function linkStep(layout: Layout, path: string, target: string, moved: readonly string[]): Step[] {
+  const disk = onDisk(layout, path);
+  const away = moved.some((item) => path === item || path.startsWith(`${item}/`));
+  const stat = away ? undefined : lstatSync(disk, { throwIfNoEntry: false });
+  if (stat?.isSymbolicLink() && readlinkSync(disk) === target) return [];
+  if (stat && !stat.isSymbolicLink() && path === layout.command) return [];
+  return [{ do: 'link', path, target }];
+}
+
+/** The configuration is the operator's: what is there stays; the bash driver's moves to where it is read. */
+function configStep(
+  layout: Layout,
+  stray: string | undefined,
+): { steps: Step[]; review: ConfigReview | undefined } {
+  const disk = onDisk(layout, layout.config);
+  if (existsSync(disk)) return { steps: [], review: reviewConfig(readFileSync(disk, 'utf8'), layout.config) };
+  const content = stray ? readFileSync(onDisk(layout, stray), 'utf8') : defaultConfig;
+  return {
+    steps: [{ do: 'file', path: layout.config, content, mode: 0o640 }],
+    review: stray ? reviewConfig(content, layout.config) : undefined,
+  };
+}
+
+const revertOned = (text: string, edits: EditEntry['edits']): string =>
+  revertInOnedConf(text, edits as OnedEdit[]);
+const revertExecrc = (text: string, edits: EditEntry['edits']): string =>
+  revertInExecrc(text, edits as ExecrcEdit[]);
+
+/** Undo of our edits in one of the two files. */
+export function revertFile(layout: Layout, path: string, text: string, edits: EditEntry['edits']): string {
+  return inFile(path, () => (path === layout.onedConf ? revertOned : revertExecrc)(text, edits));
+}
+
+function execrcSteps(layout: Layout, vmMads: readonly string[], manifest: Manifest | undefined): Step[] {
+  const disk = onDisk(layout, layout.vmmExecrc);
+  if (!existsSync(disk)) {
+    throw new DriverError('BAD_CONFIG', `there is no ${disk}`, {
+      remedy: `restore ${layout.vmmExecrc} from OpenNebula's package`,
+    });
+  }
+  const before = readFileSync(disk, 'utf8');
+  const { text, edits } = registerInExecrc(before, wantedPairs(vmMads));
+  return editSteps(layout, layout.vmmExecrc, before, text, edits, manifest, revertExecrc);
+}
+
+function editSteps(
+  layout: Layout,
+  path: string,
+  before: string,
+  after: string,
+  added: readonly (OnedEdit | ExecrcEdit)[],
+  manifest: Manifest | undefined,
+  revert: (text: string, edits: EditEntry['edits']) => string,
+): Step[] {
+  if (added.length === 0) return [];
+  const earlier = manifest?.entries.find(
+    (item): item is EditEntry => item.did === 'edit' && item.path === path,
+  );
+  const edits = added.map((item) => structuredClone(item)) as EditEntry['edits'];
+  if (!earlier) return [{ do: 'edit', path, before, after, edits, base: before }];
+  // An upgrade: the state to come back to is the file without the edits of all our installations.
+  const untouched = sha256(before) === earlier.sha256;
+  const base = untouched
+    ? readFileSync(onDisk(layout, earlier.backup), 'utf8')
+    : revert(before, earlier.edits);
+  return [{ do: 'edit', path, before, after, edits: [...earlier.edits, ...edits], base }];
+}
+
+/** Puts the creation of missing directories before the steps that need them. */
+function withDirectories(layout: Layout, steps: readonly Step[], moved: readonly string[]): Step[] {
+  const made = new Set<string>();
+  return steps.flatMap((step) => {
+    if (step.do === 'set-aside' || step.do === 'edit' || step.do === 'directory') return [step];
+    const missing: Step[] = [];
+    for (let path = dirname(step.path); !made.has(path); path = dirname(path)) {
+      if (existsSync(onDisk(layout, path)) && !moved.includes(path)) break;
+      made.add(path);
+      missing.unshift({ do: 'directory', path });
+    }
+    return [...missing, step];
+  });
+}

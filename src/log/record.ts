@@ -1,0 +1,146 @@
+import type { ActionKind } from '../actions/action.ts';
+import type { Log } from '../context.ts';
+import { type DriverError, toDriverError } from '../errors.ts';
+import { redact, redactArgument } from './redact.ts';
+import { type Subject, subjectOf } from './subject.ts';
+
+/** One external call of an action. */
+export interface CallEntry {
+  readonly kind: 'linstor' | 'ssh' | 'one' | 'local';
+  readonly target: string;
+  readonly verb: string;
+  readonly ms: number;
+  readonly outcome: string;
+  /** Milliseconds after the start of the action at which it ended. */
+  readonly at: number;
+}
+
+export interface NoteEntry {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly text: string;
+  readonly at: number;
+}
+
+/** One action: one line of the log. */
+export interface ActionRecord {
+  /** ISO 8601, start of the action. */
+  readonly time: string;
+  /** Tells actions of the same moment apart. */
+  readonly id: string;
+  /** `tm/clone`, `tm/clone.ssh` */
+  readonly action: string;
+  readonly argv: readonly string[];
+  readonly object: Subject;
+  readonly calls: readonly CallEntry[];
+  /** Calls that were made but are not listed: a monitor of a large cluster stays one line of bearable length. */
+  readonly dropped?: number;
+  readonly notes: readonly NoteEntry[];
+  readonly result: 'ok' | 'failed';
+  /** What OpenNebula was told; cut short. */
+  readonly reply?: string;
+  readonly ms: number;
+  readonly error?: {
+    readonly code: string;
+    readonly message: string;
+    readonly details: readonly string[];
+    readonly reports: readonly string[];
+  };
+}
+
+const mostCalls = 500;
+const mostNotes = 200;
+const longestText = 2000;
+const longestReply = 200;
+
+/** Collects what an action does. */
+export class ActionRecorder implements Log {
+  readonly #call: { kind: ActionKind; name: string; variant?: string; argv: readonly string[] };
+  readonly #now: () => number;
+  readonly #started: number;
+  readonly #secrets: () => readonly string[];
+  readonly #calls: CallEntry[] = [];
+  readonly #notes: NoteEntry[] = [];
+  #dropped = 0;
+
+  constructor(
+    call: { kind: ActionKind; name: string; variant?: string; argv: readonly string[] },
+    options: { now?: () => number; secrets?: () => readonly string[] } = {},
+  ) {
+    this.#call = call;
+    this.#now = options.now ?? Date.now;
+    this.#started = this.#now();
+    this.#secrets = options.secrets ?? (() => []);
+  }
+
+  note(level: NoteEntry['level'], message: string): void {
+    if (this.#notes.length < mostNotes)
+      this.#notes.push({ level, text: this.#clean(message), at: this.#elapsed() });
+  }
+
+  debug(message: string): void {
+    this.note('debug', message);
+  }
+
+  info(message: string): void {
+    this.note('info', message);
+  }
+
+  warn(message: string): void {
+    this.note('warn', message);
+  }
+
+  call(entry: Omit<CallEntry, 'at'>): void {
+    if (this.#calls.length >= mostCalls) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#calls.push({
+      kind: entry.kind,
+      target: this.#clean(entry.target),
+      verb: this.#clean(entry.verb),
+      ms: Math.round(entry.ms),
+      outcome: this.#clean(entry.outcome),
+      at: this.#elapsed(),
+    });
+  }
+
+  /** The finished record; `error` is whatever was thrown. */
+  finish({ error, reply }: { error?: unknown; reply?: string | undefined } = {}): ActionRecord {
+    const { kind, name, variant, argv } = this.#call;
+    return {
+      time: new Date(this.#started).toISOString(),
+      id: `${process.pid}-${this.#started.toString(36)}`,
+      action: `${kind}/${name}${variant === undefined ? '' : `.${variant}`}`,
+      argv: argv.map((word) => redactArgument(word, this.#secrets())),
+      object: subjectOf(kind, name, argv),
+      calls: this.#calls,
+      ...(this.#dropped > 0 ? { dropped: this.#dropped } : {}),
+      notes: this.#notes,
+      result: error === undefined ? 'ok' : 'failed',
+      ...(reply ? { reply: this.#clean(reply).slice(0, longestReply) } : {}),
+      ms: this.#elapsed(),
+      ...(error === undefined ? {} : { error: this.#errorEntry(toDriverError(error)) }),
+    };
+  }
+
+  #errorEntry(error: DriverError): NonNullable<ActionRecord['error']> {
+    return {
+      code: error.code,
+      message: this.#clean(error.message),
+      details: error.details.map((line) => this.#clean(line)),
+      reports: error.reports,
+    };
+  }
+
+  #clean(text: string): string {
+    return clip(redact(text, this.#secrets()));
+  }
+
+  #elapsed(): number {
+    return Math.round(this.#now() - this.#started);
+  }
+}
+
+function clip(text: string): string {
+  return text.length > longestText ? `${text.slice(0, longestText)}…` : text;
+}
