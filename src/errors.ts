@@ -8,6 +8,8 @@ export interface DriverErrorOptions {
   /** LINSTOR error report ids (`linstor error-reports show ID`). */
   readonly reports?: readonly string[];
   readonly cause?: unknown;
+  /** Of the driver; default 1. Another script's code where its answer is ours. */
+  readonly exitCode?: number;
 }
 
 /**
@@ -20,6 +22,7 @@ export class DriverError extends Error {
   readonly remedy: string;
   readonly details: readonly string[];
   readonly reports: readonly string[];
+  readonly exitCode: number;
 
   constructor(code: ErrorCode, message: string, options: DriverErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -27,6 +30,7 @@ export class DriverError extends Error {
     this.remedy = options.remedy ?? errorCodes[code].remedy;
     this.details = options.details ?? [];
     this.reports = options.reports ?? [];
+    this.exitCode = options.exitCode ?? 1;
   }
 }
 

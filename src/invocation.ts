@@ -18,7 +18,7 @@ export type Invocation =
 const kinds: readonly ActionKind[] = ['datastore', 'tm', 'vmm'];
 
 /** Names by which the binary itself is called. */
-const ownName = /^linstor_un(?:$|[-.])|^bun$|^main\.ts$/;
+const ownName = /^linstor_un(?:$|[-.])|^bun(?:\.exe)?$/;
 
 /**
  * `<…>/datastore/linstor_un/cp`, `<…>/tm/linstor_un/clone.ssh`, `<…>/vmm/kvm/save_linstor_un`, or

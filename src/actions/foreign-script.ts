@@ -4,10 +4,13 @@ import type { HostCommand, HostResult } from '../hosts/hosts.ts';
 
 /** Scripts of OpenNebula and of other drivers that ours hands on to. */
 
+const defaultRemotes = '/var/lib/one/remotes';
+
+/** Directory of OpenNebula's scripts on the front-end. */
+export const remotesOf = (ctx: Pick<Context, 'remotes'>): string => ctx.remotes ?? defaultRemotes;
+
 /** Another script's failure: its exit code and what it said are the caller's answer. */
 export class RelayedFailure extends DriverError {
-  readonly exitCode: number;
-
   constructor(script: string, host: string | undefined, result: Pick<HostResult, 'exitCode' | 'stderr'>) {
     const said = userText(result.stderr);
     const where = host === undefined ? '' : ` on ${host}`;
@@ -16,9 +19,9 @@ export class RelayedFailure extends DriverError {
       `${script} failed${where} with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
       {
         remedy: `see the log of the failed call; it comes from ${script}`,
+        exitCode: result.exitCode,
       },
     );
-    this.exitCode = result.exitCode;
   }
 }
 

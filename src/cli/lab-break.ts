@@ -9,25 +9,49 @@ const kinds = ['host', 'node', 'pool', 'device', 'satellite', 'controller'] as c
 
 export const labBreak = operatorCommand({
   name: 'lab break',
-  summary: 'Let something fail: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `controller` (its answers).',
+  summary:
+    'Let something fail: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `controller` (its answers).',
   args: {
     what: { type: 'positional', description: kinds.join(', '), required: true },
     target: { type: 'positional', description: 'name of the host or node', required: false },
-    how: { type: 'positional', description: `host: ${hostFaultModes.join(', ')}; pool: its name; controller: drop, hang, lose, refuse, truncate, or a return code`, required: false },
+    how: {
+      type: 'positional',
+      description: `host: ${hostFaultModes.join(', ')}; pool: its name; controller: drop, hang, lose, refuse, truncate, or a return code`,
+      required: false,
+    },
     dir: dirOption,
-    after: { type: 'string', description: 'matching calls that pass before (host, controller)', valueHint: 'N' },
+    after: {
+      type: 'string',
+      description: 'matching calls that pass before (host, controller)',
+      valueHint: 'N',
+    },
     times: { type: 'string', description: 'how many calls fail (default: all)', valueHint: 'N' },
-    match: { type: 'string', description: 'host: only commands with this text; controller: only paths that this regular expression fits' },
+    match: {
+      type: 'string',
+      description:
+        'host: only commands with this text; controller: only paths that this regular expression fits',
+    },
     method: { type: 'string', description: 'controller: only this HTTP method' },
-    value: { type: 'string', description: 'seconds (down, hang, slow, device), bytes (die), exit code (fail)', valueHint: 'N' },
-    message: { type: 'string', description: 'satellite: what it says', default: 'Failed to execute a command' },
+    value: {
+      type: 'string',
+      description: 'seconds (down, hang, slow, device), bytes (die), exit code (fail)',
+      valueHint: 'N',
+    },
+    message: {
+      type: 'string',
+      description: 'satellite: what it says',
+      default: 'Failed to execute a command',
+    },
   },
   examples: [
     ['lab break host node1 refused', 'ssh to node1 is refused'],
     ['lab break host node2 die --value 1048576 --match dd', 'the connection breaks after 1 MiB of a dd'],
     ['lab break node node1', 'the satellite of node1 is offline'],
     ['lab break pool node2 thin', 'no space left in the pool'],
-    ['lab break controller POST lose --match snapshots --times 1', 'one snapshot is made, but the answer is lost'],
+    [
+      'lab break controller POST lose --match snapshots --times 1',
+      'one snapshot is made, but the answer is lost',
+    ],
     ['lab mend', 'all is well again'],
   ],
   run: async (args, { terminal, env }) => {
@@ -51,17 +75,25 @@ interface Wish {
 }
 
 function needed(text: string | undefined, what: string): string {
-  if (text === undefined || text === '') throw new DriverError('USAGE', `${what} is missing`, { remedy: 'see linstor_un lab break --help' });
+  if (text === undefined || text === '')
+    throw new DriverError('USAGE', `${what} is missing`, { remedy: 'see linstor_un lab break --help' });
   return text;
 }
 
 function hostFault(wish: Wish): HostFault {
   const mode = hostFaultModes.find((each) => each === (wish.how ?? 'refused'));
-  if (!mode) throw new DriverError('USAGE', `a host cannot be “${wish.how}”`, { remedy: `one of ${hostFaultModes.join(', ')}` });
+  if (!mode)
+    throw new DriverError('USAGE', `a host cannot be “${wish.how}”`, {
+      remedy: `one of ${hostFaultModes.join(', ')}`,
+    });
   const value = wholeNumber('--value', wish.value);
   const skip = wholeNumber('--after', wish.after);
   const times = wholeNumber('--times', wish.times);
-  const common = { ...(skip === undefined ? {} : { skip }), ...(times === undefined ? {} : { times }), ...(wish.match ? { match: wish.match } : {}) };
+  const common = {
+    ...(skip === undefined ? {} : { skip }),
+    ...(times === undefined ? {} : { times }),
+    ...(wish.match ? { match: wish.match } : {}),
+  };
   switch (mode) {
     case 'down':
     case 'hang':
@@ -92,21 +124,37 @@ async function breakIt(cluster: Cluster, wish: Wish): Promise<string> {
       return `the satellite of ${node} is ${wish.how?.toUpperCase() ?? 'OFFLINE'}`;
     }
     case 'pool':
-      return strike(cluster, { kind: 'pool', node: needed(wish.target, 'the node'), pool: wish.how ?? 'thin', freeKib: 0 });
+      return strike(cluster, {
+        kind: 'pool',
+        node: needed(wish.target, 'the node'),
+        pool: wish.how ?? 'thin',
+        freeKib: 0,
+      });
     case 'device':
-      return strike(cluster, { kind: 'device-late', node: needed(wish.target, 'the node'), seconds: wholeNumber('--value', wish.value ?? wish.how) ?? 5 });
+      return strike(cluster, {
+        kind: 'device-late',
+        node: needed(wish.target, 'the node'),
+        seconds: wholeNumber('--value', wish.value ?? wish.how) ?? 5,
+      });
     case 'satellite':
-      return strike(cluster, { kind: 'satellite', node: needed(wish.target, 'the node'), message: wish.message ?? '' });
+      return strike(cluster, {
+        kind: 'satellite',
+        node: needed(wish.target, 'the node'),
+        message: wish.message ?? '',
+      });
     case 'controller':
       return breakController(cluster, wish);
     default:
-      throw new DriverError('USAGE', `“${wish.what}” cannot be broken`, { remedy: `one of ${kinds.join(', ')}` });
+      throw new DriverError('USAGE', `“${wish.what}” cannot be broken`, {
+        remedy: `one of ${kinds.join(', ')}`,
+      });
   }
 }
 
 function mustKnow(cluster: Cluster, host: string): void {
   const { nodes } = cluster.description;
-  if (!nodes.includes(host)) throw new DriverError('USAGE', `the lab has no host ${host}`, { remedy: `one of ${nodes.join(', ')}` });
+  if (!nodes.includes(host))
+    throw new DriverError('USAGE', `the lab has no host ${host}`, { remedy: `one of ${nodes.join(', ')}` });
 }
 
 /** A cluster fault comes with the next call and stays. */
@@ -129,8 +177,13 @@ async function breakController(cluster: Cluster, wish: Wish): Promise<string> {
   const words = [wish.target, wish.how].filter((word) => word !== undefined && word !== '');
   const method = wish.method ?? words.find((word) => /^(GET|POST|PUT|DELETE|PATCH)$/i.test(word ?? ''));
   const how = words.find((word) => word !== method) ?? 'drop';
-  const fault = /^\d+$/.test(how) ? { kind: 'code', code: Number(how) } : answers[how]?.(wholeNumber('--value', wish.value) ?? 30);
-  if (!fault) throw new DriverError('USAGE', `the controller cannot “${how}”`, { remedy: `one of ${Object.keys(answers).join(', ')}, or a return code` });
+  const fault = /^\d+$/.test(how)
+    ? { kind: 'code', code: Number(how) }
+    : answers[how]?.(wholeNumber('--value', wish.value) ?? 30);
+  if (!fault)
+    throw new DriverError('USAGE', `the controller cannot “${how}”`, {
+      remedy: `one of ${Object.keys(answers).join(', ')}, or a return code`,
+    });
   const after = wholeNumber('--after', wish.after);
   const times = wholeNumber('--times', wish.times);
   await addRule(cluster, {
@@ -159,7 +212,13 @@ function whatIsLeft({ rule, seen, fired }: ArmedRule): unknown[] {
   const { nth, times } = rule;
   if (times !== undefined && fired >= times) return [];
   if (nth !== undefined && seen >= nth) return [];
-  return [{ ...rule, ...(times === undefined ? {} : { times: times - fired }), ...(nth === undefined ? {} : { nth: nth - seen }) }];
+  return [
+    {
+      ...rule,
+      ...(times === undefined ? {} : { times: times - fired }),
+      ...(nth === undefined ? {} : { nth: nth - seen }),
+    },
+  ];
 }
 
 async function admin(cluster: Cluster, method: string, path: string, body?: unknown): Promise<unknown> {
@@ -167,14 +226,17 @@ async function admin(cluster: Cluster, method: string, path: string, body?: unkn
   try {
     response = await fetch(`${cluster.linstorUrl}${path}`, {
       method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
       signal: AbortSignal.timeout(30_000),
     });
   } catch {
     throw new DriverError('LAB', 'the lab is not running', { remedy: 'start it with `linstor_un lab up`' });
   }
   const answer: unknown = await response.json();
-  if (!response.ok) throw new DriverError('USAGE', (answer as { error?: string }).error ?? `HTTP ${response.status}`);
+  if (!response.ok)
+    throw new DriverError('USAGE', (answer as { error?: string }).error ?? `HTTP ${response.status}`);
   return answer;
 }
 
@@ -182,7 +244,10 @@ export const labMend = operatorCommand({
   name: 'lab mend',
   summary: 'Take faults back: all of them, or those of one host or node.',
   args: { target: { type: 'positional', description: 'host or node', required: false }, dir: dirOption },
-  examples: [['lab mend', 'all is well again'], ['lab mend node1', 'only what concerns node1']],
+  examples: [
+    ['lab mend', 'all is well again'],
+    ['lab mend node1', 'only what concerns node1'],
+  ],
   run: async ({ target, dir }, { terminal, env }) => {
     const cluster = openLab(dir, env);
     if (target) mustKnow(cluster, target);
@@ -190,7 +255,8 @@ export const labMend = operatorCommand({
     for (const name of target ? [target] : nodes) {
       setHostFaults(cluster.dir, name, []);
       await admin(cluster, 'PUT', `/lab/nodes/${name}`, { connection: 'ONLINE' });
-      for (const pool of pools) await strike(cluster, { kind: 'pool', node: name, pool: pool.name, freeKib: null });
+      for (const pool of pools)
+        await strike(cluster, { kind: 'pool', node: name, pool: pool.name, freeKib: null });
       await strike(cluster, { kind: 'device-late', node: name, seconds: 0 });
     }
     if (!target) await admin(cluster, 'DELETE', '/lab/faults');

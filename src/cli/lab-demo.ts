@@ -8,10 +8,15 @@ import type { Terminal } from './terminal.ts';
 
 export const labDemo = operatorCommand({
   name: 'lab demo',
-  summary: 'Register a real image, clone it by snapshot and by copy, compare every byte, resize, measure, delete. Prints each driver call as OpenNebula makes it.',
+  summary:
+    'Register a real image, clone it by snapshot and by copy, compare every byte, resize, measure, delete. Prints each driver call as OpenNebula makes it.',
   args: {
     json: { type: 'boolean', description: 'one JSON document: {steps: [{call, ms, ok}], ok}' },
-    generation: { type: 'string', description: 'release of LINSTOR that the lab pretends to be', default: '1.33' },
+    generation: {
+      type: 'string',
+      description: 'release of LINSTOR that the lab pretends to be',
+      default: '1.33',
+    },
     keep: { type: 'boolean', description: 'leave the lab’s directory for a look' },
   },
   examples: [
@@ -23,7 +28,10 @@ export const labDemo = operatorCommand({
     const missing = missingTools();
     if (missing !== undefined) {
       const [what = '', ...how] = missing.split('\n');
-      throw new DriverError('LAB', `the demonstration needs more than is here: ${what}`, { details: how, remedy: 'install what is missing and try again' });
+      throw new DriverError('LAB', `the demonstration needs more than is here: ${what}`, {
+        details: how,
+        remedy: 'install what is missing and try again',
+      });
     }
     const { terminal } = environment;
     const dir = mkdtempSync(join(tmpdir(), 'linstor_un-demo-'));
@@ -37,14 +45,23 @@ export const labDemo = operatorCommand({
 });
 
 async function play(dir: string, generation: string, screen: Screen | undefined): Promise<DemoResult> {
-  const [{ createCluster }, { serveCluster }, { Demo }] = await Promise.all([import('../lab/cluster.ts'), import('../lab/cluster-serve.ts'), import('../lab/demo.ts')]);
+  const [{ createCluster }, { serveCluster }, { Demo }] = await Promise.all([
+    import('../lab/cluster.ts'),
+    import('../lab/cluster-serve.ts'),
+    import('../lab/demo.ts'),
+  ]);
   const { labGeneration } = await import('./lab-options.ts');
   const cluster = createCluster({ dir, generation: labGeneration(generation) });
   const served = await serveCluster(cluster);
   try {
     const { description } = cluster;
-    screen?.begin(`simulated LINSTOR ${description.generation} with ${description.nodes.join(', ')}; $LAB is ${dir}${description.isolation === 'none' ? ' (hosts share one file tree: no namespaces here)' : ''}`);
-    const result = await new Demo(cluster, screen ?? { operation: () => undefined, step: () => undefined }).run();
+    screen?.begin(
+      `simulated LINSTOR ${description.generation} with ${description.nodes.join(', ')}; $LAB is ${dir}${description.isolation === 'none' ? ' (hosts share one file tree: no namespaces here)' : ''}`,
+    );
+    const result = await new Demo(
+      cluster,
+      screen ?? { operation: () => undefined, step: () => undefined },
+    ).run();
     screen?.end(result);
     return result;
   } finally {
@@ -85,16 +102,24 @@ class Screen {
     // The lab's directory, which stands for / of an installation, would fill every line.
     const text = kind === 'check' ? this.#paint(36, call) : call.replaceAll(this.#dir, '$LAB');
     this.#terminal.out(`  ${mark} ${time}  ${text}\n`);
-    if (detail !== '' && (kind === 'call' || !ok)) this.#terminal.out(`              ${this.#paint(ok ? 2 : 31, shorten(detail, ok ? this.#width - 14 : 2000))}\n`);
+    if (detail !== '' && (kind === 'call' || !ok))
+      this.#terminal.out(
+        `              ${this.#paint(ok ? 2 : 31, shorten(detail, ok ? this.#width - 14 : 2000))}\n`,
+      );
   }
 
   end({ steps, ok }: DemoResult): void {
     const calls = steps.filter(({ kind }) => kind === 'call');
     const total = calls.reduce((sum, { ms }) => sum + ms, 0);
     const failed = steps.filter((step) => !step.ok).length;
-    const verdict = ok ? this.#paint(32, 'All is well') : this.#paint(31, `${failed} of ${steps.length} steps failed`);
-    this.#terminal.out(`\n${verdict}: ${calls.length} driver calls in ${(total / 1000).toFixed(1)} s, ${steps.length - calls.length} checks.\n`);
+    const verdict = ok
+      ? this.#paint(32, 'All is well')
+      : this.#paint(31, `${failed} of ${steps.length} steps failed`);
+    this.#terminal.out(
+      `\n${verdict}: ${calls.length} driver calls in ${(total / 1000).toFixed(1)} s, ${steps.length - calls.length} checks.\n`,
+    );
   }
 }
 
-const shorten = (text: string, width: number): string => (text.length > width ? `${text.slice(0, width - 1)}…` : text);
+const shorten = (text: string, width: number): string =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text;

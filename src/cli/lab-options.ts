@@ -1,7 +1,14 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DriverError } from '../errors.ts';
-import { Cluster, generations, type LabDescription, poolKinds, readDescription, type PoolKind } from '../lab/cluster.ts';
+import {
+  Cluster,
+  generations,
+  type LabDescription,
+  type PoolKind,
+  poolKinds,
+  readDescription,
+} from '../lab/cluster.ts';
 
 /** Options that several `lab` commands share, read once. */
 
@@ -11,25 +18,36 @@ export const dirOption = {
   valueHint: 'DIR',
 } as const;
 
-export function labDirectory(given: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+export function labDirectory(
+  given: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
   const state = env['XDG_STATE_HOME'] ?? join(env['HOME'] ?? homedir(), '.local/state');
   return resolve(given || env['LINSTOR_UN_LAB'] || join(state, 'linstor_un/lab'));
 }
 
 /** Throws LAB when there is none. */
-export function openLab(given: string | undefined, env: Readonly<Record<string, string | undefined>>): Cluster {
+export function openLab(
+  given: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Cluster {
   const dir = labDirectory(given, env);
   try {
     readDescription(dir);
   } catch (error) {
-    throw new DriverError('LAB', error instanceof Error ? error.message : String(error), { remedy: 'start one with `linstor_un lab up`' });
+    throw new DriverError('LAB', error instanceof Error ? error.message : String(error), {
+      remedy: 'start one with `linstor_un lab up`',
+    });
   }
   return new Cluster(dir);
 }
 
 export function labGeneration(text: string): LabDescription['generation'] {
   const found = generations.find((each) => each === text);
-  if (!found) throw new DriverError('USAGE', `the lab has no LINSTOR ${text}`, { remedy: `one of ${generations.join(', ')}` });
+  if (!found)
+    throw new DriverError('USAGE', `the lab has no LINSTOR ${text}`, {
+      remedy: `one of ${generations.join(', ')}`,
+    });
   return found;
 }
 
@@ -42,7 +60,8 @@ export function labNodes(text: string): string[] {
   }
   const names = text.split(',').map((name) => name.trim());
   const wrong = names.find((name) => !/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(name));
-  if (wrong !== undefined || new Set(names).size !== names.length) throw new DriverError('USAGE', `“${text}” is neither a number nor a list of different node names`);
+  if (wrong !== undefined || new Set(names).size !== names.length)
+    throw new DriverError('USAGE', `“${text}” is neither a number nor a list of different node names`);
   return names;
 }
 
@@ -51,11 +70,18 @@ const sizes: Readonly<Record<string, number>> = { M: 1024, G: 1024 ** 2, T: 1024
 /** `thin=LVM_THIN:20G,fat=LVM`: name, kind, size. */
 export function labPools(text: string): { name: string; provider: PoolKind; sizeKib?: number }[] {
   return text.split(',').map((part) => {
-    const [, name, kind, digits, unit = 'G'] = /^([A-Za-z][\w-]*)=([A-Za-z_]+)(?::(\d+)([MGT])?)?$/.exec(part.trim()) ?? [];
+    const [, name, kind, digits, unit = 'G'] =
+      /^([A-Za-z][\w-]*)=([A-Za-z_]+)(?::(\d+)([MGT])?)?$/.exec(part.trim()) ?? [];
     const provider = poolKinds.find((each) => each === kind?.toUpperCase());
     if (name === undefined || provider === undefined) {
-      throw new DriverError('USAGE', `“${part}” is no pool`, { remedy: `write name=KIND or name=KIND:SIZE, e.g. thin=LVM_THIN:20G; kinds: ${poolKinds.join(', ')}` });
+      throw new DriverError('USAGE', `“${part}” is no pool`, {
+        remedy: `write name=KIND or name=KIND:SIZE, e.g. thin=LVM_THIN:20G; kinds: ${poolKinds.join(', ')}`,
+      });
     }
-    return { name, provider, ...(digits === undefined ? {} : { sizeKib: Number(digits) * (sizes[unit] ?? 1) }) };
+    return {
+      name,
+      provider,
+      ...(digits === undefined ? {} : { sizeKib: Number(digits) * (sizes[unit] ?? 1) }),
+    };
   });
 }

@@ -1,22 +1,38 @@
 import { existsSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
-import { createCluster, labPaths } from '../lab/cluster.ts';
+import { Cluster, createCluster, labPaths } from '../lab/cluster.ts';
 import { isRunning, serveCluster, startCluster, stopCluster } from '../lab/cluster-serve.ts';
 import { hostFaults } from '../lab/hosts/faults.ts';
-import { Cluster } from '../lab/cluster.ts';
 import { operatorCommand, printJson } from './command.ts';
 import { dirOption, labDirectory, labGeneration, labNodes, labPools, openLab } from './lab-options.ts';
 
 export const labUp = operatorCommand({
   name: 'lab up',
-  summary: 'Make a lab, or start the one that is there: a simulated LINSTOR with REST interface, hosts behind a loopback ssh, and a small oned.',
+  summary:
+    'Make a lab, or start the one that is there: a simulated LINSTOR with REST interface, hosts behind a loopback ssh, and a small oned.',
   args: {
     dir: dirOption,
     nodes: { type: 'string', description: 'how many, or their names', default: '3', valueHint: 'N|a,b,c' },
-    pool: { type: 'string', description: 'storage pools of every node: name=KIND[:SIZE],…', default: 'thin=FILE_THIN:8G' },
-    generation: { type: 'string', description: 'release of LINSTOR: 1.20, 1.27, 1.31, 1.33 or 1.35', default: '1.33' },
-    layers: { type: 'string', description: 'layers that the satellites support', default: 'DRBD,LUKS,STORAGE' },
-    devices: { type: 'string', description: '`file`, or `loop` for real block devices (root only)', default: 'file' },
+    pool: {
+      type: 'string',
+      description: 'storage pools of every node: name=KIND[:SIZE],…',
+      default: 'thin=FILE_THIN:8G',
+    },
+    generation: {
+      type: 'string',
+      description: 'release of LINSTOR: 1.20, 1.27, 1.31, 1.33 or 1.35',
+      default: '1.33',
+    },
+    layers: {
+      type: 'string',
+      description: 'layers that the satellites support',
+      default: 'DRBD,LUKS,STORAGE',
+    },
+    devices: {
+      type: 'string',
+      description: '`file`, or `loop` for real block devices (root only)',
+      default: 'file',
+    },
   },
   examples: [
     ['lab up', 'three nodes with a thin pool each'],
@@ -26,8 +42,10 @@ export const labUp = operatorCommand({
   run: async (args, { terminal, env }) => {
     const dir = labDirectory(args.dir, env);
     const fresh = !existsSync(labPaths(dir).description);
-    if (args.devices !== 'file' && args.devices !== 'loop') throw new DriverError('USAGE', `devices are “file” or “loop”, not “${args.devices}”`);
-    if (args.devices === 'loop' && process.getuid?.() !== 0) throw new DriverError('USAGE', 'loop devices need root');
+    if (args.devices !== 'file' && args.devices !== 'loop')
+      throw new DriverError('USAGE', `devices are “file” or “loop”, not “${args.devices}”`);
+    if (args.devices === 'loop' && process.getuid?.() !== 0)
+      throw new DriverError('USAGE', 'loop devices need root');
     const cluster = fresh
       ? createCluster({
           dir,
@@ -66,8 +84,14 @@ function overview(cluster: Cluster): string {
 export const labDown = operatorCommand({
   name: 'lab down',
   summary: 'Stop the lab and throw its directory away.',
-  args: { dir: dirOption, keep: { type: 'boolean', description: 'only stop: `lab up` goes on with the same state' } },
-  examples: [['lab down', 'stop it and remove everything'], ['lab down --keep', 'stop it; `lab up` goes on']],
+  args: {
+    dir: dirOption,
+    keep: { type: 'boolean', description: 'only stop: `lab up` goes on with the same state' },
+  },
+  examples: [
+    ['lab down', 'stop it and remove everything'],
+    ['lab down --keep', 'stop it; `lab up` goes on'],
+  ],
   run: async ({ dir, keep }, { terminal, env }) => {
     const cluster = openLab(dir, env);
     const stopped = await stopCluster(cluster);
@@ -75,7 +99,10 @@ export const labDown = operatorCommand({
       await releaseLoops(cluster);
       cluster.remove();
     }
-    terminal.message('success', `${stopped ? 'stopped' : 'was not running'}${keep ? '' : ' and removed'}: the lab in ${cluster.dir}`);
+    terminal.message(
+      'success',
+      `${stopped ? 'stopped' : 'was not running'}${keep ? '' : ' and removed'}: the lab in ${cluster.dir}`,
+    );
     return 0;
   },
 });
@@ -86,7 +113,8 @@ async function releaseLoops(cluster: Cluster): Promise<void> {
   const list = Bun.spawnSync(['losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE']);
   for (const line of list.stdout.toString().split('\n')) {
     const [device, file] = line.trim().split(/\s+/, 2);
-    if (device && file?.startsWith(`${cluster.paths.linstor}/`)) Bun.spawnSync(['losetup', '--detach', device]);
+    if (device && file?.startsWith(`${cluster.paths.linstor}/`))
+      Bun.spawnSync(['losetup', '--detach', device]);
   }
 }
 
@@ -94,13 +122,20 @@ export const labStatus = operatorCommand({
   name: 'lab status',
   summary: 'What the lab consists of, whether it runs, and what is broken in it.',
   args: { dir: dirOption, json: { type: 'boolean', description: 'one JSON document' } },
-  examples: [['lab status', 'for people'], ['lab status --json', 'for scripts']],
+  examples: [
+    ['lab status', 'for people'],
+    ['lab status --json', 'for scripts'],
+  ],
   run: async ({ dir, json }, environment) => {
     const cluster = openLab(dir, environment.env);
     const { description } = cluster;
     const running = isRunning(description.pid);
     const linstor = running ? await controllerState(cluster) : undefined;
-    const hosts = description.nodes.map((name) => ({ name, faults: hostFaults(cluster.dir, name), connection: linstor?.nodes.find((node) => node.name === name)?.connection }));
+    const hosts = description.nodes.map((name) => ({
+      name,
+      faults: hostFaults(cluster.dir, name),
+      connection: linstor?.nodes.find((node) => node.name === name)?.connection,
+    }));
     const objects = cluster.one({}).options.store.read();
     const state = {
       dir: cluster.dir,
@@ -118,9 +153,19 @@ export const labStatus = operatorCommand({
     else {
       const lines = [
         `lab         ${state.dir} (${running ? `running, process ${description.pid}` : 'stopped'})`,
-        ...(running ? [`LINSTOR     ${cluster.linstorUrl} (as ${state.generation}), ${state.resources} resources`, `OpenNebula  ${cluster.oneUrl}, ${state.images} images, ${state.vms} VMs`] : []),
-        ...hosts.map(({ name, faults, connection }) => `host        ${name}${connection && connection !== 'ONLINE' ? `: satellite ${connection}` : ''}${faults.map((fault) => `: ssh ${fault}`).join('')}`),
-        ...(state.isolation === 'none' ? ['note        hosts share one file tree: namespaces are not allowed here'] : []),
+        ...(running
+          ? [
+              `LINSTOR     ${cluster.linstorUrl} (as ${state.generation}), ${state.resources} resources`,
+              `OpenNebula  ${cluster.oneUrl}, ${state.images} images, ${state.vms} VMs`,
+            ]
+          : []),
+        ...hosts.map(
+          ({ name, faults, connection }) =>
+            `host        ${name}${connection && connection !== 'ONLINE' ? `: satellite ${connection}` : ''}${faults.map((fault) => `: ssh ${fault}`).join('')}`,
+        ),
+        ...(state.isolation === 'none'
+          ? ['note        hosts share one file tree: namespaces are not allowed here']
+          : []),
         ...state.faults.map((fault) => `fault       ${JSON.stringify(fault)}`),
       ];
       environment.terminal.out(`${lines.join('\n')}\n`);
@@ -148,13 +193,20 @@ export const labEnv = operatorCommand({
   name: 'lab env',
   summary: 'Lines for a shell: the environment of the lab’s drivers.',
   args: { dir: dirOption },
-  examples: [['lab env', 'print it'], ['lab env | grep LS_', 'only the controllers']],
+  examples: [
+    ['lab env', 'print it'],
+    ['lab env | grep LS_', 'only the controllers'],
+  ],
   run: ({ dir }, { terminal, env }) => {
     const variables = openLab(dir, env).driverEnv();
     const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
     // A person keeps their own home and PATH; the lab's programs come first.
     const { PATH = '', HOME: _home, ...rest } = variables;
-    terminal.out(`export PATH=${quoted(PATH.split(':')[0] ?? '')}:"$PATH"\n${Object.entries(rest).map(([name, text]) => `export ${name}=${quoted(text)}\n`).join('')}`);
+    terminal.out(
+      `export PATH=${quoted(PATH.split(':')[0] ?? '')}:"$PATH"\n${Object.entries(rest)
+        .map(([name, text]) => `export ${name}=${quoted(text)}\n`)
+        .join('')}`,
+    );
     return 0;
   },
 });

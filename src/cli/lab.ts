@@ -10,18 +10,30 @@ interface Listed {
 }
 
 const commands: Readonly<Record<string, Listed>> = {
-  demo: { summary: 'the main job on real data, checked byte for byte', load: async () => (await import('./lab-demo.ts')).labDemo },
+  demo: {
+    summary: 'the main job on real data, checked byte for byte',
+    load: async () => (await import('./lab-demo.ts')).labDemo,
+  },
   up: { summary: 'make or start a lab', load: async () => (await import('./lab-up.ts')).labUp },
-  status: { summary: 'what it consists of, and what is broken in it', load: async () => (await import('./lab-up.ts')).labStatus },
+  status: {
+    summary: 'what it consists of, and what is broken in it',
+    load: async () => (await import('./lab-up.ts')).labStatus,
+  },
   break: { summary: 'let something fail', load: async () => (await import('./lab-break.ts')).labBreak },
   mend: { summary: 'take faults back', load: async () => (await import('./lab-break.ts')).labMend },
   env: { summary: 'its environment, for a shell', load: async () => (await import('./lab-up.ts')).labEnv },
-  serve: { summary: 'its servers in the foreground', load: async () => (await import('./lab-up.ts')).labServe },
+  serve: {
+    summary: 'its servers in the foreground',
+    load: async () => (await import('./lab-up.ts')).labServe,
+  },
   down: { summary: 'stop it and throw it away', load: async () => (await import('./lab-up.ts')).labDown },
 };
 
 const overview = (): string => {
-  const rows: [string, string][] = [...Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary]), ['linstor …', 'the LINSTOR client, pointed at the lab']];
+  const rows: [string, string][] = [
+    ...Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary]),
+    ['linstor …', 'the LINSTOR client, pointed at the lab'],
+  ];
   return `A simulated LINSTOR, hosts and a small oned on this machine, to try the driver on.
 
 USAGE: linstor_un lab COMMAND [options]
@@ -45,7 +57,10 @@ export const lab = operatorCommand({
   name: 'lab',
   summary: 'A simulated LINSTOR, hosts and a small oned on this machine, to try the driver on.',
   args: {},
-  examples: [['lab demo', 'everything, in seconds'], ['lab up', 'a cluster to play with']],
+  examples: [
+    ['lab demo', 'everything, in seconds'],
+    ['lab up', 'a cluster to play with'],
+  ],
   run: () => 0,
 });
 
@@ -62,7 +77,9 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
   const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!listed) {
     const meant = suggest(name, [...Object.keys(commands), 'linstor']);
-    throw new DriverError('USAGE', `the lab has no command “${name}”`, { remedy: meant ? `did you mean “linstor_un lab ${meant}”?` : 'see linstor_un lab --help' });
+    throw new DriverError('USAGE', `the lab has no command “${name}”`, {
+      remedy: meant ? `did you mean “linstor_un lab ${meant}”?` : 'see linstor_un lab --help',
+    });
   }
   const command = await listed.load();
   if (rest.some((word) => word === '--help' || word === '-h')) return showHelp(command, environment);
@@ -76,7 +93,9 @@ async function showHelp(command: OperatorCommand, { terminal }: CliEnvironment):
   const { renderUsage } = await import('citty');
   const usage = await renderUsage(command.definition);
   const width = Math.max(...command.examples.map(([line]) => line.length));
-  const examples = command.examples.map(([line, does]) => `  linstor_un ${line.padEnd(width)}  ${does}\n`).join('');
+  const examples = command.examples
+    .map(([line, does]) => `  linstor_un ${line.padEnd(width)}  ${does}\n`)
+    .join('');
   terminal.out(`${(terminal.color ? usage : Bun.stripANSI(usage)).trimEnd()}\n\nEXAMPLES\n\n${examples}`);
   return 0;
 }

@@ -1,14 +1,8 @@
 import { bytes, humanSize } from '../units.ts';
 import type { Paint } from './paint.ts';
-import type {
-  ClusterStatus,
-  ImageStatus,
-  NodeStatus,
-  PoolStatus,
-  ReplicaStatus,
-  VmStatus,
-  VolumeStatus,
-} from './status-model.ts';
+import type { ClusterStatus, NodeStatus, PoolStatus } from './status-model.ts';
+import type { ImageStatus, VmStatus } from './status-object.ts';
+import type { ReplicaStatus, VolumeStatus } from './status-volume.ts';
 import { bar, pad, table, wrapText } from './table.ts';
 
 /** Screens of `status`: text from data, nothing else. */

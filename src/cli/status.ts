@@ -7,7 +7,8 @@ import { gatherStatus } from './checks/gather.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
 import { findLeftovers } from './leftovers.ts';
 import { paintFor } from './paint.ts';
-import { type ClusterStatus, clusterStatus, imageStatus, vmStatus } from './status-model.ts';
+import { type ClusterStatus, clusterStatus } from './status-model.ts';
+import { imageStatus, vmStatus } from './status-object.ts';
 import { type Overview, renderImage, renderOverview, renderVm, type Screen } from './status-render.ts';
 
 export const status = operatorCommand({

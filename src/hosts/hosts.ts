@@ -1,3 +1,5 @@
+import type { Log } from '../context.ts';
+
 /** Work on other machines, over ssh, and on this one. Nothing of ours is installed on hosts. */
 
 export interface HostCommand {
@@ -36,6 +38,8 @@ export interface Hosts {
   local(command: HostCommand): Promise<HostResult>;
   /** argv that runs `command` on `host`; for building pipelines in `transfer/`. */
   sshArgv(host: string, command: Pick<HostCommand, 'script' | 'args'>): readonly string[];
+  /** Told of every call; pipelines, which are run by their builders, tell it themselves. */
+  readonly onCall?: Log['call'] | undefined;
   /** Names under which OpenNebula may call this front-end. */
   isFrontend(host: string): boolean;
 }

@@ -10,6 +10,8 @@ export interface Stage {
   readonly argv: readonly string[];
   /** Exit codes that are no failure; default `[0]`. */
   readonly okCodes?: readonly number[];
+  /** Exit codes that usually follow from another stage's failure (a lost pipe, a stream without its end). */
+  readonly secondaryCodes?: readonly number[];
 }
 
 export interface PipelineOptions {
@@ -19,6 +21,11 @@ export interface PipelineOptions {
   /** Inherited by every stage as 3, 4, … */
   readonly descriptors?: readonly number[];
   readonly onStderr?: (text: string) => void;
+  /**
+   * The first stage's stdin stays open, without data, until this program ends: what runs on another host can see
+   * by it that nobody waits any more. Otherwise it is empty.
+   */
+  readonly holdStdin?: boolean;
   /** Bytes of the last stage's stdout that are kept. */
   readonly outputLimit?: number;
 }
@@ -34,7 +41,7 @@ export interface PipelineResult {
 }
 
 /**
- * Constant text. Arguments: a mark, then per stage the number of its words and its words. Every stage's exit code
+ * Constant text. Arguments: a mark, whether to hold stdin, then per stage the number of its words and its words. Every stage's exit code
  * is reported behind the mark: the code of a pipe as a whole tells of one stage only, and a lost code is how a
  * failed conversion was once registered as a good image.
  *
@@ -43,8 +50,9 @@ export interface PipelineResult {
  * is over and whose lock is free.
  */
 const runner = `
-mark=$1; shift
+mark=$1 hold=$2; shift 2
 exec 9<&0 </dev/null
+if [ "$hold" = 1 ]; then exec <&9; fi
 { read -r _ <&9; kill -TERM 0; } >/dev/null 2>&1 &
 watch=$!
 disown
@@ -78,20 +86,24 @@ function parseCodes(stderr: string, mark: string, count: number): number[] {
 
 const sigpipe = 128 + 13;
 
-/**
- * Which stage to blame: the first whose failure is its own. A stage ended by SIGPIPE only tells that the next one
- * is gone.
- */
+/** Which stage to blame: the first whose failure is its own and does not follow from another's. */
 function culprit(stages: readonly Stage[], codes: readonly number[]): number {
-  const bad = stages.map((stage, index) => !(stage.okCodes ?? [0]).includes(codes[index] ?? -1));
-  const own = bad.findIndex((failed, index) => failed && codes[index] !== sigpipe);
-  return own >= 0 ? own : bad.indexOf(true);
+  const failed = (code: number, stage: Stage): boolean => !(stage.okCodes ?? [0]).includes(code);
+  const find = (test: (code: number, stage: Stage) => boolean): number =>
+    stages.findIndex((stage, index) => {
+      const code = codes[index] ?? -1;
+      return failed(code, stage) && test(code, stage);
+    });
+  const own = find((code, stage) => code !== sigpipe && !stage.secondaryCodes?.includes(code));
+  if (own >= 0) return own;
+  const other = find((code) => code !== sigpipe);
+  return other >= 0 ? other : find(() => true);
 }
 
 export class PipelineError extends DriverError {
   /** Of the stage that is to blame. */
   readonly stage: string;
-  readonly exitCode: number;
+  override readonly exitCode: number;
   readonly codes: readonly number[];
   readonly stdout: string;
   readonly stderr: string;
@@ -136,10 +148,11 @@ export async function runPipeline(
   options: PipelineOptions,
 ): Promise<PipelineResult> {
   const mark = `stage-${crypto.randomUUID()}`;
+  const hold = options.holdStdin ? '1' : '0';
   const words = stages.flatMap(({ argv }) => [String(argv.length), ...argv]);
   const { timeoutMs, signal, env, descriptors, onStderr, outputLimit } = options;
   const ended = await runProcess(
-    ['bash', '--noprofile', '--norc', '-c', runner, 'linstor_un', mark, ...words],
+    ['bash', '--noprofile', '--norc', '-c', runner, 'linstor_un', mark, hold, ...words],
     {
       timeoutMs,
       lifeline: true,

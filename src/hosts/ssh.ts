@@ -128,6 +128,10 @@ export class SshHosts implements Hosts {
     this.#own = options.ownName ?? hostname();
   }
 
+  get onCall(): Log['call'] | undefined {
+    return this.#options.onCall;
+  }
+
   isFrontend(host: string): boolean {
     return isThisMachine(host, this.#own, () => {
       this.#fullName ??= resolvedName();

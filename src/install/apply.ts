@@ -18,7 +18,7 @@ import type { Step } from './plan.ts';
 import { planRemoval, remove } from './remove.ts';
 
 /**
- * Carries a plan out. The record is written after every step, so that an installation that was cut off can be
+ * Carries a plan out. The record is written as it goes, so that an installation that was cut off can be
  * continued or taken back; a step that fails takes back what this run did.
  */
 export function applyPlan(layout: Layout, steps: readonly Step[], version: string, now: Date): Manifest {
@@ -30,8 +30,12 @@ export function applyPlan(layout: Layout, steps: readonly Step[], version: strin
     return manifest;
   };
   try {
+    // Links are recorded before they are laid, all at once: one that is missing is no harm when it is taken back.
+    for (const step of steps) if (step.do === 'link') remember(entries, linkEntry(step));
     for (const step of steps) {
-      remember(entries, carryOut(layout, step));
+      const entry = carryOut(layout, step);
+      if (step.do === 'link') continue;
+      remember(entries, entry);
       record();
     }
     return record();
@@ -51,14 +55,17 @@ export function applyPlan(layout: Layout, steps: readonly Step[], version: strin
 }
 
 /** A path has one entry of a kind; the first `set-aside` of a path is the one that counts. */
-function remember(entries: ManifestEntry[], entry: ManifestEntry | undefined): void {
-  if (!entry) return;
+function remember(entries: ManifestEntry[], entry: ManifestEntry): void {
   const at = entries.findIndex((item) => item.did === entry.did && item.path === entry.path);
   if (at < 0) entries.push(entry);
   else if (entry.did !== 'set-aside') entries[at] = entry;
 }
 
-function carryOut(layout: Layout, step: Step): ManifestEntry | undefined {
+function linkEntry({ path, target }: Extract<Step, { do: 'link' }>): ManifestEntry {
+  return { did: 'link', path, target };
+}
+
+function carryOut(layout: Layout, step: Step): ManifestEntry {
   const disk = onDisk(layout, step.path);
   switch (step.do) {
     case 'directory':
@@ -76,7 +83,7 @@ function carryOut(layout: Layout, step: Step): ManifestEntry | undefined {
       rmSync(disk, { force: true });
       symlinkSync(step.target, disk);
       own(layout, step.path);
-      return { did: 'link', path: step.path, target: step.target };
+      return linkEntry(step);
     case 'set-aside':
       return setAside(layout, step);
     case 'edit': {

@@ -20,7 +20,7 @@ if [ ! -x "$b" ]; then
   echo "linstor_un: ${layout.binary} is not on this machine; run 'linstor_un install' on the front-end" >&2
   exit 1
 fi
-exec "$b" "\${k##*/}" "\${0##*/}" "$@"
+LINSTOR_UN_CALLED_AS=$d/\${0##*/} exec "$b" "\${k##*/}" "\${0##*/}" "$@"
 `;
 }
 

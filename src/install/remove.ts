@@ -78,7 +78,12 @@ function planRevert(layout: Layout, entry: EditEntry): RemovalStep[] {
 /** Carries it out, and removes the record and the backups last. Returns what could not be put back. */
 export function remove(layout: Layout, steps: readonly RemovalStep[]): string[] {
   const left: string[] = [];
-  for (const step of steps.filter((item) => item.do !== 'rmdir')) undo(layout, step, left);
+  // What is ours goes before what stood in its place comes back.
+  const [ours, rest] = [
+    steps.filter((item) => item.do === 'unlink'),
+    steps.filter((item) => item.do !== 'unlink' && item.do !== 'rmdir'),
+  ];
+  for (const step of [...ours, ...rest]) undo(layout, step, left);
   rmSync(onDisk(layout, layout.manifest), { force: true });
   if (left.length === 0) rmSync(onDisk(layout, layout.backups), { recursive: true, force: true });
   for (const step of steps) {

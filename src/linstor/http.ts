@@ -194,7 +194,9 @@ export class ControllerHttp {
   ): FetchOptions<'text'> {
     const deadline = AbortSignal.timeout(read ? this.#deadlines.read : this.#deadlines.write);
     if (controller.scheme === 'https') this.#tls ??= loadTls(this.#settings);
-    const options: FetchOptions<'text'> & { tls?: TlsMaterial } = {
+    const options: FetchOptions<'text'> & { tls?: TlsMaterial; proxy?: false } = {
+      // Bun's fetch obeys http_proxy, even for localhost: a controller is never behind the proxy of the downloads.
+      proxy: false,
       method: request.method,
       responseType: 'text',
       retry: 0,

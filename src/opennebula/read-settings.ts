@@ -76,10 +76,13 @@ function readController(config: DriverConfig, layers: readonly Layer[]): Control
   const own = base ? readCredentials(base) : {};
   const { controllers: clientControllers = [], ...clientCredentials } = config.client;
   const controllers = pick(layers, 'LS_CONTROLLERS') ?? clientControllers;
+  const transport = pick(layers, 'TRANSPORT') ?? 'rest';
+  // With nothing configured the client's own configuration decides; it may name controllers where we do not look.
+  const fallback = transport === 'cli' ? [] : ['linstor://localhost'];
   return {
-    controllers: controllers.length > 0 ? controllers : ['linstor://localhost'],
+    controllers: controllers.length > 0 ? controllers : fallback,
     ...(Object.keys(own).length > 0 ? own : clientCredentials),
-    transport: pick(layers, 'TRANSPORT') ?? 'rest',
+    transport,
     linstorCommand: config.linstorCommand,
   };
 }

@@ -21,7 +21,7 @@ export interface PlacementSettings {
 
 /** How LINSTOR is reached. */
 export interface ControllerSettings {
-  /** In the order they are tried; never empty. `linstor://host:3370`, `http(s)://…`, `host[:port]`. */
+  /** In the order they are tried; empty only with TRANSPORT=cli: then the client's own configuration decides. `linstor://host:3370`, `http(s)://…`, `host[:port]`. */
   readonly controllers: readonly string[];
   readonly certFile?: string;
   readonly keyFile?: string;

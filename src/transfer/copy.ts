@@ -1,18 +1,17 @@
-import { rmSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { partName } from './local-copy.ts';
-import { privateDirectory } from './stream.ts';
 import {
   stages,
   type TransferOptions,
   type TransferResult,
   type TransferTarget,
+  told,
   transferError,
 } from './target.ts';
-import { copyOnHost, pipelineOptions, senderCommand, wireEnd } from './write.ts';
+import { copyOnHost, pipelineOptions, senderCommand, wireEnd, writtenBytes } from './write.ts';
 
 /** From a device (or a raw file standing for one) to another, on one host or between two. */
 
@@ -69,25 +68,21 @@ async function copyOverWire(
   target: TransferTarget,
   options: TransferOptions,
 ): Promise<void> {
-  const directory = privateDirectory(options.stagingDir);
-  try {
-    const end = await wireEnd(hosts, target, options, directory);
-    const spec = {
-      mode: found.sparse ? ('extents' as const) : ('windows' as const),
-      source: source.device,
-      format: 'raw',
-      total,
-      chunkDirectory: source.chunkDirectory ?? '/var/tmp',
-    };
-    const argv = hosts.sshArgv(source.host, senderCommand(spec));
-    const read: Stage = { name: stages.read, argv, secondaryCodes: [255] };
-    const { stdout } = await runPipeline([read, ...end.stages], pipelineOptions(options, total));
-    const written = end.finish(stdout);
-    if (written !== total) {
-      throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+  const end = await wireEnd(hosts, target, options);
+  const spec = {
+    mode: found.sparse ? ('extents' as const) : ('windows' as const),
+    source: source.device,
+    format: 'raw',
+    total,
+    chunkDirectory: source.chunkDirectory ?? '/var/tmp',
+    verify: options.verify === true,
+  };
+  const argv = hosts.sshArgv(source.host, senderCommand(spec));
+  const read: Stage = { name: stages.read, argv, secondaryCodes: [255] };
+  const { stdout } = await runPipeline([read, ...end], pipelineOptions(options, total));
+  const written = writtenBytes(stdout, target);
+  if (written !== total) {
+    throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
   }
 }
 
@@ -102,6 +97,15 @@ export async function copyDevice(
   source: CopySource,
   target: TransferTarget,
   options: TransferOptions = {},
+): Promise<TransferResult> {
+  return told(hosts, target.host, 'copy', () => copyChecked(hosts, source, target, options));
+}
+
+async function copyChecked(
+  hosts: Hosts,
+  source: CopySource,
+  target: TransferTarget,
+  options: TransferOptions,
 ): Promise<TransferResult> {
   const started = performance.now();
   const label = `${source.device} on ${source.host}`;

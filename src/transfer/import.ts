@@ -1,4 +1,3 @@
-import { mkdirSync, rmSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
@@ -7,15 +6,24 @@ import { type Bytes, bytes, humanSize } from '../units.ts';
 import { readHead } from './formats.ts';
 import { probeFile } from './probe.ts';
 import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
-import { ImageStream, privateDirectory } from './stream.ts';
+import { ImageStream } from './stream.ts';
 import {
   stages,
   type TransferOptions,
   type TransferResult,
   type TransferTarget,
+  told,
   transferError,
 } from './target.ts';
-import { chunkDirectory, copyOnHost, pipelineOptions, rawFileMode, senderCommand, wireEnd } from './write.ts';
+import {
+  chunkDirectory,
+  copyOnHost,
+  pipelineOptions,
+  rawFileMode,
+  senderCommand,
+  wireEnd,
+  writtenBytes,
+} from './write.ts';
 
 /** From a file or an address to a device: the device always holds the raw image. */
 
@@ -40,25 +48,21 @@ async function fileOverWire(
   options: TransferOptions,
 ): Promise<Bytes> {
   const { format, virtualBytes } = source.info;
-  const directory = privateDirectory(options.stagingDir);
-  try {
-    const end = await wireEnd(hosts, target, options, directory);
-    const spec = {
-      mode: format === 'raw' ? rawFileMode(source.fd) : ('image' as const),
-      source: heldFile,
-      format,
-      total: virtualBytes,
-      chunkDirectory: chunkDirectory(options),
-    };
-    const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
-    const { stdout } = await runPipeline([read, ...end.stages], {
-      ...pipelineOptions(options, virtualBytes),
-      descriptors: [source.fd],
-    });
-    return end.finish(stdout);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const end = await wireEnd(hosts, target, options);
+  const spec = {
+    mode: format === 'raw' ? rawFileMode(source.fd) : ('image' as const),
+    source: heldFile,
+    format,
+    total: virtualBytes,
+    chunkDirectory: chunkDirectory(options),
+    verify: options.verify === true,
+  };
+  const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
+  const { stdout } = await runPipeline([read, ...end], {
+    ...pipelineOptions(options, virtualBytes),
+    descriptors: [source.fd],
+  });
+  return writtenBytes(stdout, target);
 }
 
 async function importFile(
@@ -95,23 +99,18 @@ async function importRawStream(
   target: TransferTarget,
   options: TransferOptions,
 ): Promise<Bytes> {
-  const directory = privateDirectory(options.stagingDir);
-  try {
-    const end = await wireEnd(hosts, target, options, directory);
-    const total = bytes(0);
-    const spec = {
-      mode: 'stream',
-      source: '-',
-      format: 'raw',
-      total,
-      chunkDirectory: chunkDirectory(options),
-    } as const;
-    const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
-    const { stdout } = await stream.consume([read, ...end.stages], pipelineOptions(options));
-    return end.finish(stdout);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const end = await wireEnd(hosts, target, options);
+  const spec = {
+    mode: 'stream' as const,
+    source: '-',
+    format: 'raw',
+    total: target.bytes,
+    chunkDirectory: chunkDirectory(options),
+    verify: options.verify === true,
+  };
+  const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
+  const { stdout } = await stream.consume([read, ...end], pipelineOptions(options));
+  return writtenBytes(stdout, target);
 }
 
 async function importStream(
@@ -153,20 +152,20 @@ export async function importImage(
   target: TransferTarget,
   options: TransferOptions = {},
 ): Promise<TransferResult> {
-  const started = performance.now();
-  if (options.stagingDir) mkdirSync(options.stagingDir, { recursive: true });
-  const source = await openRaw(request, options);
-  const label = source.label;
-  try {
-    const size =
-      source instanceof ImageStream
-        ? await importStream(hosts, source, request, target, options)
-        : await importFile(hosts, source, target, options);
-    const ms = Math.round(performance.now() - started);
-    return { bytes: size, ms, verified: options.verify === true };
-  } catch (error) {
-    throw transferError(error, label, target);
-  } finally {
-    await source.close();
-  }
+  return told(hosts, target.host, 'import', async () => {
+    const started = performance.now();
+    const source = await openRaw(request, options);
+    try {
+      const size =
+        source instanceof ImageStream
+          ? await importStream(hosts, source, request, target, options)
+          : await importFile(hosts, source, target, options);
+      const ms = Math.round(performance.now() - started);
+      return { bytes: size, ms, verified: options.verify === true };
+    } catch (error) {
+      throw transferError(error, source.label, target);
+    } finally {
+      await source.close();
+    }
+  });
 }

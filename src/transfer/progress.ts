@@ -101,6 +101,6 @@ function parse(line: string, expected: Bytes | undefined): { done: number; total
 export function withoutProgress(stderr: string): string {
   return stderr
     .split(/[\r\n]+/)
-    .filter((line) => !/^\s*(@\d+\/\d+|\(\d+(\.\d+)?\/100%\))\s*$/.test(line))
+    .filter((line) => !/^\s*(@\S+|\(\d+(\.\d+)?\/100%\))\s*$/.test(line))
     .join('\n');
 }

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError } from '../errors.ts';
 import { PipelineError, type Stage } from '../hosts/pipeline.ts';
@@ -119,39 +119,39 @@ async function streamOf(
   request: SourceRequest,
   fetch: (directory: string) => Stage,
   options: Options,
-  descriptors?: readonly number[],
+  more: { readonly descriptors?: readonly number[]; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<ImageStream> {
   const directory = privateDirectory(options.stagingDir);
   const label = JSON.stringify(request.path);
-  const env = { ...options.env, ...request.downloaderEnv };
   try {
     return await openStream(
       {
         label,
         fetch: fetch(directory),
-        env,
+        env: { ...options.env, ...more.env },
         headersFile: join(directory, 'headers'),
         timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
         ...(request.checksums ? { checksums: request.checksums } : {}),
         ...(request.noDecompress ? { noDecompress: true } : {}),
         ...(options.stagingDir ? { stagingDir: options.stagingDir } : {}),
         ...(options.signal ? { signal: options.signal } : {}),
-        ...(descriptors ? { descriptors } : {}),
+        ...(more.descriptors ? { descriptors: more.descriptors } : {}),
       },
       directory,
     );
   } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
     throw transferError(error, label, { host: '', device: '' });
   }
 }
 
 function openRemote(request: SourceRequest, options: Options): Promise<ImageStream> {
   const isHttp = /^https?:\/\//i.test(request.path);
-  return streamOf(
-    request,
-    (directory) => (isHttp ? curlStage(request, join(directory, 'headers')) : downloaderStage(request)),
-    options,
-  );
+  if (isHttp)
+    return streamOf(request, (directory) => curlStage(request, join(directory, 'headers')), options);
+  // Only for the downloader: one variable of more than 128 KiB would stop every program from being started.
+  const { downloaderEnv: env } = request;
+  return streamOf(request, () => downloaderStage(request), options, env ? { env } : {});
 }
 
 /** May somebody else change the file while it is read? Then a header could change after it was checked. */
@@ -169,10 +169,12 @@ async function openLocal(request: SourceRequest, options: Options): Promise<File
     const head = readFileHead(file.fd, 4096);
     const packing = request.noDecompress ? 'none' : packingOf(head);
     const cat: Stage = { name: stages.fetch, argv: ['cat', '/proc/self/fd/3'] };
-    if (packing !== 'none') return await streamOf(request, () => cat, options, [file.fd]);
+    if (packing !== 'none') return await streamOf(request, () => cat, options, { descriptors: [file.fd] });
     // Only our own reading of the header so far: no other program opens a file that may change under it.
     if (isForeign(file) && readHead(readFileHead(file.fd), packed).format !== 'raw') {
-      return await streamOf({ ...request, noDecompress: true }, () => cat, options, [file.fd]);
+      return await streamOf({ ...request, noDecompress: true }, () => cat, options, {
+        descriptors: [file.fd],
+      });
     }
     const info = await probeFile(file.fd, file.bytes, { thorough: false, packed });
     handedOver = true;

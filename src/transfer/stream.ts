@@ -2,16 +2,18 @@ import {
   closeSync,
   existsSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   unlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DriverError } from '../errors.ts';
+import { DriverError, isDriverError } from '../errors.ts';
 import {
   PipelineError,
   type PipelineOptions,
@@ -80,19 +82,50 @@ export interface StreamRequest {
   readonly headersFile?: string;
 }
 
+/** How long the sink may take to report why it stopped reading. */
+const lostPipeGraceMs = 60_000;
+
+/** The source was fine; its reader went away. */
+function isLostPipe(error: unknown): boolean {
+  return error instanceof PipelineError && (error.exitCode === 141 || error.stage === stages.relay);
+}
+
 const abortable = (signal: AbortSignal | undefined, own: AbortController): AbortSignal =>
   signal ? AbortSignal.any([signal, own.signal]) : own.signal;
+
+/** Ours begin like this; the process that made it follows. */
+const namePrefix = '.linstor_un-';
+const staleMs = 3600 * 1000;
+
+/**
+ * Removes what processes left that were ended by kill -9: a FIFO, the head of an image, results. Large files never have a
+ * name. Only what is old and whose process is gone.
+ */
+function sweep(stagingDir: string): void {
+  for (const name of readdirSync(stagingDir)) {
+    const pid = name.startsWith(namePrefix)
+      ? /^\d+(?=-)/.exec(name.slice(namePrefix.length))?.[0]
+      : undefined;
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    const path = join(stagingDir, name);
+    const info = lstatSync(path, { throwIfNoEntry: false });
+    if (info && info.uid === process.getuid?.() && Date.now() - info.mtimeMs > staleMs) {
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
+}
 
 /** A private directory for FIFO and results. Nothing large is ever in it. */
 export function privateDirectory(stagingDir: string = tmpdir()): string {
   mkdirSync(stagingDir, { recursive: true });
-  return mkdtempSync(join(stagingDir, '.linstor_un-'));
+  sweep(stagingDir);
+  return mkdtempSync(join(stagingDir, `${namePrefix}${process.pid}-`));
 }
 
 /** A file without a name: it vanishes with the last process that has it open, also after kill -9. */
 export function namelessFile(stagingDir: string = tmpdir()): { fd: number; close(): void } {
   mkdirSync(stagingDir, { recursive: true });
-  const path = join(stagingDir, `.linstor_un-${crypto.randomUUID()}`);
+  const path = join(stagingDir, `${namePrefix}${process.pid}-${crypto.randomUUID()}`);
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
   return { fd, close: () => closeSync(fd) };
@@ -145,31 +178,32 @@ export class ImageStream {
       ...options,
       signal: abortable(this.#request.signal, end),
     });
-    // Either side may wait for ever at the FIFO when the other one is gone.
-    this.#source.catch(() => end.abort());
+    // Either side may wait for ever at the FIFO when the other one is gone. A source that only lost its reader fails
+    // because of the sink, which is about to say why.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    this.#source.catch((error: unknown) => {
+      timer = setTimeout(() => end.abort(), isLostPipe(error) ? lostPipeGraceMs : 1000);
+    });
     sink.catch(() => this.#stop.abort());
     const [fetched, written] = await Promise.allSettled([this.#source, sink]);
-    this.#remember(fetched, written);
+    clearTimeout(timer);
+    this.#judgeSource(fetched, written);
     if (written.status === 'rejected') throw written.reason;
     this.#check();
     return written.value;
   }
 
   /** Throws the source's failure when it is one of its own and not the echo of the other side's. */
-  #remember(
+  #judgeSource(
     fetched: PromiseSettledResult<PipelineResult>,
     written: PromiseSettledResult<PipelineResult>,
   ): void {
     if (fetched.status === 'fulfilled') return;
     const error: unknown = fetched.reason;
-    const echo =
-      written.status === 'rejected' &&
-      (!(error instanceof PipelineError) || error.exitCode === 141 || error.stage === stages.relay);
-    const sinkWasStopped =
-      written.status === 'rejected' &&
-      written.reason instanceof DriverError &&
-      written.reason.code === 'INTERRUPTED';
-    if (!echo || sinkWasStopped) throw error;
+    if (written.status === 'fulfilled') throw error;
+    const sinkWasStopped = isDriverError(written.reason, 'INTERRUPTED');
+    const isEcho = isLostPipe(error) || isDriverError(error, 'INTERRUPTED');
+    if (sinkWasStopped || !isEcho) throw error;
   }
 
   #check(): void {
@@ -225,7 +259,7 @@ export async function openStream(request: StreamRequest, directory: string): Pro
     const made = Bun.spawnSync(['mkfifo', '-m', '600', '--', join(directory, 'fifo')]);
     if (!made.success) throw new DriverError('INTERNAL', `mkfifo: ${made.stderr.toString().trim()}`);
     const head = Promise.withResolvers<void>();
-    const mark = `head-${crypto.randomUUID()}`;
+    const mark = `@head-${crypto.randomUUID()}`;
     let seen = '';
     const source = runPipeline(sourceStages(request, directory, mark), {
       timeoutMs: request.timeoutMs,

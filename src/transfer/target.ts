@@ -1,5 +1,6 @@
 import type { Clock } from '../context.ts';
 import { DriverError } from '../errors.ts';
+import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError } from '../hosts/pipeline.ts';
 import { lastLines } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
@@ -104,12 +105,39 @@ export function transferError(
     case stages.read:
       if (error.exitCode === 255)
         return new DriverError('HOST_UNREACHABLE', `reading ${source} failed${said}`);
-      if (error.exitCode === wireCodes.noSource) return failedWrite(error, source, where);
+      if (error.exitCode === wireCodes.noSource || error.exitCode === wireCodes.tooLarge)
+        return failedWrite(error, source, where);
       return new DriverError('HOST_COMMAND', `reading ${source} failed${said}`);
     case stages.write:
     case stages.copy:
       return failedWrite(error, source, where);
     default:
       return error;
+  }
+}
+
+/** Runs a transfer and tells the log of it, as of every other external call. */
+export async function told<T>(
+  hosts: Hosts,
+  target: string,
+  verb: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const started = performance.now();
+  const tell = (outcome: string): void =>
+    hosts.onCall?.({
+      kind: hosts.isFrontend(target) ? 'local' : 'ssh',
+      target,
+      verb,
+      ms: Math.round(performance.now() - started),
+      outcome,
+    });
+  try {
+    const result = await work();
+    tell('exit 0');
+    return result;
+  } catch (error) {
+    tell(error instanceof DriverError ? error.code : 'INTERNAL');
+    throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { DriverError } from '../errors.ts';
+import { DriverError, isDriverError } from '../errors.ts';
 import type { Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes, bytesToMib, type MiB, mib } from '../units.ts';
@@ -21,8 +21,16 @@ const countScript = 'wc -c';
 
 async function count(stream: ImageStream): Promise<Bytes> {
   const stage: Stage = { name: stages.store, argv: localArgv({ script: countScript }) };
-  const { stdout } = await stream.consume([stage], { timeoutMs: countDeadlineMs });
-  return bytes(Number(stdout.trim()));
+  try {
+    const { stdout } = await stream.consume([stage], { timeoutMs: countDeadlineMs });
+    return bytes(Number(stdout.trim()));
+  } catch (error) {
+    if (!isDriverError(error, 'HOST_TIMEOUT')) throw error;
+    const minutes = countDeadlineMs / 60_000;
+    throw new DriverError('IMAGE_SIZE', `${stream.label} could not be measured within ${minutes} minutes`, {
+      remedy: 'unpack the image first, or convert it to qcow2, which says how large it is',
+    });
+  }
 }
 
 /** A header that is not in the first bytes (VHDX may do that): the whole image is needed. */

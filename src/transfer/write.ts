@@ -1,16 +1,16 @@
-import { fstatSync, readSync } from 'node:fs';
+import { fstatSync, mkdirSync, readSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { type PipelineOptions, runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
-import { checksumStage, readChecksum } from './checksum.ts';
 import { localCopy } from './local-copy.ts';
 import { progressReader } from './progress.ts';
 import { defaultTimeoutMs, stages, type TransferOptions, type TransferTarget } from './target.ts';
-import { receiver, sender, wireCodes } from './wire.ts';
+import { wireCodes } from './wire.ts';
+import { receiver } from './wire-receiver.ts';
+import { sender } from './wire-sender.ts';
 
 /** The two ways onto a device: one qemu-img on the spot, or the wire (wire.ts). */
 
@@ -21,14 +21,15 @@ export interface SenderSpec {
   /** Path as the sending machine sees it; `-` for a stream. */
   readonly source: string;
   readonly format: string;
-  /** 0 for a stream. */
+  /** The image's length; the most that is taken of a stream. */
   readonly total: Bytes;
   readonly chunkDirectory: string;
+  readonly verify: boolean;
 }
 
 export function senderCommand(spec: SenderSpec): { script: string; args: string[] } {
-  const { mode, source, format, total, chunkDirectory } = spec;
-  return { script: sender, args: [mode, source, format, chunkDirectory, String(total)] };
+  const { mode, source, format, total, chunkDirectory, verify } = spec;
+  return { script: sender, args: [mode, source, format, chunkDirectory, String(total), verify ? '1' : '0'] };
 }
 
 /** Options of `runPipeline` that every transfer shares. */
@@ -63,48 +64,27 @@ async function choosePacker(hosts: Hosts, host: string, options: TransferOptions
   return (await hosts.run(host, command)).stdout.trim();
 }
 
-export interface WireEnd {
-  /** The stages after the one that reads the source. */
-  readonly stages: readonly Stage[];
-  /** Looks at what the receiver said. Throws IMAGE_VERIFY. Returns the image's size. */
-  finish(stdout: string): Bytes;
-}
-
-/** `[checksum |] [pack |] ssh receiver`: from the sender's stream to the device. `directory`: for the checksum. */
+/** `[pack |] ssh receiver`: from the sender's stream to the device. */
 export async function wireEnd(
   hosts: Hosts,
   target: TransferTarget,
   options: TransferOptions,
-  directory: string,
-): Promise<WireEnd> {
+): Promise<readonly Stage[]> {
   const packer = await choosePacker(hosts, target.host, options);
-  const sum = join(directory, 'wire');
   const args = [target.device, target.readsZero ? '1' : '0', options.verify ? '1' : '0', packer];
   const write: Stage = {
     name: stages.write,
     argv: hosts.sshArgv(target.host, { script: receiver, args }),
     secondaryCodes: [wireCodes.brokenStream],
   };
-  return {
-    stages: [
-      ...(options.verify ? [checksumStage('sha256', sum)] : []),
-      ...(packer === '-' ? [] : [{ name: stages.pack, argv: [packer, '-1', '-c'] }]),
-      write,
-    ],
-    finish: (stdout) => {
-      const [total = '', found = ''] = stdout.trim().split(' ');
-      if (!/^\d+$/.test(total)) {
-        throw new DriverError('HOST_COMMAND', `${target.host} did not say that ${target.device} is written`);
-      }
-      if (options.verify && readChecksum(sum) !== found) {
-        throw new DriverError(
-          'IMAGE_VERIFY',
-          `what was read back from ${target.device} on ${target.host} differs from what was sent`,
-        );
-      }
-      return bytes(Number(total));
-    },
-  };
+  return packer === '-' ? [write] : [{ name: stages.pack, argv: [packer, '-1', '-c'] }, write];
+}
+
+/** What the receiver says last. Throws HOST_COMMAND when it did not say it. */
+export function writtenBytes(stdout: string, target: TransferTarget): Bytes {
+  const total = stdout.trim();
+  if (/^\d+$/.test(total)) return bytes(Number(total));
+  throw new DriverError('HOST_COMMAND', `${target.host} did not say that ${target.device} is written`);
 }
 
 export interface LocalCopySpec {
@@ -150,6 +130,9 @@ export function rawFileMode(fd: number): 'extents' | 'windows' {
   return zero >= samples / 10 ? 'windows' : 'extents';
 }
 
+/** Exists after the call. */
 export function chunkDirectory(options: TransferOptions): string {
-  return options.stagingDir ?? tmpdir();
+  const directory = options.stagingDir ?? tmpdir();
+  mkdirSync(directory, { recursive: true });
+  return directory;
 }

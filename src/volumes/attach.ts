@@ -39,13 +39,22 @@ export async function attach(ctx: Context, linstor: Linstor, resource: ResourceN
   }
   const present = replicaOnHost(view, host, settings.nodeMap);
   const network = hasNetworkLayer(layersOf(view));
+  if (!network && diskful.length > 1) {
+    throw new DriverError('PLACEMENT', `resource ${resource} is plain storage on ${diskful.map((replica) => replica.node).join(', ')}: these are volumes of different content, and which one is meant cannot be told`, {
+      remedy: 'find out which one holds the data, delete the other with `linstor resource delete`',
+    });
+  }
   if (present && isAttached(present) && !(options.manageDualPrimary && network)) {
     requireState(present, resource);
     return { resource, host, node: present.node, devicePaths: devicePaths(present), made: false };
   }
   if (!network) throw notReachable(resource, host, diskful, present);
   const node = await makeAvailable(ctx, linstor, resource, host, settings, present, options);
-  return { resource, host, node, devicePaths: drbdPaths(resource, diskful), made: present === undefined || !isAttached(present) };
+  const made = present === undefined || !isAttached(present);
+  const guessed = drbdPaths(resource, present, diskful);
+  if (guessed) return { resource, host, node, devicePaths: guessed, made };
+  const reported = await reportedPaths(linstor, { resource, host, node, devicePaths: [byResPath(resource)], made });
+  return { resource, host, node, devicePaths: reported, made };
 }
 
 /**
@@ -57,10 +66,15 @@ export async function reportedPaths(linstor: Linstor, attachment: Attachment): P
   return replica ? devicePaths(replica) : attachment.devicePaths;
 }
 
-/** DRBD’s minor is the same on every node of a resource, so another replica’s path serves (linstor-behaviour §5). */
-function drbdPaths(resource: ResourceName, diskful: readonly Resource[]): string[] {
-  const known = diskful.find((replica) => replica.stateKnown && replica.layers[0] === 'DRBD')?.volumes[0]?.devicePath;
-  return known ? [byResPath(resource), known] : [byResPath(resource)];
+/**
+ * DRBD’s minor is the same on every node of a resource, so another replica’s `/dev/drbd<minor>` serves and spares a call
+ * (linstor-behaviour §5). Undefined for a path that does not tell the minor.
+ */
+function drbdPaths(resource: ResourceName, present: Resource | undefined, diskful: readonly Resource[]): string[] | undefined {
+  const own = present?.stateKnown ? present.volumes[0]?.devicePath : undefined;
+  const other = diskful.find((replica) => replica.stateKnown && replica.layers[0] === 'DRBD')?.volumes[0]?.devicePath;
+  const known = own ?? (other?.startsWith('/dev/drbd') ? other : undefined);
+  return known ? [byResPath(resource), known] : undefined;
 }
 
 function requireState(present: Resource, resource: ResourceName): void {
@@ -94,7 +108,8 @@ async function makeAvailable(ctx: Context, linstor: Linstor, resource: ResourceN
   try {
     return await attempt(guess);
   } catch (error) {
-    if (!isLinstorError(error, 300)) throw error;
+    // 300: no node of that name. 310: make-available finds no pool on a node that is away (linstor-behaviour §3.11).
+    if (!isLinstorError(error, 300, 310)) throw error;
     const node = await requireOnlineNode(linstor, host, settings.nodeMap);
     if (node.name.toLowerCase() === guess.toLowerCase()) throw error;
     return attempt(node.name);

@@ -63,9 +63,9 @@ export function checkpointPlacement(settings: Settings, vmId: number): Placement
 }
 
 async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB> {
-  const pools = (await linstor.storagePools(plan.filter.storagePools ? { pools: plan.filter.storagePools } : {})).filter(
-    (pool) => pool.provider !== 'DISKLESS',
-  );
+  const pools = (
+    await linstor.storagePools(plan.filter.storagePools ? { pools: plan.filter.storagePools } : {})
+  ).filter((pool) => pool.provider !== 'DISKLESS');
   const large = mibToKib(checkpointSize(vm, true));
   const generous =
     pools.length > 0 && pools.every((pool) => pool.provider.endsWith('_THIN') && holds(pool, large));

@@ -45,7 +45,10 @@ export function requireMovable(
 ): void {
   const layers = layersOf(view);
   if (!view.some(isDiskful)) {
-    throw new DriverError('NO_REPLICA', `${what} cannot move to ${to}: resource ${resource} has no replica with a disk`);
+    throw new DriverError(
+      'NO_REPLICA',
+      `${what} cannot move to ${to}: resource ${resource} has no replica with a disk`,
+    );
   }
   if (hasNetworkLayer(layers)) return;
   const where = view.map((replica) => replica.node).join(', ');
@@ -73,7 +76,8 @@ export async function openWindow(
   // Primaries are DRBD's; other network layers (NVMe) let any number of nodes in.
   if (hasPrimaries(view) && sharing !== 'read-only') {
     if (sharing === 'exclusive' && (await linstor.capabilities()).managedDualPrimary) {
-      return openManaged(ctx, linstor, window, settings);
+      const attachment = await openManaged(ctx, linstor, window, settings);
+      if (attachment) return attachment;
     }
     await allowTwoPrimaries(ctx, linstor, window, settings);
   }
@@ -111,15 +115,16 @@ async function forbidTwoPrimaries(linstor: Linstor, resource: ResourceName): Pro
   await linstor.modifyDefinition(resource, { unset: [dualPrimaryProperty] });
 }
 
+/** Undefined when the LINSTOR client is older than the controller and does not know how. */
 async function openManaged(
   ctx: Context,
   linstor: Linstor,
   window: Window,
   settings: WindowSettings,
-): Promise<Attachment> {
+): Promise<Attachment | undefined> {
   const { resource, view, destinationHost } = window;
   const node = nodeName(view, destinationHost, settings);
-  ctx.undo.push(`end the migration window of ${resource} on ${node}`, () =>
+  const forget = ctx.undo.push(`end the migration window of ${resource} on ${node}`, () =>
     linstor.unmakeAvailable(resource, node),
   );
   const open = async (): Promise<Attachment> => {
@@ -136,6 +141,10 @@ async function openManaged(
   try {
     return await open();
   } catch (error) {
+    if (isDriverError(error, 'LINSTOR_UNSUPPORTED')) {
+      forget();
+      return undefined;
+    }
     // Left over from a migration whose end was never reported; refused by LINSTOR while the device is in use there.
     if (!isDriverError(error, 'LINSTOR_EXISTS')) throw error;
     ctx.log.warn(`an earlier live migration of ${resource} was never ended; it is ended now`);
@@ -166,7 +175,9 @@ export async function closeWindow(
   const replica = replicaOnHost(view, host, settings.nodeMap);
   if (replica?.inUse) return 'held';
   if (sharing === 'exclusive' && hasPrimaries(view)) {
-    if ((await linstor.capabilities()).managedDualPrimary) return endManaged(linstor, window, settings);
+    const managed = (await linstor.capabilities()).managedDualPrimary;
+    const ended = managed ? await endManaged(linstor, window, settings) : undefined;
+    if (ended) return ended;
     await forbidTwoPrimaries(linstor, resource);
   }
   return (await detach(linstor, resource, host, settings.nodeMap, view)) === 'held' ? 'held' : 'closed';
@@ -176,12 +187,13 @@ async function endManaged(
   linstor: Linstor,
   { resource, host, view }: ClosedWindow,
   settings: WindowSettings,
-): Promise<'closed' | 'held'> {
+): Promise<'closed' | 'held' | undefined> {
   try {
     await linstor.unmakeAvailable(resource, nodeName(view, host, settings));
     return 'closed';
   } catch (error) {
     if (isLinstorError(error, 997)) return 'held';
+    if (isDriverError(error, 'LINSTOR_UNSUPPORTED')) return undefined;
     if (!isLinstorError(error, 300)) throw error;
     // Not LINSTOR's name of that host, so nothing is attached there; the window itself must close all the same.
     const node = await requireOnlineNode(linstor, host, settings.nodeMap);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   mkdirSync,
   readFileSync,
@@ -13,8 +14,8 @@ import {
 import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Finding } from '../../src/cli/checks/check.ts';
-import { between } from '../../src/cli/checks/cluster.ts';
 import { parseProbe } from '../../src/cli/checks/host-probe.ts';
+import { between } from '../../src/cli/checks/versions.ts';
 import { runCli } from '../../src/cli/main.ts';
 import { DriverError } from '../../src/errors.ts';
 import { applyPlan } from '../../src/install/apply.ts';
@@ -74,12 +75,15 @@ const probe = (change: Record<string, string>): void => {
 describe('a healthy installation', () => {
   test('all families say so, exit code 0', async () => {
     const { code, list } = await findings();
-    expect(list.filter((item) => item.severity !== 'ok')).toEqual([]);
+    expect(list.filter((item) => item.severity !== 'ok').map((item) => item.id)).toEqual([
+      'linstor.security',
+    ]);
     expect(list.map((item) => item.id)).toEqual([
       'installation',
       'registration',
       'opennebula',
       'linstor',
+      'linstor.security',
       'datastores',
       'storage',
       'hosts',
@@ -95,7 +99,7 @@ describe('a healthy installation', () => {
       'LINSTOR\n  ok    linstor://c1: LINSTOR 1.33.3 (REST 1.27.0) answered in 0 ms over rest\n',
     );
     expect(text).toContain('Hosts\n  ok    alpha: kernel 5.15.0-100-generic, DRBD 9.2.11, qemu-img 8.2.2\n');
-    expect(text).toEndWith('\nAll well.\n');
+    expect(text).toEndWith('\nAll well. (1 hint: linstor_un doctor --all)\n');
   });
 
   test('nothing is changed', async () => {
@@ -418,6 +422,50 @@ const provocations: readonly Provocation[] = [
       world.datastores = [imageDatastore({}, { ENCRYPTION: 'yes' }), systemDatastore()];
     },
   ],
+  [
+    'linstor.security',
+    'warn',
+    'is reached without TLS, and LS_TOKEN',
+    'LS_CAFILE',
+    () => {
+      world.datastores = [
+        imageDatastore({}, { LS_CONTROLLERS: 'c1', LS_TOKEN: 'abcdef' }),
+        systemDatastore({}, { LS_CONTROLLERS: 'c1', LS_TOKEN: 'abcdef' }),
+      ];
+    },
+  ],
+  [
+    'datastores.bridges',
+    'fail',
+    'BRIDGE_LIST names zulu',
+    'linstor node list',
+    () => {
+      world.datastores = [imageDatastore({}, { BRIDGE_LIST: 'zulu' }), systemDatastore()];
+    },
+  ],
+  [
+    'storage.leftovers',
+    'info',
+    '2 objects look left over',
+    'linstor_un gc',
+    () => {
+      world.definitions.push(definition('one-vm-999-disk-0'));
+      world.resources.push(replica('one-vm-999-disk-0', 'alpha'));
+      world.snapshots.push(snapshot('one-image-3', 'one-vm-998-disk-0'));
+    },
+  ],
+  // Only root can give a directory away.
+  ...(process.getuid?.() === 0
+    ? [
+        [
+          'installation.user',
+          'info',
+          'another user',
+          'sudo -u oneadmin',
+          () => chownSync(layout.remotes, 12345, 12345),
+        ] as const,
+      ]
+    : []),
   // Datastores
   [
     'datastores.none',
@@ -432,7 +480,7 @@ const provocations: readonly Provocation[] = [
     'datastores.disk-type',
     'fail',
     'DISK_TYPE is not set',
-    `echo 'DISK_TYPE="BLOCK"' > /tmp/ds && onedatastore update 101 /tmp/ds --append`,
+    `onedatastore update 101 --append <(echo 'DISK_TYPE="BLOCK"')`,
     () => {
       world.datastores = [imageDatastore(), systemDatastore({}, { DISK_TYPE: '' })];
     },
@@ -930,7 +978,7 @@ describe('the screen', () => {
         → on bravo: systemctl restart linstor-satellite
           linstor node list
 `);
-    expect(world.text).toContain('1 failure, 0 warnings. (1 hint: linstor_un doctor --all)\n');
+    expect(world.text).toContain('1 failure, 0 warnings. (2 hints: linstor_un doctor --all)\n');
     expect(world.text).not.toContain('hint  ');
     world.out.length = 0;
     await runCli(['doctor', '--all'], world.environment());

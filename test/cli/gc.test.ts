@@ -20,7 +20,7 @@ const marksOf = (id: number): Record<string, string> => ({
 });
 const hour = 3_600_000;
 
-function find(): Leftover[] {
+function find(olderThanMs = 24 * hour): Leftover[] {
   return findLeftovers({
     prefix: '',
     nodeMap: {},
@@ -32,7 +32,7 @@ function find(): Leftover[] {
     images: world.images,
     past: new Map(world.past.map((item) => [item.id, item])),
     now,
-    olderThanMs: 24 * hour,
+    olderThanMs,
   });
 }
 
@@ -132,6 +132,18 @@ describe('what is left over', () => {
       'scratch one-tmp-copy-held unproven',
     ]);
     expect(found[0]?.why).toBe('temporary resource of an action, 3 days old');
+  });
+
+  test('plain storage does not tell who has it open: age alone must do', () => {
+    world.definitions.push(definition('one-tmp-copy-ab12cd34', { layers: ['STORAGE'] }));
+    const { inUse: _unknown, ...plain } = replica('one-tmp-copy-ab12cd34', 'alpha', {
+      createdAt: now - 2 * hour,
+    });
+    world.resources.push(plain);
+    expect(find()).toEqual([]);
+    expect(brief(find(0))).toEqual(['scratch one-tmp-copy-ab12cd34 unproven']);
+    world.resources.splice(-1, 1, { ...plain, createdAt: now - 30 * hour });
+    expect(brief(find())).toEqual(['scratch one-tmp-copy-ab12cd34 proven']);
   });
 
   test('helper snapshots of clones that are gone', () => {

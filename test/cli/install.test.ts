@@ -161,9 +161,7 @@ describe('datastores of an earlier registration', () => {
       [100, 'CLONE_TARGET', 'SYSTEM', 'SELF'],
       [100, 'DISK_TYPE', '', 'BLOCK'],
     ]);
-    expect(drift[1]?.remedy).toBe(
-      `echo 'DISK_TYPE="BLOCK"' > /tmp/ds && onedatastore update 100 /tmp/ds --append`,
-    );
+    expect(drift[1]?.remedy).toBe(`onedatastore update 100 --append <(echo 'DISK_TYPE="BLOCK"')`);
     expect(drift[0]?.remedy).toContain('only while no VM uses the datastore');
     expect(datastoreDrift(onedConf, [old])).toEqual([]);
   });

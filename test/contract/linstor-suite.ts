@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { isDriverError } from '../../src/errors.ts';
 import { isLinstorError, type LinstorError } from '../../src/linstor/error.ts';
 import type { Linstor, Resource, ResourceDefinition } from '../../src/linstor/linstor.ts';
@@ -39,6 +39,8 @@ export function linstorContract(
   makeClient: () => Promise<ContractClient>,
   options: ContractOptions = {},
 ): void {
+  // A busy controller, and a client that starts Python for every call.
+  setDefaultTimeout(180_000);
   describe(`Linstor contract: ${name}`, () => {
     const mark = `ct-${Math.random().toString(36).slice(2, 8)}`;
     const disk = `${mark}-disk`;

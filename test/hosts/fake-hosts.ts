@@ -24,8 +24,8 @@ case $host in
   slow*) sleep 30 ;;
 esac
 if [ "\${FAKE_COUNT:-}" = 1 ]; then
-  tee -a "$FAKE_ROOT/wire" | sh -c "$*"
-  exit $?
+  # ssh ends with its command, also while its own stdin is still open.
+  exec bash -c 'sh -c "$1" < <(tee -a "$FAKE_ROOT/wire")' bash "$*"
 fi
 if [ -d "$FAKE_ROOT/tree/$host" ]; then
   exec unshare -m --propagation private sh -c 'mount --bind "$1" "$2" && exec sh -c "$3"' sh \\

@@ -1,9 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDriverError } from '../../src/errors.ts';
 import { Locks, lockFileName } from '../../src/hosts/lock.ts';
+
+// Processes on a busy machine: slow is no failure.
+setDefaultTimeout(60_000);
 
 const clock = { now: () => Date.now(), sleep: (ms: number) => Bun.sleep(ms) };
 let directory: string;

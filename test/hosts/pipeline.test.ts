@@ -1,9 +1,12 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDriverError } from '../../src/errors.ts';
 import { PipelineError, runPipeline, type Stage } from '../../src/hosts/pipeline.ts';
+
+// Processes on a busy machine: slow is no failure.
+setDefaultTimeout(60_000);
 
 const sh = (name: string, script: string, ...args: string[]): Stage => ({
   name,

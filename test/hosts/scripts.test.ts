@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import {
   closeSync,
   existsSync,
@@ -27,6 +27,9 @@ import {
 import { linkDisks, waitForDevice } from '../../src/hosts/scripts/link-disks.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from './fake-hosts.ts';
+
+// Processes on a busy machine: slow is no failure.
+setDefaultTimeout(60_000);
 
 let fake: FakeHosts;
 let dir: string;

@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError } from '../../src/errors.ts';
 import { textOfBytes } from '../../src/hosts/raw-text.ts';
 import { isThisMachine, SshHosts, sshArgv } from '../../src/hosts/ssh.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
+
+// Processes on a busy machine: slow is no failure.
+setDefaultTimeout(60_000);
 
 let open: FakeHosts[] = [];
 const start = (options?: Parameters<typeof fakeHosts>[0]): FakeHosts => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { registerInOnedConf, revertInOnedConf } from '../../src/install/oned-conf.ts';
+import { registerInOnedConf } from '../../src/install/oned-conf.ts';
+import { revertInOnedConf } from '../../src/install/oned-revert.ts';
 import { attributeOf, parseOnedConf, singlesOf, vectorsOf } from '../../src/install/oned-syntax.ts';
 import { onedConf } from './fixtures.ts';
 

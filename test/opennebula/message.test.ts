@@ -213,6 +213,61 @@ describe('migration', () => {
   });
 });
 
+describe('any name of a VM', () => {
+  const name = fc
+    .string({ unit: 'grapheme', maxLength: 60 })
+    .map((text) => text.replaceAll(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, ''));
+  const document = (text: string): string =>
+    `<VM><ID>7</ID><NAME>${escapeXml(text)}</NAME><STATE>3</STATE><LCM_STATE>4</LCM_STATE><TEMPLATE/></VM>`;
+
+  test('survives a migration in both shapes, and what is passed on is the same message', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        name,
+        fc.boolean(),
+        fc.option(fc.constantFrom('ceph', 'ssh', 'linstor_un')),
+        async (text, old, marker) => {
+          const encoded = encodeBase64(document(text));
+          const argv = [
+            'a',
+            'b',
+            '/d/1/7',
+            '7',
+            '1',
+            ...(old ? [encoded] : []),
+            ...(marker === null ? [] : [marker]),
+          ];
+          const message = await readMigrationMessage(
+            fakeCall('tm', 'premigrate', argv, old ? '' : `${encoded}\n`),
+          );
+          expect([message.vm.name, message.marker ?? null, message.encoded]).toEqual([text, marker, encoded]);
+        },
+      ),
+    );
+  });
+
+  test('survives a backup and a checkpoint', async () => {
+    await fc.assert(
+      fc.asyncProperty(name, async (text) => {
+        const backup = fakeCall('tm', 'prebackup', ['a:/d/1/7', '0', 'one-7', '-', '7', '1'], document(text));
+        expect((await readBackupMessage(backup)).vm.name).toBe(text);
+        const data = `<VMM_DRIVER_ACTION_DATA>${document(text)}<DATASTORE><ID>1</ID></DATASTORE></VMM_DRIVER_ACTION_DATA>`;
+        const save = fakeCall(
+          'vmm',
+          'save_linstor_un',
+          ['one-7', '/d/1/7/checkpoint', 'a', '7', 'a'],
+          encodeBase64Lines(data),
+        );
+        const { vm } = await readCheckpointMessage(save);
+        expect([vm.name, vm.xml]).toEqual([
+          text,
+          document(text).replace('<TEMPLATE/>', '<TEMPLATE></TEMPLATE>'),
+        ]);
+      }),
+    );
+  });
+});
+
 describe('backup', () => {
   const calls = recorded('tm', 'prebackup', 'prebackup_live', 'postbackup', 'postbackup_live');
   const [sample] = calls;

@@ -246,17 +246,18 @@ describe('waiting', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test.each([undefined, new DriverError('INTERRUPTED', 'SIGTERM'), 'text'])(
-    'the action is stopped while waiting (%p)',
-    async (reason) => {
-      const stop = new AbortController();
-      const { url } = serve(() => {
-        stop.abort(reason);
-        return new Promise<Response>(() => {});
-      });
-      expect((await refusal(one(url, { signal: stop.signal }).vm(1))).code).toBe('INTERRUPTED');
-    },
-  );
+  test.each([
+    ['no reason', undefined],
+    ['an error of ours', new DriverError('INTERRUPTED', 'SIGTERM')],
+    ['a text', 'SIGTERM'],
+  ])('the action is stopped while waiting, with %s', async (_name, reason) => {
+    const stop = new AbortController();
+    const { url } = serve(() => {
+      stop.abort(reason);
+      return new Promise<Response>(() => {});
+    });
+    expect((await refusal(one(url, { signal: stop.signal }).vm(1))).code).toBe('INTERRUPTED');
+  });
 
   test('after the stop, undo steps can still ask', async () => {
     const { url } = serve(() => success(datastore));

@@ -1,4 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test';
 import {
   existsSync,
   mkdirSync,
@@ -32,6 +41,9 @@ import {
   u64le,
   zeroDeviceFile,
 } from './images.ts';
+
+// Processes on a busy machine: slow is no failure.
+setDefaultTimeout(60_000);
 
 let corpus: string;
 let raw: Buffer;
@@ -219,6 +231,33 @@ describe('good images', () => {
     await importImage(fake.hosts, request(`${path}.gz`), target(device), options());
     expect(holdsExactly(device, data)).toBe(true);
   }, 60_000);
+
+  test('a fragmented image: many pieces of data in every window', async () => {
+    const path = join(work, 'fragments');
+    const length = 100 * MiB + 4096 + 300;
+    zeroDeviceFile(path, length);
+    for (let at = 4096; at < length - 9000; at += MiB + 512 * 1024) patch(path, at, noise(9000, at));
+    const data = readFileSync(path);
+    run('qemu-img', 'convert', '-O', 'qcow2', path, `${path}.qcow2`);
+    fake.remove();
+    fake = fakeHosts({ count: true });
+    for (const name of [path, `${path}.qcow2`]) {
+      for (const readsZero of [true, false]) {
+        const device = (readsZero ? zeroDeviceFile : dirtyDevice)(join(work, 'device'), length + MiB);
+        rmSync(join(fake.root, 'wire'), { force: true });
+        await importImage(
+          fake.hosts,
+          request(name),
+          target(device, 'host1', readsZero),
+          options({ verify: true }),
+        );
+        expect(holdsExactly(device, data)).toBe(true);
+        expect(statSync(join(fake.root, 'wire')).size).toBeLessThan(6 * MiB);
+        if (readsZero) expect(statSync(device).blocks * 512).toBeLessThan(12 * MiB);
+        rmSync(device);
+      }
+    }
+  });
 
   test('tiny images', async () => {
     for (const length of [1, 511, 512, 4096, 5000]) {
@@ -539,6 +578,21 @@ describe('hostile and broken images', () => {
       }
     });
   }
+
+  test('a bomb is stopped when it is larger than the volume, not when it ends', async () => {
+    const path = join(work, 'bomb.gz');
+    // 4 GiB of zeroes: members of gzip may follow each other.
+    const member = Bun.gzipSync(new Uint8Array(64 * MiB));
+    writeFileSync(path, Buffer.concat(Array.from({ length: 64 }, () => member)));
+    const device = zeroDeviceFile(join(work, 'device'), size);
+    const seen: number[] = [];
+    const onProgress: TransferOptions['onProgress'] = ({ done }) => seen.push(done);
+    const error = await failure(
+      importImage(fake.hosts, request(path), target(device), options({ onProgress })),
+    );
+    expect(error.code).toBe('IMAGE_SIZE');
+    expect(Math.max(...seen)).toBeLessThan(200 * MiB);
+  });
 
   test('stat refuses references as well', async () => {
     const path = join(work, 'image');

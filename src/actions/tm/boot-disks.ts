@@ -9,6 +9,7 @@ import { devicePaths, isAttached } from '../../volumes/replicas.ts';
 import { lockName } from '../disk-call.ts';
 import type { DiskTarget } from '../target.ts';
 import {
+  commonPaths,
   forAll,
   linkAttachedDisks,
   type ViewedDisk,
@@ -65,7 +66,7 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
     const attachment = await ctx.lock(lockName(resource), () =>
       attach(ctx, linstor, resource, target.host, settings, { view }),
     );
-    return { link, linstor, attachment };
+    return { link, linstor, attachment, view };
   });
   await linkAttachedDisks(ctx, target.host, attached);
 }
@@ -74,7 +75,7 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
 function isRight({ view, settings }: ViewedDisk, host: string, link: LinkState | undefined): boolean {
   const replica = replicaOnHost(view, host, settings.nodeMap);
   if (!replica || !isAttached(replica) || !replica.stateKnown) return false;
-  return link?.present === true && devicePaths(replica).includes(link.target);
+  return link?.present === true && [...devicePaths(replica), ...commonPaths(view)].includes(link.target);
 }
 
 function trustLinks(

@@ -1,9 +1,8 @@
 import { DriverError } from '../../errors.ts';
 import type { ActionHandler } from '../action.ts';
-import { runHere } from '../foreign-script.ts';
+import { remotesOf, runHere } from '../foreign-script.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 import { ensureBootDisks, isBooting } from './boot-disks.ts';
-import { remotesOf } from './migration-others.ts';
 
 /** Building the ISO and copying it; `http://` files are downloaded on the way. */
 const timeoutMs = 15 * 60_000;

@@ -8,7 +8,7 @@ import { bytes } from '../../units.ts';
 import { type Attachment, reportedPaths } from '../../volumes/attach.ts';
 import { isExclusive, resourceOfDisk } from '../../volumes/disk.ts';
 import type { Sharing } from '../../volumes/dual-primary.ts';
-import { replicasOf } from '../../volumes/replicas.ts';
+import { devicePaths, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import { diskSettings, ourDisks } from '../disk-call.ts';
 
 /** All disks of one VM that are ours, for the actions that handle them together. */
@@ -96,6 +96,16 @@ export interface AttachedDisk {
   readonly link: string;
   readonly linstor: Linstor;
   readonly attachment: Attachment;
+  readonly view: readonly Resource[];
+}
+
+/**
+ * Names that the device may have on any node: DRBD's minor is the same everywhere, and a replica that was made a moment ago
+ * is not reported with one yet (linstor-behaviour §5). None for other stacks, whose names differ from node to node.
+ */
+export function commonPaths(view: readonly Resource[]): string[] {
+  if (layersOf(view)[0] !== 'DRBD') return [];
+  return [...new Set(view.filter((replica) => replica.stateKnown).flatMap(devicePaths))];
 }
 
 /** Anything but nothing: DISK/SIZE is no measure here, a bash driver's revert may have left another size (contract §9.1 no. 11). */
@@ -120,7 +130,9 @@ export async function linkAttachedDisks(
         candidates: candidates[index] ?? [],
       })),
     );
-  const expected = disks.map((disk) => disk.attachment.devicePaths);
+  const expected = disks.map(({ attachment, view }) => [
+    ...new Set([...attachment.devicePaths, ...commonPaths(view)]),
+  ]);
   try {
     await link(expected);
   } catch (error) {

@@ -2,13 +2,9 @@ import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import type { MigrationMessage } from '../../opennebula/migration-message.ts';
 import { driverName } from '../disk-call.ts';
-import { runHere } from '../foreign-script.ts';
+import { remotesOf, runHere } from '../foreign-script.ts';
 
 export type MigrationAction = 'premigrate' | 'postmigrate' | 'failmigrate';
-
-const defaultRemotes = '/var/lib/one/remotes';
-
-export const remotesOf = (ctx: Context): string => ctx.remotes ?? defaultRemotes;
 
 /** Libvirt moves memory afterwards; these scripts move what is in a VM's directory. */
 const timeoutMs = 60 * 60_000;

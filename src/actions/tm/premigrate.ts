@@ -77,5 +77,5 @@ async function prepare(ctx: Context, message: MigrationMessage, disk: ViewedDisk
       settings,
     ),
   );
-  return { link, linstor, attachment };
+  return { link, linstor, attachment, view };
 }

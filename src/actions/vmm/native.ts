@@ -3,8 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Context } from '../../context.ts';
 import type { HostResult } from '../../hosts/hosts.ts';
 import type { CheckpointMessage } from '../../opennebula/vmm-message.ts';
-import { runThere } from '../foreign-script.ts';
-import { remotesOf } from '../tm/migration-others.ts';
+import { remotesOf, runThere } from '../foreign-script.ts';
 
 /** OpenNebula's own save and restore on the host, which ours stand before (contract §5.1). */
 

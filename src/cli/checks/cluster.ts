@@ -1,8 +1,9 @@
-import { nodeOfHost } from '../../hosts/node-names.ts';
 import type { Capabilities } from '../../linstor/linstor.ts';
 import { balanceProperty } from '../../volumes/marks.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { checkNodes } from './nodes.ts';
+import { between } from './versions.ts';
 
 /** LINSTOR itself: reach, version, nodes, settings of the controller. */
 export function checkClusters(facts: Facts): Finding[] {
@@ -35,6 +36,7 @@ export function checkClusters(facts: Facts): Finding[] {
       ...checkNodes(facts, cluster),
       ...checkBalance(facts, cluster, capabilities),
       ...checkEncryption(facts, cluster),
+      ...checkSecurity(cluster),
     ] satisfies Finding[];
   });
 }
@@ -126,92 +128,6 @@ function usesLuks(cluster: ClusterFacts): boolean {
   );
 }
 
-/** Inclusive; anything behind the numbers (`-rc.1`) is left out. */
-export function between(version: string, from: string, to: string): boolean {
-  return compareVersions(version, from) >= 0 && compareVersions(version, to) <= 0;
-}
-
-function compareVersions(left: string, right: string): number {
-  const numbers = (text: string): number[] =>
-    text
-      .split(/[.-]/)
-      .slice(0, 3)
-      .map((part) => Number.parseInt(part, 10) || 0);
-  const [a, b] = [numbers(left), numbers(right)];
-  for (let index = 0; index < 3; index += 1) {
-    const difference = (a[index] ?? 0) - (b[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
-  if (!cluster.nodes.ok) return [];
-  const nodes = cluster.nodes.value;
-  if (nodes.length === 0)
-    return [
-      {
-        id: 'linstor.nodes',
-        severity: 'fail',
-        object: cluster.label,
-        what: 'LINSTOR has no nodes',
-        why: 'there is nowhere to put a volume',
-        remedy: 'linstor node create NAME ADDRESS',
-      },
-    ];
-  const findings = nodes
-    .filter((node) => node.type !== 'CONTROLLER' && node.type !== 'AUXILIARY')
-    .flatMap((node): Finding[] => {
-      const flags = node.flags.filter((flag) => ['EVICTED', 'EVACUATE', 'DELETE'].includes(flag));
-      if (flags.length > 0)
-        return [
-          {
-            id: 'linstor.nodes',
-            severity: 'warn',
-            object: node.name,
-            what: `the node is ${flags.join(', ')}`,
-            why: 'it gets no new volumes',
-            remedy: `linstor node restore ${node.name}`,
-          },
-        ];
-      if (node.status === 'ONLINE') return [];
-      return [
-        {
-          id: 'linstor.nodes',
-          severity: 'fail',
-          object: node.name,
-          what: `the satellite is ${node.status}`,
-          why: 'volumes there cannot be made, attached or removed',
-          remedy: `on ${node.name}: systemctl restart linstor-satellite\nlinstor node list`,
-        },
-      ];
-    });
-  const nodeMap = cluster.settings.nodeMap;
-  for (const host of orElse(facts.one.hosts, []).filter((item) => item.enabled)) {
-    const node = nodeOfHost(host.name, nodes, nodeMap);
-    if (!node) {
-      findings.push({
-        id: 'linstor.hosts',
-        severity: 'fail',
-        object: host.name,
-        what: 'LINSTOR has no node for this host',
-        why: 'VMs there cannot use disks of the driver',
-        remedy: `linstor node create ${host.name} ADDRESS\nor, if the node has another name, in ${facts.layout.config}: NODE_MAP="${host.name}=NODE"`,
-      });
-    } else if (node.name.toLowerCase() !== host.name.toLowerCase() && nodeMap[host.name] === undefined) {
-      findings.push({
-        id: 'linstor.hosts',
-        severity: 'info',
-        object: host.name,
-        what: `its LINSTOR node is taken to be “${node.name}”`,
-        why: 'the names differ',
-        remedy: `to say so once and for all, in ${facts.layout.config}: NODE_MAP="${host.name}=${node.name}"`,
-      });
-    }
-  }
-  return findings;
-}
-
 /** The hourly task takes replicas away that are above the group's place count (linstor-behaviour §7.9). */
 function checkBalance(facts: Facts, cluster: ClusterFacts, capabilities: Capabilities): Finding[] {
   const drbd =
@@ -244,6 +160,29 @@ function checkBalance(facts: Facts, cluster: ClusterFacts, capabilities: Capabil
       what: 'PREFER_NODE, NODE_LIST or REPLICA_COUNT go beyond the resource group, and LINSTOR’s hourly balance task is on',
       why: 'it drives every volume back to the group’s place count, and takes the replica beside the VM away',
       remedy: `linstor controller set-property ${balanceProperty} false\nor give the datastore a resource group with the wanted place count`,
+    },
+  ];
+}
+
+/** A controller without TLS takes orders from everybody on the network; secrets sent to it are read by everybody. */
+function checkSecurity(cluster: ClusterFacts): Finding[] {
+  const { settings, label } = cluster;
+  if (settings.transport === 'cli') return [];
+  const plain = settings.controllers.filter((each) => !/^(?:https|linstor\+ssl|linstor\+https):/i.test(each));
+  const remote = plain.filter((each) => !/^(?:[a-z+]+:\/\/)?(?:localhost|127\.|\[?::1)/i.test(each));
+  if (remote.length === 0) return [];
+  const secret = settings.token !== undefined || settings.password !== undefined;
+  return [
+    {
+      id: 'linstor.security',
+      severity: secret ? 'warn' : 'info',
+      object: label,
+      what: `${remote.join(', ')} is reached without TLS${secret ? ', and LS_TOKEN or LS_PASSWORD are sent to it' : ''}`,
+      why: secret
+        ? 'whoever sees the network sees the secret, and may then change every disk'
+        : 'whoever reaches the controller’s port may change every disk',
+      remedy:
+        'LS_CONTROLLERS="linstor+ssl://HOST" with LS_CAFILE, LS_CERTFILE and LS_KEYFILE, or a network of its own for LINSTOR',
     },
   ];
 }

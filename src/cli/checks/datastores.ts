@@ -2,8 +2,10 @@ import { driverName } from '../../install/registration.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';
 import type { Finding } from './check.ts';
+import { checkPlacement } from './datastore-placement.ts';
+import { label, set } from './datastore-text.ts';
 import { datastoreDrift } from './drift.ts';
-import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import type { Facts } from './facts.ts';
 import { isOurs } from './gather.ts';
 
 /** Datastores: what is set in them, how they fit together, and what LINSTOR has of it. */
@@ -37,10 +39,6 @@ export function checkDatastores(facts: Facts): Finding[] {
         ...findings,
       ];
 }
-
-const label = (datastore: Datastore): string => `datastore ${datastore.id} (${datastore.name})`;
-const set = (datastore: Datastore, line: string): string =>
-  `echo '${line}' > /tmp/ds && onedatastore update ${datastore.id} /tmp/ds --append`;
 
 function checkOne(datastore: Datastore): Finding[] {
   const findings: Finding[] = [];
@@ -99,94 +97,6 @@ function checkSettings(facts: Facts, datastore: Datastore): Finding[] {
       remedy: found.error.remedy,
     },
   ];
-}
-
-/** What the datastore names, and whether LINSTOR has it. */
-function checkPlacement(facts: Facts, datastore: Datastore): Finding[] {
-  const found = facts.settings.get(datastore.id);
-  const cluster = facts.clusters.find((item) => item.datastores.includes(datastore.id));
-  if (!found?.ok || !cluster?.groups.ok || !cluster.pools.ok || !cluster.nodes.ok) return [];
-  const { placement } = found.value;
-  const object = label(datastore);
-  const findings: Finding[] = [];
-  const missing = (kind: string, name: string, remedy: string): void => {
-    findings.push({
-      id: 'datastores.placement',
-      severity: 'fail',
-      object,
-      what: `LINSTOR has no ${kind} “${name}”`,
-      why: 'no volume can be made',
-      remedy,
-    });
-  };
-  const same =
-    (left: string) =>
-    (right: { name: string }): boolean =>
-      right.name.toLowerCase() === left.toLowerCase();
-  const { resourceGroup, replicaCount, nodeList, storagePools } = placement;
-  const group = resourceGroup === undefined ? undefined : cluster.groups.value.find(same(resourceGroup));
-  if (resourceGroup !== undefined && !group) {
-    missing(
-      'resource group',
-      resourceGroup,
-      `linstor resource-group create ${resourceGroup} --place-count 2 --storage-pool POOL\nlinstor volume-group create ${resourceGroup}`,
-    );
-  }
-  if (group && replicaCount === undefined && nodeList.length === 0 && group.filter.placeCount === undefined) {
-    findings.push({
-      id: 'datastores.place-count',
-      severity: 'fail',
-      object,
-      what: `resource group “${group.name}” has no place count, and the datastore no REPLICA_COUNT`,
-      why: 'LINSTOR makes a definition without any replica',
-      remedy: `linstor resource-group modify ${group.name} --place-count 2`,
-    });
-  }
-  if (resourceGroup === undefined && replicaCount === undefined && nodeList.length === 0) {
-    findings.push({
-      id: 'datastores.placement',
-      severity: 'fail',
-      object,
-      what: 'none of RESOURCE_GROUP, REPLICA_COUNT and NODE_LIST is set',
-      why: 'there is no rule where volumes go',
-      remedy: set(datastore, 'RESOURCE_GROUP="opennebula"'),
-    });
-  }
-  for (const name of storagePools)
-    if (!cluster.pools.value.some(same(name))) missing('storage pool', name, 'linstor storage-pool list');
-  for (const name of nodeList)
-    if (!cluster.nodes.value.some(same(name))) missing('node', name, 'linstor node list');
-  return [
-    ...findings,
-    ...checkLayers(cluster, object, [...placement.layerList, ...(group?.filter.layers ?? [])]),
-  ];
-}
-
-/** LINSTOR's default stack is DRBD over storage: without DRBD on the nodes every creation fails. */
-function checkLayers(cluster: ClusterFacts, object: string, layers: readonly string[]): Finding[] {
-  const wanted = layers.length > 0 ? layers : ['DRBD', 'STORAGE'];
-  const online = orElse(cluster.nodes, []).filter(
-    (node) => node.status === 'ONLINE' && node.providers.some((kind) => kind !== 'DISKLESS'),
-  );
-  return wanted.flatMap((layer): Finding[] => {
-    const without = online.filter((node) => node.layers.length > 0 && !node.layers.includes(layer));
-    if (without.length === 0 || online.length === 0) return [];
-    const all = without.length === online.length;
-    const list =
-      layer === 'DRBD'
-        ? 'install the DRBD 9 module and drbd-utils there, then: linstor node reconnect NODE\nor, for storage without replication, set LAYER_LIST="STORAGE" in the datastore'
-        : 'see the reason with: linstor node info';
-    return [
-      {
-        id: 'datastores.layers',
-        severity: all ? 'fail' : 'warn',
-        object,
-        what: `volumes are made with the layer ${layer}, which ${without.map((node) => node.name).join(', ')} cannot`,
-        why: all ? 'no volume can be made' : 'these nodes get no replica and cannot attach a disk',
-        remedy: list,
-      },
-    ];
-  });
 }
 
 function checkDrift(facts: Facts): Finding[] {

@@ -44,7 +44,7 @@ export function datastoreDrift(onedConf: string, datastores: readonly Datastore[
 function describe(datastore: Datastore, attribute: string, found: string | undefined, wanted: string): Drift {
   const caution =
     attribute === 'CLONE_TARGET'
-      ? ' (only while no VM uses the datastore: quotas of running VMs would be wrong)'
+      ? '   # only while no VM uses the datastore: quotas of running VMs would be wrong'
       : '';
   return {
     datastore: datastore.id,
@@ -53,6 +53,6 @@ function describe(datastore: Datastore, attribute: string, found: string | undef
     found,
     wanted,
     what: `${attribute} is ${found === undefined ? 'missing' : `“${found}”`}, the registration says “${wanted}”`,
-    remedy: `echo '${attribute}="${wanted}"' > /tmp/ds && onedatastore update ${datastore.id} /tmp/ds --append${caution}`,
+    remedy: `onedatastore update ${datastore.id} --append <(echo '${attribute}="${wanted}"')${caution}`,
   };
 }

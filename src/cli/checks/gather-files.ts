@@ -38,7 +38,9 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
     vmmExecrc: attempt(() => readFileSync(onDisk(layout, layout.vmmExecrc), 'utf8')),
     ...(version === undefined ? {} : { installedVersion: version }),
     binary: state,
-    ...(state === 'ok' && onedConf.ok && isOneOfSeveral(onedConf.value) ? { binarySha256: sha256(readFileSync(binary)) } : {}),
+    ...(state === 'ok' && onedConf.ok && isOneOfSeveral(onedConf.value)
+      ? { binarySha256: sha256(readFileSync(binary)) }
+      : {}),
     links: links.map((link) => linkFact(layout, link.path)),
     unknown: unknownFiles(
       layout,

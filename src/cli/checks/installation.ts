@@ -19,6 +19,7 @@ export function checkInstallation(facts: Facts): Finding[] {
       severity: 'ok',
       what: `${facts.files.links.length} action names lead to ${facts.layout.binary}`,
     },
+    ...findings,
   ];
 }
 

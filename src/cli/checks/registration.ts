@@ -1,5 +1,6 @@
 import { toDriverError } from '../../errors.ts';
-import { kvmDrivers, type OnedEdit, registerInOnedConf } from '../../install/oned-conf.ts';
+import { kvmDrivers, registerInOnedConf } from '../../install/oned-conf.ts';
+import type { OnedEdit } from '../../install/oned-revert.ts';
 import { attributeOf, parseOnedConf, vectorsOf } from '../../install/oned-syntax.ts';
 import { isOurs, lists, localActions, sections } from '../../install/registration.ts';
 import { liveSnapshotPairs, wantedPairs } from '../../install/vmm-execrc.ts';

@@ -1,9 +1,10 @@
-import type { StoragePool } from '../../linstor/linstor.ts';
 import { lcm } from '../../opennebula/states.ts';
-import { humanSize, kibToBytes } from '../../units.ts';
 import { parseResource } from '../../volumes/names.ts';
+import { isDiskful } from '../../volumes/replicas.ts';
+import { findLeftovers } from '../leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { checkPools, isReal } from './pools.ts';
 
 /** Storage pools and the resources in them. */
 export function checkStorage(facts: Facts): Finding[] {
@@ -13,9 +14,10 @@ export function checkStorage(facts: Facts): Finding[] {
       ...checkPools(cluster),
       ...checkResources(cluster),
       ...checkTwoPrimaries(facts, cluster),
+      ...checkLeftovers(facts, cluster),
     ];
     const trouble = findings.some((item) => item.severity !== 'info');
-    const count = orElse(cluster.resources, []).length;
+    const count = orElse(cluster.resources, []).filter(isDiskful).length;
     return trouble
       ? findings
       : ([
@@ -28,84 +30,6 @@ export function checkStorage(facts: Facts): Finding[] {
           ...findings,
         ] satisfies Finding[]);
   });
-}
-
-const isReal = (pool: StoragePool): boolean => pool.provider !== 'DISKLESS';
-
-function checkPools(cluster: ClusterFacts): Finding[] {
-  if (!cluster.pools.ok) return [];
-  const pools = cluster.pools.value.filter(isReal);
-  if (pools.length === 0)
-    return [
-      {
-        id: 'storage.pools',
-        severity: 'fail',
-        object: cluster.label,
-        what: 'LINSTOR has no storage pool',
-        why: 'there is nowhere to put a volume',
-        remedy: 'linstor storage-pool create lvmthin NODE POOL VG/THINPOOL',
-      },
-    ];
-  const online = new Set(
-    orElse(cluster.nodes, [])
-      .filter((node) => node.status === 'ONLINE')
-      .map((node) => node.name),
-  );
-  return pools.flatMap((pool): Finding[] => {
-    const object = `${pool.name} on ${pool.node}`;
-    if (pool.totalKib === undefined || pool.freeKib === undefined) {
-      // The node's own finding says enough.
-      if (!online.has(pool.node)) return [];
-      return [
-        {
-          id: 'storage.pools',
-          severity: 'fail',
-          object,
-          what: 'its capacity is unknown: the back end does not answer',
-          why: 'nothing can be placed there',
-          remedy: `linstor storage-pool list -n ${pool.node}; on ${pool.node}: vgs, zpool list`,
-        },
-      ];
-    }
-    return [...checkFree(pool, object), ...checkKind(cluster, pool, object)];
-  });
-}
-
-function checkFree(pool: StoragePool, object: string): Finding[] {
-  const free = pool.freeKib ?? 0;
-  const total = pool.totalKib ?? 0;
-  const share = total === 0 ? 0 : free / total;
-  if (share >= 0.1) return [];
-  const thin = /THIN/.test(pool.provider);
-  return [
-    {
-      id: 'storage.free',
-      severity: share < 0.03 ? 'fail' : 'warn',
-      object,
-      what: `${humanSize(kibToBytes(free as never))} of ${humanSize(kibToBytes(total as never))} free (${Math.floor(share * 100)} %)`,
-      why: thin
-        ? 'a thin pool that runs full stops every VM that writes to it'
-        : 'new volumes will be refused',
-      remedy: 'linstor_un gc   # leftovers\nadd space to the pool, or remove snapshots and images',
-    },
-  ];
-}
-
-function checkKind(cluster: ClusterFacts, pool: StoragePool, object: string): Finding[] {
-  if (pool.supportsSnapshots) return [];
-  const wants = cluster.settings.cloneMode === 'snapshot';
-  return [
-    {
-      id: 'storage.snapshots',
-      severity: wants ? 'fail' : 'info',
-      object,
-      what: `${pool.provider} has no snapshots`,
-      why: wants
-        ? 'CLONE_MODE=snapshot does not work there'
-        : 'disk snapshots, live backups and CLONE_MODE=snapshot do not work there',
-      remedy: 'use a thin pool (lvmthin, zfsthin), or CLONE_MODE=copy',
-    },
-  ];
 }
 
 function checkResources(cluster: ClusterFacts): Finding[] {
@@ -202,6 +126,39 @@ function checkResources(cluster: ClusterFacts): Finding[] {
     'linstor snapshot list -r NAME\nlinstor_un gc',
   );
   return findings;
+}
+
+/** Only a hint where to look: `gc` asks OpenNebula about each VM of the past. */
+function checkLeftovers(facts: Facts, cluster: ClusterFacts): Finding[] {
+  const { definitions, resources, snapshots, nodes, settings } = cluster;
+  const { vms, images } = facts.one;
+  if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok || !vms.ok || !images.ok) return [];
+  const found = findLeftovers({
+    prefix: settings.namePrefix,
+    nodeMap: settings.nodeMap,
+    definitions: definitions.value,
+    resources: resources.value,
+    snapshots: snapshots.value,
+    nodes: nodes.value,
+    vms: vms.value,
+    images: images.value,
+    past: new Map(),
+    now: facts.now,
+    olderThanMs: 24 * 3_600_000,
+  }).filter((item) => item.kind !== 'deleting');
+  if (found.length === 0) return [];
+  const names = [...new Set(found.map((item) => item.resource))];
+  return [
+    {
+      id: 'storage.leftovers',
+      severity: 'info',
+      object:
+        names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', '),
+      what: `${found.length} objects look left over: disks, temporary resources, helper snapshots or attached replicas`,
+      why: 'they take space, and block the deletion of images',
+      remedy: 'linstor_un gc',
+    },
+  ];
 }
 
 const twoPrimaries = 'DrbdOptions/Net/allow-two-primaries';

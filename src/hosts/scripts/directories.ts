@@ -95,7 +95,7 @@ export interface CopyDirectoryOptions {
 }
 
 /** Arguments: directory, names to leave out. 71: no such directory. Links go as links (never tar -h). */
-const packScript = `
+export const packScript = `
 directory=$1; shift
 cd -- "$directory" || exit 71
 exclude=()
@@ -107,7 +107,7 @@ tar --create --sparse --anchored --no-wildcards "\${exclude[@]}" --file=- .
  * Arguments: directory. Unpacked beside it and put in its place when complete. Links that are already there
  * (\`disk.N\` made for this host) win over copied ones; everything else that was there is replaced.
  */
-const unpackScript = `
+export const unpackScript = `
 set -e
 parent=$(dirname -- "$1")
 mkdir -p -- "$parent"
@@ -120,7 +120,8 @@ if [ -d "$1" ]; then
   for link in "$1"/disk.*.keep; do
     [ -L "$link" ] || continue
     name=\${link##*/}
-    rm -rf -- "$new/\${name%.keep}"
+    # A file of that name is another driver's disk: it wins over a link that is left from before.
+    if [ -e "$new/\${name%.keep}" ] && [ ! -L "$new/\${name%.keep}" ]; then rm -f -- "$link"; continue; fi
     mv -fT -- "$link" "$new/\${name%.keep}"
   done
   rm -rf --one-file-system -- "$1"

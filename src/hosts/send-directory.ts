@@ -1,0 +1,79 @@
+import type { Hosts } from './hosts.ts';
+import { type Place, removeDirectories, unpackScript } from './scripts/directories.ts';
+
+/**
+ * A VM directory with gigabytes in it (a checkpoint that is an ordinary file) goes from host to host without passing
+ * the front-end. It takes ssh from host to host, by the hosts' own keys or by the front-end's forwarded agent, which not
+ * every site has: whoever calls has the way over the front-end as well.
+ */
+
+/** Below this the detour costs less than another connection. */
+export const largeDirectoryMib = 256;
+
+const sizeScript = `du -sm -- "$1" 2>/dev/null | cut -f1`;
+
+/** MiB that are really there (holes do not count); 0 when there is no such directory. */
+export async function directorySizeMib(hosts: Hosts, place: Place): Promise<number> {
+  const { stdout } = await hosts.run(place.host, {
+    verb: 'dir-size',
+    script: sizeScript,
+    args: [place.directory],
+    timeoutMs: 60_000,
+    okCodes: [0, 1],
+  });
+  return Number.parseInt(stdout, 10) || 0;
+}
+
+const unreachable = 75;
+
+/**
+ * Arguments: directory, number of names to leave out, the names, the command that unpacks on the other host. Its ssh
+ * decides: 255 is the connection's own failure.
+ */
+const sendScript = `
+directory=$1 count=$2; shift 2
+skip=("\${@:1:count}"); shift "$count"
+cd -- "$directory" || exit 71
+exclude=()
+for name in "\${skip[@]}"; do exclude+=("--exclude=./$name"); done
+tar --create --sparse --anchored --no-wildcards "\${exclude[@]}" --file=- . | "$@"
+codes=("\${PIPESTATUS[@]}")
+if [ "\${codes[1]}" -eq 255 ]; then exit ${unreachable}; fi
+if [ "\${codes[1]}" -ne 0 ]; then exit "\${codes[1]}"; fi
+# 1: a file changed while it was read.
+if [ "\${codes[0]}" -gt 1 ]; then exit "\${codes[0]}"; fi
+exit 0
+`;
+
+const runArguments = `exec "$@"`;
+
+/**
+ * Moves the directory from one host to another; the caller has made sure that they are two places. False when the
+ * source cannot reach the destination by ssh: nothing has changed then. Throws HOST_COMMAND, HOST_TIMEOUT.
+ */
+export async function sendDirectory(
+  hosts: Hosts,
+  from: Place,
+  to: Place,
+  skip: readonly string[],
+  timeoutMs: number,
+): Promise<boolean> {
+  // Neither is the front-end: `sshArgv` of it would be a local command, and mean the source.
+  if (hosts.isFrontend(from.host) || hosts.isFrontend(to.host)) return false;
+  const unpack = hosts.sshArgv(to.host, { script: unpackScript, args: [to.directory] });
+  const remoteSsh = ['ssh', ...unpack.slice(1)];
+  const [program = 'ssh', ...rest] = hosts.sshArgv(from.host, {
+    script: sendScript,
+    args: [from.directory, String(skip.length), ...skip, ...remoteSsh],
+  });
+  const { exitCode } = await hosts.local({
+    verb: 'send-dir',
+    script: runArguments,
+    args: [program, '-o', 'ForwardAgent=yes', ...rest],
+    timeoutMs,
+    okCodes: [0, unreachable, 255],
+  });
+  if (exitCode !== 0) return false;
+  await removeDirectories(hosts, from.host, [from.directory]);
+  return true;
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Options of the client's configuration file, put before the arguments (linstor-behaviour §8): the user's file, or
+ * else the system's. `--disable-config` skips it.
+ */
+export function clientConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  if (argv.includes('--disable-config')) return [];
+  const paths = [
+    ...(env['HOME'] ? [join(env['HOME'], '.config/linstor/linstor-client.conf')] : []),
+    '/etc/linstor/linstor-client.conf',
+  ];
+  for (const path of paths) {
+    try {
+      return readGlobals(readFileSync(path, 'utf8'));
+    } catch {
+      // The next one, or none.
+    }
+  }
+  return [];
+}
+
+function readGlobals(text: string): string[] {
+  let section = '';
+  const options: string[] = [];
+  for (const raw of text.split('\n')) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
+    const heading = /^\[(.*)\]$/.exec(line)?.[1];
+    if (heading !== undefined) {
+      section = heading;
+      continue;
+    }
+    const [, key = '', value = ''] = /^([^=:]+?)\s*(?:[=:]\s*(.*))?$/.exec(line) ?? [];
+    if (section === 'global') options.push(`--${key}`, ...(value === '' ? [] : [value]));
+  }
+  return options;
+}

@@ -1,0 +1,239 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import {
+  type DriverTarget,
+  makeClientLauncher,
+  makeRemotes,
+  ownTarget,
+  underItsName,
+} from './cluster-remotes.ts';
+import { createHosts, hostPath, type Isolation, pathOnHost, setMounts } from './hosts/hosts.ts';
+import { type LabOne, labOne } from './one/lab-one.ts';
+import type { LabOnedOptions } from './one/oned.ts';
+import { FileStore } from './one/store.ts';
+
+/** A whole lab in one directory: simulated LINSTOR, hosts, oned, and the drivers' environment. */
+
+export const poolKinds = ['LVM', 'LVM_THIN', 'ZFS', 'ZFS_THIN', 'FILE', 'FILE_THIN'] as const;
+export type PoolKind = (typeof poolKinds)[number];
+export const generations = ['1.20', '1.27', '1.31', '1.33', '1.35'] as const;
+
+const pool = z.object({
+  name: z.string(),
+  provider: z.enum(poolKinds),
+  sizeKib: z.number().int().positive(),
+});
+
+const description = z.object({
+  nodes: z.array(z.string()).min(1),
+  pools: z.array(pool),
+  generation: z.enum(generations),
+  devices: z.enum(['file', 'loop']),
+  layers: z.array(z.string()),
+  isolation: z.enum(['root', 'user', 'none']),
+  oneVersion: z.string(),
+  /** Known once it has been started; kept for the next start. */
+  linstorPort: z.number().optional(),
+  onePort: z.number().optional(),
+  pid: z.number().optional(),
+});
+
+export type LabDescription = z.output<typeof description>;
+
+export interface LabRequest {
+  readonly dir: string;
+  /** Default node1, node2, node3. */
+  readonly nodes?: readonly string[];
+  /** On every node; default FILE_THIN `thin` of 8 GiB. */
+  readonly pools?: readonly {
+    readonly name: string;
+    readonly provider: PoolKind;
+    readonly sizeKib?: number;
+  }[];
+  readonly generation?: LabDescription['generation'];
+  readonly devices?: 'file' | 'loop';
+  /** What the satellites can do; default DRBD, LUKS, STORAGE. */
+  readonly layers?: readonly string[];
+  readonly isolation?: Isolation;
+  /** Release that oned pretends to be. */
+  readonly oneVersion?: string;
+  /** What driver calls execute; default this program. */
+  readonly target?: DriverTarget;
+}
+
+const eightGib = 8 * 1024 * 1024;
+const session = 'oneadmin:lab';
+
+export const labPaths = (dir: string) => {
+  const root = resolve(dir);
+  return {
+    root,
+    description: join(root, 'lab.json'),
+    bin: join(root, 'bin'),
+    linstor: join(root, 'linstor'),
+    one: join(root, 'one'),
+    store: join(root, 'one/objects.json'),
+    auth: join(root, 'one/auth'),
+    home: join(root, 'one/home'),
+    var: join(root, 'one/var'),
+    remotes: join(root, 'one/var/remotes'),
+    location: join(root, 'one/var/datastores'),
+    images: join(root, 'images'),
+    log: join(root, 'lab.log'),
+  };
+};
+
+export function readDescription(dir: string): LabDescription {
+  const path = labPaths(dir).description;
+  if (!existsSync(path)) throw new Error(`there is no lab in ${resolve(dir)}`);
+  return description.parse(JSON.parse(readFileSync(path, 'utf8')));
+}
+
+export function writeDescription(dir: string, value: LabDescription): void {
+  const { description: path } = labPaths(dir);
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, undefined, 2)}\n`);
+  renameSync(`${path}.new`, path);
+}
+
+/** Lays the directory out; nothing runs yet. Throws when there is a lab already. */
+export function createCluster(request: LabRequest): Cluster {
+  const paths = labPaths(request.dir);
+  if (existsSync(paths.description)) throw new Error(`there is a lab already in ${paths.root}`);
+  const nodes = request.nodes ?? ['node1', 'node2', 'node3'];
+  const oneVersion = request.oneVersion ?? '7.2.0';
+  for (const path of [paths.bin, paths.home, paths.location, paths.images, join(paths.one, 'etc')])
+    mkdirSync(path, { recursive: true });
+  const isolation = createHosts({
+    dir: paths.root,
+    names: nodes,
+    location: paths.location,
+    ...(request.isolation ? { isolation: request.isolation } : {}),
+  });
+  if (isolation !== 'none') for (const name of nodes) showOwnDevices(paths.root, paths.linstor, name, nodes);
+  const target = underItsName(request.target ?? ownTarget(), paths.one);
+  makeRemotes(paths.remotes, target, oneVersion);
+  makeClientLauncher(paths.bin, target);
+  writeFileSync(paths.auth, `${session}\n`, { mode: 0o600 });
+  // Usage of VM disks is sent by datagram: never to a real OpenNebula that may run on this machine (port 9 is discard).
+  writeFileSync(
+    join(paths.one, 'etc/monitord.conf'),
+    'NETWORK = [ MONITOR_ADDRESS = "127.0.0.1", PORT = 9 ]\n',
+  );
+  FileStore.create(paths.store, session).update((state) => {
+    state.version = oneVersion;
+    for (const name of nodes) state.hosts.push({ id: state.nextId.host++, name, state: 2 });
+  });
+  writeDescription(paths.root, {
+    nodes: [...nodes],
+    pools: (request.pools ?? [{ name: 'thin', provider: 'FILE_THIN' as const }]).map((each) => ({
+      sizeKib: eightGib,
+      ...each,
+    })),
+    generation: request.generation ?? '1.33',
+    devices: request.devices ?? 'file',
+    layers: [...(request.layers ?? ['DRBD', 'LUKS', 'STORAGE'])],
+    isolation,
+    oneVersion,
+  });
+  return new Cluster(paths.root);
+}
+
+/**
+ * On a host only its own device nodes are to be seen, and under every node's path: `/dev/drbd1000` is one path on all
+ * real nodes, so drivers take the one that another node reports.
+ */
+function showOwnDevices(dir: string, linstor: string, node: string, nodes: readonly string[]): void {
+  const view = hostPath(dir, node, 'devices');
+  setMounts(dir, node, [
+    { from: join(linstor, 'dev', node), to: join(view, node) },
+    { from: view, to: join(linstor, 'dev') },
+  ]);
+  for (const other of nodes) {
+    if (other !== node) symlinkSync(node, join(view, other));
+  }
+}
+
+/** A lab that is there; its servers may run or not. */
+export class Cluster {
+  readonly dir: string;
+  readonly paths: ReturnType<typeof labPaths>;
+
+  constructor(dir: string) {
+    this.paths = labPaths(dir);
+    this.dir = this.paths.root;
+  }
+
+  get description(): LabDescription {
+    return readDescription(this.dir);
+  }
+
+  get linstorUrl(): string {
+    return `http://127.0.0.1:${this.#port('linstorPort')}`;
+  }
+
+  get oneUrl(): string {
+    return `http://127.0.0.1:${this.#port('onePort')}/RPC2`;
+  }
+
+  #port(name: 'linstorPort' | 'onePort'): number {
+    const port = this.description[name];
+    if (port === undefined) throw new Error(`the lab in ${this.dir} has not been started`);
+    return port;
+  }
+
+  /** What a driver, started by the lab's oned, finds in its environment; and what a person needs to look around. */
+  driverEnv(): Record<string, string> {
+    const { paths } = this;
+    return {
+      PATH: `${paths.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      HOME: paths.home,
+      LANG: 'C',
+      ONE_LOCATION: paths.one,
+      ONE_AUTH: paths.auth,
+      ONE_XMLRPC: this.oneUrl,
+      LS_CONTROLLERS: this.linstorUrl,
+      DATASTORE_LOCATION: paths.location,
+    };
+  }
+
+  onedOptions(more: Partial<LabOnedOptions> = {}): LabOnedOptions {
+    return {
+      store: new FileStore(this.paths.store),
+      remotes: this.paths.remotes,
+      cwd: this.paths.var,
+      env: this.driverEnv(),
+      location: this.paths.location,
+      ...more,
+    };
+  }
+
+  /** The file behind `path` as `host` sees it: a link of the datastore's, then a device node of its own. */
+  fileOnHost(host: string, path: string): string {
+    const shown = pathOnHost(this.dir, host, path);
+    const target = lstatSync(shown).isSymbolicLink() ? readlinkSync(shown) : shown;
+    const devices = join(this.paths.linstor, 'dev');
+    if (this.description.isolation === 'none' || !target.startsWith(`${devices}/`)) return target;
+    return join(devices, host, target.slice(devices.length + 1).replace(/^[^/]*\//, ''));
+  }
+
+  /** oned's side: one function per operator's command. */
+  one(more: Partial<LabOnedOptions> = {}): LabOne {
+    return labOne(this.onedOptions(more));
+  }
+
+  /** The whole directory; stop the servers first. */
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}

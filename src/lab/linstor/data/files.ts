@@ -1,0 +1,101 @@
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/**
+ * The bytes behind the volumes: real files below the lab's directory. A device node is a hard link to the
+ * image, so that the image can be removed, linked and copied while somebody holds the device open – as
+ * with real devices. Replicas of a DRBD volume are links to one file: all nodes read the same bytes.
+ */
+
+const MIB = 1024 * 1024;
+/** A large thick volume gets old content only at its ends: writing terabytes of it proves no more. */
+const GARBAGE_ENDS = 64 * MIB;
+
+export const imageName = (definition: string, number: number, suffix = ''): string =>
+  `${definition}_${String(number).padStart(5, '0')}${suffix}.img`;
+
+export function imagePath(root: string, node: string, pool: string, name: string): string {
+  return join(root, 'pools', node, pool, name);
+}
+
+export function devicePath(root: string, node: string, name: string): string {
+  return join(root, 'dev', node, name);
+}
+
+function prepare(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+}
+
+/** New image. Thin reads as zero, thick holds what was there before. */
+export function createImage(path: string, sizeKib: number, garbage: boolean): void {
+  prepare(path);
+  const file = openSync(path, 'w', 0o600);
+  try {
+    if (garbage) writeGarbage(file, sizeKib * 1024);
+    ftruncateSync(file, sizeKib * 1024);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Recognisable, never zero, different in every 512-byte sector. */
+function garbageBlock(offset: number): Uint8Array {
+  const block = new Uint8Array(MIB);
+  for (let sector = 0; sector < MIB; sector += 512) {
+    const number = (offset + sector) / 512;
+    block.fill(0xa5, sector, sector + 512);
+    block.set([0xde, 0xad, number & 0xff, (number >> 8) & 0xff, (number >> 16) & 0xff], sector);
+  }
+  return block;
+}
+
+function writeGarbage(file: number, size: number): void {
+  const whole = size <= 4 * GARBAGE_ENDS;
+  for (let offset = 0; offset < size; offset += MIB) {
+    if (!whole && offset >= GARBAGE_ENDS && offset < size - GARBAGE_ENDS) continue;
+    writeSync(file, garbageBlock(offset), 0, Math.min(MIB, size - offset), offset);
+  }
+}
+
+export function linkImage(existing: string, path: string): void {
+  prepare(path);
+  rmSync(path, { force: true });
+  linkSync(existing, path);
+}
+
+/** Copies content into `to`, keeping its inode when it is there (its links see the new bytes). */
+export async function copyImage(from: string, to: string): Promise<void> {
+  prepare(to);
+  const copy = Bun.spawn(['cp', '--reflink=auto', '--sparse=always', '--', from, to], {
+    stdout: 'ignore',
+    stderr: 'pipe',
+  });
+  if ((await copy.exited) !== 0)
+    throw new Error(`copy ${from} to ${to}: ${await new Response(copy.stderr).text()}`);
+}
+
+/** Grows or truncates: a plain storage volume loses what was behind its new end (linstor-behaviour §3.8). */
+export function resizeImage(path: string, sizeKib: number): void {
+  const file = openSync(path, 'r+');
+  try {
+    ftruncateSync(file, sizeKib * 1024);
+  } finally {
+    closeSync(file);
+  }
+}
+
+export function removeImage(path: string | undefined): void {
+  if (path !== undefined) rmSync(path, { force: true });
+}
+
+export const imageExists = (path: string | undefined): path is string =>
+  path !== undefined && existsSync(path);

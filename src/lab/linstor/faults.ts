@@ -1,0 +1,96 @@
+/**
+ * Faults on demand. A rule matches calls and says what happens to them:
+ *
+ * ```json
+ * {
+ *   "method": "POST",              // optional, any method when absent
+ *   "path": "^/v1/.*\/snapshots$", // optional, regular expression over the path (without the query)
+ *   "nth": 2,                      // optional: only the 2nd matching call; every one when absent
+ *   "times": 1,                    // optional: at most that often; without end when absent
+ *   "fault": { … }
+ * }
+ * ```
+ *
+ * Call faults (what the client sees):
+ * - `{"kind": "code", "code": 998, "message"?, "status"?}`  answer with this return code, change nothing
+ * - `{"kind": "drop", "when": "before" | "after"}`          close the connection before or after executing
+ * - `{"kind": "lose"}`                                      apply the call but lose the answer (drop after)
+ * - `{"kind": "hang", "seconds": 5, "afterwards"?: "answer" | "drop"}`  wait, then go on
+ * - `{"kind": "truncate"}`                                  execute and send half of the JSON
+ * - `{"kind": "refuse"}`                                    503-free refusal: connection closed at once, as a
+ *                                                          controller that is not the active one
+ * - `{"kind": "redirect", "to": "https://host:3371"}`       302, as a controller with TLS switched on
+ * - `{"kind": "unauthorised"}`                              401 with code 10001
+ *
+ * Cluster faults (state of the cluster when the rule matches; they stay until undone by `/lab/…`):
+ * - `{"kind": "node", "node": "alpha", "connection": "OFFLINE"}`
+ * - `{"kind": "pool", "node": "alpha", "pool": "thin", "freeKib": 0}`   pool full (null: as it really is)
+ * - `{"kind": "device-late", "node": "alpha", "seconds": 3}`           new device nodes appear later there
+ * - `{"kind": "satellite", "node": "alpha", "message": "…"}`           the next work on that satellite fails
+ */
+export type Fault =
+  | { kind: 'code'; code: number; message?: string; status?: number }
+  | { kind: 'drop'; when: 'before' | 'after' }
+  | { kind: 'lose' }
+  | { kind: 'hang'; seconds: number; afterwards?: 'answer' | 'drop' }
+  | { kind: 'truncate' }
+  | { kind: 'refuse' }
+  | { kind: 'redirect'; to: string }
+  | { kind: 'unauthorised' }
+  | { kind: 'node'; node: string; connection: string }
+  | { kind: 'pool'; node: string; pool: string; freeKib: number | null }
+  | { kind: 'device-late'; node: string; seconds: number }
+  | { kind: 'satellite'; node: string; message: string };
+
+export interface FaultRule {
+  method?: string;
+  path?: string;
+  nth?: number;
+  times?: number;
+  fault: Fault;
+}
+
+interface Armed {
+  readonly rule: FaultRule;
+  seen: number;
+  fired: number;
+}
+
+/** The rules in force, with their counters. */
+export class FaultBox {
+  private armed: Armed[] = [];
+  /** Node → seconds its new device nodes are late. */
+  readonly lateDevices = new Map<string, number>();
+  /** Node → what its satellite fails with next. */
+  readonly satelliteErrors = new Map<string, string>();
+
+  set(rules: readonly FaultRule[]): void {
+    this.armed = rules.map((rule) => ({ rule, seen: 0, fired: 0 }));
+  }
+
+  list(): { rule: FaultRule; seen: number; fired: number }[] {
+    return this.armed.map((item) => ({ ...item }));
+  }
+
+  clear(): void {
+    this.armed = [];
+    this.lateDevices.clear();
+    this.satelliteErrors.clear();
+  }
+
+  /** Counts the call and returns the faults that strike it. */
+  strike(method: string, path: string): Fault[] {
+    const struck: Fault[] = [];
+    for (const item of this.armed) {
+      const { rule } = item;
+      if (rule.method && rule.method.toUpperCase() !== method) continue;
+      if (rule.path && !new RegExp(rule.path).test(path)) continue;
+      item.seen += 1;
+      if (rule.nth !== undefined && item.seen !== rule.nth) continue;
+      if (rule.times !== undefined && item.fired >= rule.times) continue;
+      item.fired += 1;
+      struck.push(rule.fault);
+    }
+    return struck;
+  }
+}

@@ -1,0 +1,244 @@
+import type { ObjectKind } from '../rest/codes.ts';
+import { CREATED, DELETED } from '../rest/codes.ts';
+import { Refusal, type Reply } from '../rest/entry.ts';
+import type { Props } from './node.ts';
+
+/**
+ * Which property keys an object takes and which values (linstor-behaviour §1.1, §3.16). `Aux/…` is always
+ * accepted. One refused key fails the whole change.
+ */
+export type PropertyOwner = 'C' | 'N' | 'P' | 'R' | 'D' | 'V';
+// C controller, N node, P storage pool, R resource, D resource definition and group, V volume definition
+
+interface ValueRule {
+  readonly test: RegExp;
+  readonly hint: string;
+}
+
+const symbols = (...values: string[]): ValueRule => ({
+  test: new RegExp(`^(?:${values.join('|')})$`, 'i'),
+  hint: `This value has to match one of [${values.join(', ')}].`,
+});
+const yesNo: ValueRule = { test: /^(?:yes|no)$/i, hint: "This value must be either 'yes' or 'no'." };
+const truth: ValueRule = { test: /^(?:true|false)$/i, hint: "This value must be either 'true' or 'false'." };
+const whole: ValueRule = { test: /^-?\d+$/, hint: 'This value must be an integer.' };
+const decimal: ValueRule = { test: /^\d+(?:\.\d+)?$/, hint: 'This value must be a number.' };
+const text: ValueRule = { test: /^[\s\S]*$/, hint: '' };
+const poolName: ValueRule = {
+  test: /^[A-Za-z0-9_][A-Za-z0-9_-]{2,47}$/,
+  hint: 'This value has to match a name.',
+};
+
+const table: readonly (readonly [owners: string, rule: ValueRule, keys: string])[] = [
+  [
+    'CD',
+    truth,
+    'AllowMixingStoragePoolDriver BalanceResourcesEnabled Clone/BalanceAfterClone CopyAllSnaps Snapshot/BalanceAfterRestore UseZFSClone DrbdOptions/auto-add-quorum-tiebreaker DrbdOptions/auto-verify-algo-disable DrbdOptions/ForceInitialSync',
+  ],
+  [
+    'C',
+    truth,
+    'Auth/TokenAuthenticationEnabled DrbdOptions/auto-resync-after-disable REST/AutoHTTPS REST/disable-http-metrics StorDriver/DMStats',
+  ],
+  ['CN', truth, 'AutoplaceTarget CopyAllSnapsOnEvacuate DrbdOptions/AutoEvictAllowEviction'],
+  ['CNDR', truth, 'DrbdOptions/auto-diskful-allow-cleanup'],
+  ['D', truth, 'DrbdOptions/ExactSize'],
+  ['CNRDPV', truth, 'Luks/AllowDiscards'],
+  [
+    'CD',
+    whole,
+    'AutoSnapshot/Keep AutoSnapshot/NextAutoId AutoSnapshot/RunEvery BalanceResourcesSkipDiskLimit DrbdOptions/AutoEvictMinReplicaCount DrbdOptions/auto-diskful NVMe/Port PeerSlotsNewResource',
+  ],
+  [
+    'C',
+    whole,
+    'Autoplacer/PreSelectScriptTimeout BackupShipping/BackupTimeout BalanceResourcesGracePeriod BalanceResourcesInterval DrbdOptions/AutoEvictMaxDisconnectedNodes ExtCmdWaitTimeout UpdateCacheInterval',
+  ],
+  [
+    'CN',
+    whole,
+    'DrbdOptions/AutoEvictAfterTime ExtCmd/IoPollInterval ExtCmd/IoStallTimeout ExtCmd/KillTimeout ExtCmd/TermTimeout ExtCmd/WaitTimeout StorDriver/SizesCacheTime BackupShipping/MaxConcurrentBackupsPerNode',
+  ],
+  ['CNP', whole, 'Autoplacer/MaxThroughput'],
+  [
+    'CNPRDV',
+    whole,
+    'sys/fs/blkio_throttle_read sys/fs/blkio_throttle_read_iops sys/fs/blkio_throttle_write sys/fs/blkio_throttle_write_iops',
+  ],
+  [
+    'C',
+    decimal,
+    'Autoplacer/Weights/MaxFreeSpace Autoplacer/Weights/MaxThroughput Autoplacer/Weights/MinReservedSpace Autoplacer/Weights/MinRscCount',
+  ],
+  [
+    'CP',
+    decimal,
+    'MaxOversubscriptionRatio MaxFreeCapacityOversubscriptionRatio MaxTotalCapacityOversubscriptionRatio',
+  ],
+  ['CNDP', text, 'Autoplacer/MinThinFreeSpace'],
+  [
+    'C',
+    text,
+    'Autoplacer/PreSelectScript BackupShipping/S3KeySuffix DrbdOptions/auto-verify-algo-allowed-user-list MinorNrAutoRange SearchDomain SpecStltPortAutoRange TcpPortAutoRange',
+  ],
+  ['CD', text, 'BackupShipping/AllowForceRestore Clone/DdBlocksize'],
+  [
+    'CDV',
+    text,
+    'DrbdOptions/auto-rs-discard-granularity Linstor/Drbd/auto-block-size Linstor/Drbd/auto-discard-granularity',
+  ],
+  ['CNPRD', text, 'Linstor/Drbd/OutsideAddress'],
+  [
+    'CNDPV',
+    text,
+    'StorDriver/LvcreateOptions StorDriver/LvcreatePvSelection StorDriver/LvcreateSnapshotOptions StorDriver/ZfscreateOptions StorDriver/ZfsSnapshotOptions EBS/VolumeType',
+  ],
+  ['CNPRDV', text, 'StorDriver/LuksFormatOptions StorDriver/LuksOpenOptions'],
+  ['RDV', text, 'FileSystem/Group FileSystem/MkfsParams FileSystem/User'],
+  ['RDV', symbols('ext4', 'xfs'), 'FileSystem/Type'],
+  [
+    'V',
+    text,
+    'Encryption/Passphrase Linstor/Drbd/InitialUptoDateOn Linstor/Drbd/freeze-block-size OverrideVlmId DrbdCurrentGi',
+  ],
+  ['NRDV', poolName, 'StorPoolName StorPoolNameDrbdMeta'],
+  ['NPRD', poolName, 'PrefNic'],
+  ['CD', symbols('io-error', 'suspend-io', 'disabled'), 'DrbdOptions/auto-quorum'],
+  ['CNPRD', symbols('True'), 'DrbdOptions/SkipDisk'],
+  ['CD', symbols('Delete', 'Rename', 'Dynamic'), 'StorDriver/Zfs/DeleteStrategy'],
+  ['CD', symbols('Rollback', 'Clone', 'Dynamic'), 'StorDriver/Zfs/RollbackStrategy'],
+  ['CD', symbols('rdma', 'tcp'), 'NVMe/TRType'],
+  [
+    'P',
+    text,
+    'StorDriver/StorPoolName StorDriver/LvmVg StorDriver/ThinPool StorDriver/ZPool StorDriver/ZPoolThin StorDriver/FileDir',
+  ],
+  // options of DRBD itself
+  [
+    'CNPRDV',
+    yesNo,
+    'DrbdOptions/Net/allow-two-primaries DrbdOptions/Net/always-asbp DrbdOptions/Net/csums-after-crash-only DrbdOptions/Net/tcp-cork DrbdOptions/Net/use-rle DrbdOptions/Net/tls DrbdOptions/Net/allow-remote-read DrbdOptions/Net/load-balance-paths DrbdOptions/Disk/al-updates DrbdOptions/Disk/disk-barrier DrbdOptions/Disk/disk-flushes DrbdOptions/Disk/disk-drain DrbdOptions/Disk/md-flushes DrbdOptions/Disk/discard-zeroes-if-aligned DrbdOptions/Disk/disable-write-same DrbdOptions/Disk/bitmap DrbdOptions/PeerDevice/bitmap DrbdOptions/PeerDevice/peer-tiebreaker DrbdOptions/Resource/auto-promote DrbdOptions/Resource/drbd8-compat-mode',
+  ],
+  ['CNPRDV', symbols('A', 'B', 'C'), 'DrbdOptions/Net/protocol'],
+  [
+    'CNPRDV',
+    symbols('disconnect', 'call-pri-lost', 'violently', 'retry-connect', 'auto-discard'),
+    'DrbdOptions/Net/rr-conflict',
+  ],
+  [
+    'CNPRDV',
+    symbols(
+      'disconnect',
+      'discard-younger-primary',
+      'discard-older-primary',
+      'discard-zero-changes',
+      'discard-least-changes',
+      'discard-local',
+      'discard-remote',
+    ),
+    'DrbdOptions/Net/after-sb-0pri',
+  ],
+  [
+    'CNPRDV',
+    symbols('disconnect', 'consensus', 'discard-secondary', 'call-pri-lost-after-sb', 'violently-as0p'),
+    'DrbdOptions/Net/after-sb-1pri',
+  ],
+  [
+    'CNPRDV',
+    symbols('disconnect', 'call-pri-lost-after-sb', 'violently-as0p'),
+    'DrbdOptions/Net/after-sb-2pri',
+  ],
+  ['CNPRDV', symbols('dont-care', 'resource-only', 'resource-and-stonith'), 'DrbdOptions/Net/fencing'],
+  ['CNPRDV', symbols('block', 'pull-ahead', 'disconnect'), 'DrbdOptions/Net/on-congestion'],
+  ['CNPRDV', symbols('pass_on', 'call-local-io-error', 'detach'), 'DrbdOptions/Disk/on-io-error'],
+  [
+    'CNPRDV',
+    symbols('io-error', 'suspend-io'),
+    'DrbdOptions/Resource/on-no-quorum DrbdOptions/Resource/on-no-data-accessible',
+  ],
+  ['CNPRDV', symbols('disconnect', 'force-secondary'), 'DrbdOptions/Resource/on-suspended-primary-outdated'],
+  [
+    'CNPRDV',
+    symbols('off', 'majority', 'all', '[1-9]|[12][0-9]|3[0-2]'),
+    'DrbdOptions/Resource/quorum DrbdOptions/Resource/quorum-minimum-redundancy',
+  ],
+  [
+    'CNPRDV',
+    whole,
+    'DrbdOptions/Net/timeout DrbdOptions/Net/max-epoch-size DrbdOptions/Net/connect-int DrbdOptions/Net/ping-int DrbdOptions/Net/sndbuf-size DrbdOptions/Net/rcvbuf-size DrbdOptions/Net/ko-count DrbdOptions/Net/ping-timeout DrbdOptions/Net/congestion-fill DrbdOptions/Net/congestion-extents DrbdOptions/Net/socket-check-timeout DrbdOptions/Net/max-buffers DrbdOptions/Disk/al-extents DrbdOptions/Disk/disk-timeout DrbdOptions/Disk/rs-discard-granularity DrbdOptions/Disk/block-size DrbdOptions/Disk/discard-granularity DrbdOptions/Disk/max-bio-size DrbdOptions/PeerDevice/resync-rate DrbdOptions/PeerDevice/c-plan-ahead DrbdOptions/PeerDevice/c-delay-target DrbdOptions/PeerDevice/c-fill-target DrbdOptions/PeerDevice/c-max-rate DrbdOptions/PeerDevice/c-min-rate DrbdOptions/Resource/peer-ack-window DrbdOptions/Resource/peer-ack-delay DrbdOptions/Resource/twopc-timeout DrbdOptions/Resource/twopc-retry-timeout DrbdOptions/Resource/auto-promote-timeout DrbdOptions/Resource/max-io-depth',
+  ],
+  [
+    'CNPRDV',
+    text,
+    'DrbdOptions/Net/transport DrbdOptions/Net/cram-hmac-alg DrbdOptions/Net/shared-secret DrbdOptions/Net/data-integrity-alg DrbdOptions/Net/csums-alg DrbdOptions/Net/verify-alg DrbdOptions/Net/tls-keyring DrbdOptions/Net/tls-privkey DrbdOptions/Net/tls-certificate DrbdOptions/Disk/resync-after DrbdOptions/Disk/read-balancing DrbdOptions/Resource/cpu-mask DrbdOptions/auto-verify-alg',
+  ],
+];
+
+const rules: ReadonlyMap<string, { owners: string; rule: ValueRule }> = new Map(
+  table.flatMap(([owners, rule, keys]) => keys.split(' ').map((key) => [key, { owners, rule }] as const)),
+);
+
+const freePrefixes: Record<PropertyOwner, readonly string[]> = {
+  C: ['Aux/'],
+  N: ['Aux/', 'NodeUname', 'CurStltConnName'],
+  P: ['Aux/', 'StorDriver/'],
+  R: ['Aux/'],
+  D: ['Aux/', 'DrbdOptions/Handlers/'],
+  V: ['Aux/'],
+};
+
+export function checkProperty(owner: PropertyOwner, key: string, value: string): void {
+  if (freePrefixes[owner].some((prefix) => key.startsWith(prefix)) && key.length <= 256) return;
+  const known = rules.get(key);
+  if (!known?.owners.includes(owner)) {
+    throw new Refusal(213, `Invalid property key: ${key}`, {
+      cause: `The key '${key}' is not whitelisted.`,
+      report: true,
+    });
+  }
+  if (!known.rule.test.test(value)) {
+    throw new Refusal(213, `Invalid property(${key}) value: ${value}`, {
+      cause: `The value '${value}' is not valid for the key '${key}'`,
+      details: known.rule.hint,
+      report: true,
+    });
+  }
+}
+
+export interface PropsChange {
+  readonly override?: Readonly<Record<string, string>> | undefined;
+  readonly remove?: readonly string[] | undefined;
+  readonly namespaces?: readonly string[] | undefined;
+}
+
+/** All or nothing. Returns whether the caller has to tell the satellites. */
+export function changeProps(
+  reply: Reply | undefined,
+  props: Props,
+  change: PropsChange,
+  options: { owner: PropertyOwner; object?: ObjectKind; bare?: boolean },
+): boolean {
+  const override = Object.entries(change.override ?? {});
+  for (const [key, value] of override) checkProperty(options.owner, key, value);
+  for (const [key, value] of override) props[key] = value;
+  for (const key of change.remove ?? []) delete props[key];
+  for (const space of change.namespaces ?? []) {
+    for (const key of Object.keys(props)) if (key === space || key.startsWith(`${space}/`)) delete props[key];
+  }
+  const say = (verb: string, keys: readonly string[], code: number, operation: 'create' | 'delete') => {
+    if (keys.length === 0) return;
+    reply?.add(code, `Successfully ${verb} property key(s): ${keys.join(',')}`, {
+      operation,
+      object: options.object ?? 'definition',
+      bare: options.bare ?? false,
+    });
+  };
+  say(
+    'set',
+    override.map(([key]) => key),
+    CREATED,
+    'create',
+  );
+  say('deleted', change.remove ?? [], DELETED, 'delete');
+  return override.length > 0 || (change.remove ?? []).length > 0;
+}

@@ -1,0 +1,60 @@
+import { dismantle } from '../api/resource-delete.ts';
+import type { LabDefinition } from '../model/definition.ts';
+import { findNode } from '../model/node.ts';
+import { isDeleting, type LabResource } from '../model/resource.ts';
+import type { Runtime } from '../runtime.ts';
+import { makeVolume, removeVolume, resizeVolume } from './device.ts';
+
+/**
+ * A satellite goes away or comes back. What was decided meanwhile is done at its return: volumes made,
+ * resized, resources with a DELETE mark removed (linstor-behaviour §7.8).
+ */
+export async function setConnection(lab: Runtime, name: string, connection: string): Promise<void> {
+  const node = findNode(lab.state, name);
+  if (!node) throw new Error(`the lab has no node '${name}'`);
+  const wasOnline = node.connection === 'ONLINE';
+  node.connection = connection;
+  if (connection !== 'ONLINE') {
+    if (wasOnline) node.offlineSince = lab.now();
+    return;
+  }
+  delete node.offlineSince;
+  for (const definition of [...lab.state.definitions]) await fullSync(lab, definition, node.name);
+}
+
+async function fullSync(lab: Runtime, definition: LabDefinition, node: string): Promise<void> {
+  const here = definition.resources.filter((item) => item.node === node);
+  if (here.length === 0) return;
+  for (const resource of here) {
+    if (isDeleting(resource)) {
+      await dismantle(lab, undefined, definition, resource);
+      definition.resources = definition.resources.filter((other) => other !== resource);
+    } else {
+      await catchUp(lab, definition, resource);
+    }
+  }
+  const gone = definition.volumes.filter(
+    (volume) =>
+      volume.flags.includes('DELETE') &&
+      !definition.resources.some((item) => item.volumes.some((v) => v.number === volume.number)),
+  );
+  definition.volumes = definition.volumes.filter((volume) => !gone.includes(volume));
+  if (definition.flags.includes('DELETE') && definition.resources.length === 0) {
+    lab.state.definitions = lab.state.definitions.filter((other) => other !== definition);
+  }
+}
+
+async function catchUp(lab: Runtime, definition: LabDefinition, resource: LabResource): Promise<void> {
+  for (const volume of [...resource.volumes]) {
+    const place = { definition, resource, volume };
+    if (volume.flags.includes('DELETE')) {
+      await removeVolume(lab, place);
+      resource.volumes = resource.volumes.filter((other) => other !== volume);
+    } else if (volume.made) {
+      await resizeVolume(lab, place);
+    } else {
+      await makeVolume(lab, place);
+    }
+  }
+  resource.createdAt ??= lab.now();
+}

@@ -1,0 +1,64 @@
+import { removeImage } from '../data/files.ts';
+import type { LabDefinition } from '../model/definition.ts';
+import { byName, sameName } from '../model/name.ts';
+import { findNode, isOnline } from '../model/node.ts';
+import { findPool, spoken } from '../model/pool.ts';
+import type { LabSnapshot, SnapshotPart } from '../model/snapshot.ts';
+import { DELETED, MODIFIED } from '../rest/codes.ts';
+import type { Reply } from '../rest/entry.ts';
+import type { Runtime } from '../runtime.ts';
+import { warnOffline } from './pass.ts';
+
+/** Deletes the parts on `nodes`, or all of them and with them the snapshot (linstor-behaviour §3.12). */
+export async function deleteSnapshot(
+  lab: Runtime,
+  reply: Reply,
+  definition: LabDefinition,
+  snapshot: LabSnapshot,
+  nodes: readonly string[] = [],
+): Promise<void> {
+  const inline = `snapshot '${snapshot.name}' of resource '${definition.name}'`;
+  const parts = byName(snapshot.parts, (part) => part.node).filter(
+    (part) => nodes.length === 0 || nodes.some((node) => sameName(node, part.node)),
+  );
+  for (const part of parts) {
+    reply.add(DELETED, `Marked snapshot for deletion ${inline} on nodes '${part.node}'`);
+  }
+  for (const part of parts) {
+    if (isOnline(findNode(lab.state, part.node))) deletePart(lab, reply, definition, snapshot, part);
+    else warnOffline(reply, part.node);
+    for (const volume of part.volumes) removeImage(volume.file);
+    reply.add(MODIFIED, `Deleted snapshot '${snapshot.name}' of '${definition.name}' on '${part.node}'`);
+  }
+  snapshot.parts = snapshot.parts.filter((part) => !parts.includes(part));
+  if (parts.length > 0) {
+    reply.add(
+      DELETED,
+      `Snapshot '${snapshot.name}' of resource '${definition.name}' on nodes '${parts.map((part) => part.node).join(', ')}' deleted.`,
+    );
+  }
+  if (snapshot.parts.length > 0) return;
+  definition.snapshots = definition.snapshots.filter((other) => other !== snapshot);
+  const what = `Snapshot '${snapshot.name}' of resource '${definition.name}'`;
+  reply.add(DELETED, `${what} deleted.`, {
+    details: `${what} UUID was: ${snapshot.uuid}`,
+    refs: { UUID: snapshot.uuid },
+  });
+}
+
+function deletePart(
+  lab: Runtime,
+  reply: Reply,
+  definition: LabDefinition,
+  snapshot: LabSnapshot,
+  part: SnapshotPart,
+): void {
+  for (const volume of part.volumes) {
+    const kind = spoken(findPool(lab.state, part.node, volume.pool)?.provider ?? 'FILE_THIN');
+    const text = `(${part.node}) Snapshot [${kind}] with name '${snapshot.name}' of resource '${definition.name}', volume number ${volume.number} deleted.`;
+    reply.add(DELETED, text, {
+      object: 'snapshot',
+      refs: { RscDfn: definition.name, Snapshot: snapshot.name, VlmNr: String(volume.number) },
+    });
+  }
+}

@@ -1,0 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** What one call of an action costs. */
+export interface RoundTrips {
+  /** `tm/clone` */
+  readonly action: string;
+  /** What was asked of it: `CLONE_MODE=snapshot`. */
+  readonly mode: string;
+  readonly linstor: number;
+  readonly ssh: number;
+}
+
+const count = z.int().nonnegative();
+
+const schema = z.array(
+  z.strictObject({
+    action: z.string().regex(/^(datastore|tm|vmm)\/\w+$/),
+    mode: z.string(),
+    linstor: count,
+    ssh: count,
+  }),
+);
+
+/** The counted table; undefined when the file does not exist. */
+export function readRoundTrips(path: string): RoundTrips[] | undefined {
+  return existsSync(path) ? schema.parse(JSON.parse(readFileSync(path, 'utf8'))) : undefined;
+}

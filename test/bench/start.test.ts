@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { costRows } from '../../bench/actions.ts';
+import { peakMemory, runMeasured } from '../../bench/process.ts';
+import { monitorMessage } from '../../bench/scale.ts';
+import { findScript, idleArguments, idleMessage } from '../../bench/start.ts';
+import { readDatastoreMessage } from '../../src/opennebula/message.ts';
+import { readMigrationMessage } from '../../src/opennebula/migration-message.ts';
+
+function inDirectory<T>(work: (directory: string) => T): T {
+  const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+  const clean = (): void => rmSync(directory, { recursive: true });
+  try {
+    const done = work(directory);
+    if (done instanceof Promise) return done.finally(clean) as T;
+    clean();
+    return done;
+  } catch (error) {
+    clean();
+    throw error;
+  }
+}
+
+test('the idle action has a message that is read and asks for nothing: source and destination are one host', async () => {
+  const call = {
+    kind: 'tm',
+    name: 'failmigrate',
+    argv: idleArguments,
+    stdin: () => Promise.resolve(idleMessage),
+  } as const;
+  const message = await readMigrationMessage(call);
+  expect(message.sourceHost).toBe(message.destinationHost);
+  expect(message.vm.disks).toHaveLength(1);
+});
+
+test('the monitor action is asked for the usage of disks', async () => {
+  const call = {
+    kind: 'tm',
+    name: 'monitor',
+    argv: ['100'],
+    stdin: () => Promise.resolve(monitorMessage()),
+  } as const;
+  const message = await readDatastoreMessage(call);
+  expect(message.monitorVmDisks).toBe(true);
+  expect(message.datastore.template['RESOURCE_GROUP']).toBe('one');
+});
+
+describe('another driver’s script', () => {
+  test('is found beside, in tm and in tm/NAME', () => {
+    for (const folder of ['.', 'tm', 'tm/linstor']) {
+      inDirectory((directory) => {
+        mkdirSync(join(directory, folder), { recursive: true });
+        writeFileSync(join(directory, folder, 'ln'), '');
+        expect(findScript(directory, 'ln')).toBe(join(directory, folder, 'ln'));
+      });
+    }
+  });
+
+  test('that is missing is named', () => {
+    inDirectory((directory) => expect(() => findScript(directory, 'ln')).toThrow('there is no ln'));
+  });
+});
+
+describe('a measured process', () => {
+  test('gets its input and tells its exit code', async () => {
+    const measured = await runMeasured({
+      argv: ['sh', '-c', 'cat; exit 3'],
+      stdin: 'x y',
+      env: { PATH: '/usr/bin:/bin' },
+    });
+    expect(measured).toMatchObject({ exitCode: 3, stdout: 'x y', stderr: '' });
+  });
+
+  test('has its own peak of memory and not that of the process which made it', () =>
+    inDirectory(async (directory) => {
+      const ballast = Buffer.alloc(200 * 2 ** 20, 1);
+      const peak = await peakMemory({ argv: ['/bin/true'], env: {} }, directory);
+      expect(ballast.length).toBeGreaterThan(0);
+      // Undefined where GNU time is not installed.
+      if (peak !== undefined) expect(peak).toBeLessThan(100);
+    }));
+});
+
+test('of several runs of an action the median time and the most calls count', () => {
+  const cost = { action: 'tm/ln', mode: '', exitCode: 0, ms: 1, linstor: 2, ssh: 1 };
+  const rows = costRows('rest', [cost, { ...cost, ms: 9, linstor: 3 }, { ...cost, ms: 2 }]);
+  expect(rows.map(({ name, value, unit }) => `${name} ${value} ${unit}`)).toEqual([
+    'actions: tm/ln (rest) 2 ms',
+    'actions: tm/ln (rest), LINSTOR calls 3 calls',
+    'actions: tm/ln (rest), ssh sessions 1 calls',
+  ]);
+});
+
+test('a failing action has its exit code as a row', () => {
+  const rows = costRows('rest', [{ action: 'tm/ln', mode: 'x', exitCode: 1, ms: 1, linstor: 0, ssh: 0 }]);
+  expect(rows.at(-1)).toEqual({ name: 'actions: tm/ln, x (rest), result', value: 1, unit: 'exit code' });
+});
