@@ -9,7 +9,7 @@ export interface DriverErrorOptions {
   readonly reports?: readonly string[];
   readonly cause?: unknown;
   /** Of the driver; default 1. Another script's code where its answer is ours. */
-  readonly exitCode?: number;
+  readonly driverExitCode?: number;
 }
 
 /**
@@ -22,7 +22,8 @@ export class DriverError extends Error {
   readonly remedy: string;
   readonly details: readonly string[];
   readonly reports: readonly string[];
-  readonly exitCode: number;
+  /** What the driver process exits with. */
+  readonly driverExitCode: number;
 
   constructor(code: ErrorCode, message: string, options: DriverErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -30,7 +31,7 @@ export class DriverError extends Error {
     this.remedy = options.remedy ?? errorCodes[code].remedy;
     this.details = options.details ?? [];
     this.reports = options.reports ?? [];
-    this.exitCode = options.exitCode ?? 1;
+    this.driverExitCode = options.driverExitCode ?? 1;
   }
 }
 

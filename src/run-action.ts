@@ -52,7 +52,7 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     const error = toDriverError(thrown);
     process.stderr.write(failureText(generation, call, error, journal.secrets()));
     journal.end({ ok: false, error });
-    return error.exitCode;
+    return error.driverExitCode;
   }
 }
 
@@ -84,7 +84,7 @@ async function orUndo<T>(undo: Undo, signal: AbortSignal, work: () => Promise<T>
       details: [...error.details, `not undone: ${undo.failed.join(', ')}`],
       reports: error.reports,
       remedy: error.remedy,
-      exitCode: error.exitCode,
+      driverExitCode: error.driverExitCode,
       cause: error,
     });
   }

@@ -19,7 +19,7 @@ export class RelayedFailure extends DriverError {
       `${script} failed${where} with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
       {
         remedy: `see the log of the failed call; it comes from ${script}`,
-        exitCode: result.exitCode,
+        driverExitCode: result.exitCode,
       },
     );
   }

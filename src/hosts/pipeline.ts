@@ -103,7 +103,7 @@ function culprit(stages: readonly Stage[], codes: readonly number[]): number {
 export class PipelineError extends DriverError {
   /** Of the stage that is to blame. */
   readonly stage: string;
-  override readonly exitCode: number;
+  readonly exitCode: number;
   readonly codes: readonly number[];
   readonly stdout: string;
   readonly stderr: string;

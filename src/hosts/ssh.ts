@@ -5,6 +5,7 @@ import type { HostCommand, HostResult, Hosts } from './hosts.ts';
 import { type ProcessResult, runProcess } from './process.ts';
 import { quote, quoteAll } from './quote.ts';
 import { hasRawBytes } from './raw-text.ts';
+import { isThisMachine, resolvedName } from './this-machine.ts';
 
 /**
  * Put before every script. The PATH of a non-interactive ssh session often lacks sbin (blkdiscard, losetup,
@@ -52,30 +53,6 @@ export function sshArgv(host: string, command: Script): readonly string[] {
     throw new DriverError('INTERNAL', `a command for host ${host} is too long for one argument`);
   }
   return ['ssh', ...sshOptions, '--', host, remote];
-}
-
-const shortName = (name: string): string => name.split('.', 1)[0] ?? name;
-const isAddress = (name: string): boolean => /^[\d.]+$/.test(name) || name.includes(':');
-const loopback = new Set(['localhost', 'localhost.localdomain', '127.0.0.1', '::1']);
-
-/** `hostname -f`; the plain host name when the resolver does not know a longer one in time. */
-function resolvedName(): string {
-  const result = Bun.spawnSync(['hostname', '-f'], { stdin: 'ignore', stderr: 'ignore', timeout: 2000 });
-  return result.success ? result.stdout.toString().trim() : hostname();
-}
-
-/**
- * Is `host` a name of this machine? OpenNebula calls the front-end what gethostname(2) says; sites also register
- * it under its short or full name. The full name is looked up only when it would decide: `one.a` is not
- * `one.b`.
- */
-export function isThisMachine(host: string, own: string, fullName: () => string): boolean {
-  const name = host.toLowerCase().replace(/\.$/, '');
-  const ours = own.toLowerCase();
-  if (loopback.has(name) || name === ours) return true;
-  if (isAddress(name) || shortName(name) !== shortName(ours)) return false;
-  if (!name.includes('.')) return true;
-  return !ours.includes('.') && name === fullName().toLowerCase();
 }
 
 const masked = (text: string, args: readonly string[]): string =>

@@ -3,6 +3,7 @@ import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
+import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
 import { probeFile } from './probe.ts';
 import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
@@ -124,7 +125,11 @@ async function importStream(
     // What is all in the head may also be the beginning of a failed download: storing it finds out.
     if (!stream.isShort) {
       const head = readHead(stream.head, request.noDecompress ? 'as is' : 'refused');
-      if (head.format === 'raw') return await importRawStream(hosts, stream, target, options);
+      if (head.format === 'raw') {
+        const declared = stream.packing === 'none' ? contentLength(stream.headers) : undefined;
+        if (declared !== undefined) checkFits(stream.label, declared, target);
+        return await importRawStream(hosts, stream, target, options);
+      }
       if (head.virtualBytes !== undefined) checkFits(stream.label, head.virtualBytes, target);
     }
     const file = await staged(stream, stagingLimit(target), request, options);

@@ -1,13 +1,14 @@
 import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DriverError } from '../errors.ts';
 import { PipelineError, type Stage } from '../hosts/pipeline.ts';
-import { type Bytes, bytes } from '../units.ts';
+import type { Bytes } from '../units.ts';
 import { type Checksums, givenChecksums, verifyFile } from './checksum.ts';
+import { curlStage, downloaderStage } from './fetch.ts';
 import { packingOf, readHead } from './formats.ts';
 import { type HeldFile, openImageFile, type PathPolicy } from './path-policy.ts';
 import { type ImageInfo, probeFile, readFileHead } from './probe.ts';
-import { type ImageStream, namelessFile, openStream, privateDirectory, storeStream } from './stream.ts';
+import { namelessFile, privateDirectory } from './staging.ts';
+import { type ImageStream, openStream, storeStream } from './stream.ts';
 import { defaultTimeoutMs, stages, type TransferOptions, transferError } from './target.ts';
 
 /** Where an image comes from: IMAGE/PATH and the attributes that belong to it. */
@@ -46,73 +47,6 @@ const scheme = /^([a-z][a-z0-9+.-]*):\/\//i;
 
 export function isRemote(path: string): boolean {
   return scheme.test(path);
-}
-
-const rate = /^\d+(\.\d+)?[KMGTkmgt]?$/;
-
-function limitOf(request: SourceRequest): string | undefined {
-  const limit = request.limitTransferBw?.trim();
-  if (!limit) return undefined;
-  if (!rate.test(limit)) {
-    throw new DriverError(
-      'BAD_ATTRIBUTE',
-      `LIMIT_TRANSFER_BW=${JSON.stringify(limit)} is not a rate such as 10M`,
-    );
-  }
-  return limit;
-}
-
-/**
- * curl for http(s). No other protocol, also not by redirection: `file:` would read any file past the path policy.
- * Its ~/.curlrc applies (proxy, `insecure`).
- */
-function curlStage(request: SourceRequest, headers: string): Stage {
-  const limit = limitOf(request);
-  return {
-    name: stages.fetch,
-    // 23: it could not write, because the next stage is gone.
-    secondaryCodes: [23],
-    argv: [
-      'curl',
-      ...['--fail', '--silent', '--show-error', '--location', '--globoff'],
-      ...['--proto', '=http,https', '--proto-redir', '=http,https', '--max-redirs', '10'],
-      ...['--connect-timeout', '30', '--retry', '3', '--retry-delay', '3'],
-      // A server that stops sending must not hold the action for ever.
-      ...['--speed-limit', '1', '--speed-time', '120'],
-      ...['--dump-header', headers],
-      ...(limit ? ['--limit-rate', limit] : []),
-      ...['--output', '-', '--', request.path],
-    ],
-  };
-}
-
-/** OpenNebula's own downloader knows the other schemes. It unpacks nothing and checks nothing here: we do. */
-function downloaderStage(request: SourceRequest): Stage {
-  const { downloader, path } = request;
-  if (!downloader) {
-    throw new DriverError(
-      'IMAGE_FETCH',
-      `${JSON.stringify(path)} needs OpenNebula’s downloader.sh, which was not found`,
-    );
-  }
-  const limit = limitOf(request);
-  return {
-    name: stages.fetch,
-    secondaryCodes: [255],
-    argv: [downloader, '--nodecomp', ...(limit ? ['--limit', limit] : []), '--', path, '-'],
-  };
-}
-
-/** Length by the last answer's headers (redirections come before it). */
-export function contentLength(headers: string): Bytes | undefined {
-  const last =
-    headers
-      .trim()
-      .split(/\r?\n\r?\n/)
-      .at(-1) ?? '';
-  const length = /^content-length:\s*(\d+)\s*$/im.exec(last)?.[1];
-  const encoded = /^content-encoding:\s*(?!identity)\S/im.test(last);
-  return length === undefined || encoded ? undefined : bytes(Number(length));
 }
 
 async function streamOf(

@@ -1,17 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  unlinkSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, fstatSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError, isDriverError } from '../errors.ts';
 import {
@@ -25,6 +12,7 @@ import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { type Checksums, checksumStage, compareChecksum, givenChecksums, readChecksum } from './checksum.ts';
 import { headBytes, type Packing } from './formats.ts';
+import { relayScript, storeScript, unpackScript } from './stream-scripts.ts';
 import { stages } from './target.ts';
 
 /**
@@ -32,39 +20,6 @@ import { stages } from './target.ts';
  * pipeline fetches, sums up and unpacks, and stops when the beginning is known; what becomes of it is decided
  * by that, and a second pipeline takes the rest from a FIFO.
  */
-
-/** Argument: 1 for "as it is". Unpacks by the first bytes and leaves in a file how it was packed. */
-const unpackScript = `
-as_is=$1 report=$2
-magic=$(dd bs=1 count=6 status=none | od -An -tx1 | tr -d ' \\n')
-again() { printf "$(sed 's/../\\\\x&/g' <<<"$magic")"; exec cat; }
-packing=none
-if [ "$as_is" != 1 ]; then
-  case $magic in
-    1f8b*) packing=gzip ;;
-    425a68*) packing=bzip2 ;;
-    fd377a585a00) packing=xz ;;
-    28b52ffd*) packing=zstd ;;
-  esac
-fi
-echo "$packing" >"$report"
-case $packing in
-  none) again ;;
-  # 2: only a warning (padding behind the end, as tapes have it).
-  gzip) again | gzip -dc; codes="\${PIPESTATUS[*]}"; case $codes in '0 0' | '0 2') exit 0 ;; *' 141') exit 141 ;; *) exit 1 ;; esac ;;
-  bzip2) again | bzip2 -dc ;;
-  # Memory limits: a header may ask for gigabytes of window.
-  xz) again | xz -dc --memlimit-decompress=1GiB ;;
-  zstd) again | zstd -dcq --memory=1024MiB ;;
-esac
-`;
-
-/** Arguments: file for the head, its length, FIFO, what to print when the head is complete. */
-const relayScript = `
-dd of="$1" bs=64K count="$2" iflag=fullblock,count_bytes status=none || exit 1
-printf '%s\\n' "$4" >&2
-exec cat -- "$1" - >"$3"
-`;
 
 export interface StreamRequest {
   /** For messages. */
@@ -92,44 +47,6 @@ function isLostPipe(error: unknown): boolean {
 
 const abortable = (signal: AbortSignal | undefined, own: AbortController): AbortSignal =>
   signal ? AbortSignal.any([signal, own.signal]) : own.signal;
-
-/** Ours begin like this; the process that made it follows. */
-const namePrefix = '.linstor_un-';
-const staleMs = 3600 * 1000;
-
-/**
- * Removes what processes left that were ended by kill -9: a FIFO, the head of an image, results. Large files never have a
- * name. Only what is old and whose process is gone.
- */
-function sweep(stagingDir: string): void {
-  for (const name of readdirSync(stagingDir)) {
-    const pid = name.startsWith(namePrefix)
-      ? /^\d+(?=-)/.exec(name.slice(namePrefix.length))?.[0]
-      : undefined;
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    const path = join(stagingDir, name);
-    const info = lstatSync(path, { throwIfNoEntry: false });
-    if (info && info.uid === process.getuid?.() && Date.now() - info.mtimeMs > staleMs) {
-      rmSync(path, { recursive: true, force: true });
-    }
-  }
-}
-
-/** A private directory for FIFO and results. Nothing large is ever in it. */
-export function privateDirectory(stagingDir: string = tmpdir()): string {
-  mkdirSync(stagingDir, { recursive: true });
-  sweep(stagingDir);
-  return mkdtempSync(join(stagingDir, `${namePrefix}${process.pid}-`));
-}
-
-/** A file without a name: it vanishes with the last process that has it open, also after kill -9. */
-export function namelessFile(stagingDir: string = tmpdir()): { fd: number; close(): void } {
-  mkdirSync(stagingDir, { recursive: true });
-  const path = join(stagingDir, `${namePrefix}${process.pid}-${crypto.randomUUID()}`);
-  const fd = openSync(path, 'wx+', 0o600);
-  unlinkSync(path);
-  return { fd, close: () => closeSync(fd) };
-}
 
 export class ImageStream {
   /** The unpacked image's first bytes. */
@@ -280,12 +197,6 @@ export async function openStream(request: StreamRequest, directory: string): Pro
     throw error;
   }
 }
-
-/** Arguments: most bytes. Into descriptor 3; holes for zeroes. */
-const storeScript = `
-dd of=/proc/self/fd/3 bs=64K count="$1" iflag=fullblock,count_bytes conv=sparse status=none || exit 1
-[ "$(head -c 1 | wc -c)" = 0 ] || exit 72
-`;
 
 /** Puts a stream into a nameless file. Throws IMAGE_SIZE when it is longer than `limit`: a decompression bomb. */
 export async function storeStream(

@@ -2,8 +2,9 @@ import { DriverError, isDriverError } from '../errors.ts';
 import type { Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes, bytesToMib, type MiB, mib } from '../units.ts';
+import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
-import { contentLength, openRaw, type SourceRequest, staged } from './source.ts';
+import { openRaw, type SourceRequest, staged } from './source.ts';
 import { ImageStream } from './stream.ts';
 import { stages, type TransferOptions, transferError } from './target.ts';
 

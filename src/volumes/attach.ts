@@ -72,8 +72,10 @@ export async function reportedPaths(linstor: Linstor, attachment: Attachment): P
  */
 function drbdPaths(resource: ResourceName, present: Resource | undefined, diskful: readonly Resource[]): string[] | undefined {
   const own = present?.stateKnown ? present.volumes[0]?.devicePath : undefined;
-  const other = diskful.find((replica) => replica.stateKnown && replica.layers[0] === 'DRBD')?.volumes[0]?.devicePath;
-  const known = own ?? (other?.startsWith('/dev/drbd') ? other : undefined);
+  const others = diskful.filter((replica) => replica.stateKnown && replica.layers[0] === 'DRBD').map((replica) => replica.volumes[0]?.devicePath);
+  const [other] = others;
+  const same = other?.startsWith('/dev/drbd') || (others.length > 1 && others.every((path) => path === other));
+  const known = own ?? (same ? other : undefined);
   return known ? [byResPath(resource), known] : undefined;
 }
 

@@ -64,3 +64,13 @@ test('the table shows each row with its ratio and the earlier value', () => {
   expect(lines[0]).toBe('test, 2 CPUs, 2 GiB, Linux 6.1, Bun 1.4.5, load 0.5');
   expect(lines[2]).toMatch(/^b +25 ms +2\.50 × a, 0\.50 × earlier \(50\)$/);
 });
+
+test('an unknown group, and numbers that are none, are refused with the usage', async () => {
+  const main = new URL('../../bench/main.ts', import.meta.url).pathname;
+  for (const words of [['nonsense'], ['start', '--runs', '0'], ['copy', '--share', '2']]) {
+    const child = Bun.spawn([process.execPath, main, ...words], { stdout: 'pipe', stderr: 'pipe' });
+    expect(await child.stderr.text()).toStartWith('usage: bun run bench [start, actions, copy, scale]');
+    expect(await child.exited).toBe(64);
+    expect(await child.stdout.text()).toBe('');
+  }
+});

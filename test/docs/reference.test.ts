@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { actions } from '../../src/actions/registry.ts';
 import { errorCodes } from '../../src/error-codes.ts';
 import { attributeNames, attributes } from '../../src/opennebula/attributes.ts';
+import { readCommands } from '../../src/tools/docs/commands.ts';
 import { renderCurrentReference } from '../../src/tools/docs/current.ts';
 import { table } from '../../src/tools/docs/markdown.ts';
 import { renderReference } from '../../src/tools/docs/reference.ts';
@@ -58,6 +59,13 @@ describe('the reference page', () => {
 
 test('cells cannot break a table', () => {
   expect(table(['a'], [['x|y\nz']])).toBe('| a |\n| --- |\n| x\\|y z |');
+});
+
+test('commands are found by what the program says of itself, those of the lab too', async () => {
+  const names = (await readCommands()).map(({ name }) => name);
+  expect(names).toContain('install');
+  expect(names).toContain('lab demo');
+  expect(new Set(names).size).toBe(names.length);
 });
 
 describe('the table of round trips', () => {

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError } from '../../src/errors.ts';
 import { textOfBytes } from '../../src/hosts/raw-text.ts';
-import { isThisMachine, SshHosts, sshArgv } from '../../src/hosts/ssh.ts';
+import { SshHosts, sshArgv } from '../../src/hosts/ssh.ts';
+import { isThisMachine } from '../../src/hosts/this-machine.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 
 // Processes on a busy machine: slow is no failure.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { DriverError } from '../../src/errors.ts';
 import { packingOf, readHead } from '../../src/transfer/formats.ts';
-import { privateDirectory } from '../../src/transfer/stream.ts';
+import { privateDirectory } from '../../src/transfer/staging.ts';
 import { noise, temporary } from './images.ts';
 
 const magics = [

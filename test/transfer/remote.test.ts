@@ -11,8 +11,9 @@ import {
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDriverError } from '../../src/errors.ts';
+import { contentLength } from '../../src/transfer/fetch.ts';
 import { importImage } from '../../src/transfer/import.ts';
-import { contentLength, type SourceRequest } from '../../src/transfer/source.ts';
+import type { SourceRequest } from '../../src/transfer/source.ts';
 import { virtualSize } from '../../src/transfer/vsize.ts';
 import { bytes, mib } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
@@ -146,6 +147,16 @@ describe('http', () => {
       expect(await codeOf(importImage(fake.hosts, request(name), place, options()))).toBe(code);
       expect(await codeOf(virtualSize(request(name), options()))).toBe(code);
     }
+  });
+
+  test('what is announced as too large is refused before a byte is written', async () => {
+    const place = join(work, 'device');
+    rmSync(place, { force: true });
+    run('truncate', '-s', String(size - MiB), place);
+    expect(await codeOf(importImage(fake.hosts, request('raw'), target(place), options()))).toBe(
+      'IMAGE_SIZE',
+    );
+    expect(statSync(place).blocks).toBe(0);
   });
 
   test('a download that breaks off', async () => {

@@ -4,7 +4,7 @@ import { generationNames, generationOf } from './generation.ts';
 import { findDefinition } from './model/definition.ts';
 import { findResource } from './model/resource.ts';
 import type { Runtime } from './runtime.ts';
-import { setConnection } from './satellite/connection.ts';
+import { restartController, setConnection } from './satellite/connection.ts';
 import { setInUse } from './satellite/usage.ts';
 
 /**
@@ -18,6 +18,7 @@ import { setInUse } from './satellite/usage.ts';
  * - `PUT  /lab/generation`          `{"generation": "1.27"}`
  * - `PUT  /lab/encryption`          `{"locked": true}`: as after a restart of the controller
  * - `PUT  /lab/tuning`              `{"cloneSeconds": 2, "syncSeconds": 5}`
+ * - `POST /lab/restart`              `{"seconds": 1}`: the controller restarts; nodes return after that long
  * - `POST /lab/clock`               `{"advanceSeconds": 60}`
  */
 export const adminPaths = /^\/lab(\/|$)/;
@@ -117,6 +118,9 @@ async function change(
     case 'PUT tuning':
       Object.assign(lab.tuning, withoutUndefined(tuningChange.parse(body)));
       return lab.tuning;
+    case 'POST restart':
+      restartController(lab, z.strictObject({ seconds: z.number() }).parse(body).seconds);
+      return overview(lab);
     case 'POST clock':
       lab.advance(z.strictObject({ advanceSeconds: z.number() }).parse(body).advanceSeconds * 1000);
       return { now: new Date(lab.now()).toISOString() };

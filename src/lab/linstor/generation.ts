@@ -20,9 +20,7 @@ export interface Generation {
   readonly resizeNeedsUpToDate: boolean;
   /** Same size is a warning without satellite work (1.30.3). */
   readonly warnsSameSize: boolean;
-  /** Most writes only warn when a node is offline (1.31.3). */
-  readonly offlineOnlyWarns: boolean;
-  /** Resource delete works with ZFS snapshots below it (1.31). */
+  /** ZFS snapshots can be deleted while restored volumes depend on them (1.31). */
   readonly zfsRename: boolean;
 }
 
@@ -39,7 +37,6 @@ function generation(name: GenerationName, version: string, rest: number): Genera
     refusesDrbdShrink: since(33, 3),
     resizeNeedsUpToDate: since(30, 4),
     warnsSameSize: since(30, 3),
-    offlineOnlyWarns: since(31, 3),
     zfsRename: since(31),
   };
 }

@@ -4,6 +4,9 @@ import { FaultBox } from './faults.ts';
 import { type Generation, type GenerationName, generationOf } from './generation.ts';
 import type { ClusterState, ErrorReport } from './model/state.ts';
 
+/** Error reports that are remembered; a real controller keeps more, nobody reads them. */
+const REPORTS_KEPT = 500;
+
 /** How slow the simulated cluster is. Seconds. */
 export interface Tuning {
   /** A native clone takes this long before its status is COMPLETE. */
@@ -98,7 +101,7 @@ export class Runtime {
     const id = `${this.state.instance}-00000-${String(this.reportNumber).padStart(6, '0')}`;
     this.reportNumber += 1;
     const report: ErrorReport = { id, node, time: this.now(), module, exception, message };
-    this.state.reports.push(report);
+    this.state.reports = [...this.state.reports.slice(1 - REPORTS_KEPT), report];
     return id;
   }
 }

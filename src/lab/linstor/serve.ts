@@ -23,6 +23,24 @@ export interface ServedLab {
  */
 export function serveLinstor(options: ServeOptions): ServedLab {
   const lab = createLab(options);
+  try {
+    const front = serveLab(lab, options);
+    const stop = async () => {
+      lab.close();
+      await front.stop();
+    };
+    return { ...front, stop };
+  } catch (error) {
+    lab.close();
+    throw error;
+  }
+}
+
+/**
+ * One more address for a lab that runs already: a second controller of the same cluster. Stopping it
+ * leaves the lab alone, as a controller that dies leaves the cluster.
+ */
+export function serveLab(lab: Lab, options: { port?: number; hostname?: string } = {}): ServedLab {
   const hostname = options.hostname ?? '127.0.0.1';
   const server = createServer((request, response) => void respond(lab, request, response));
   server.on('error', () => undefined);
@@ -30,7 +48,6 @@ export function serveLinstor(options: ServeOptions): ServedLab {
   // Bun binds while `listen` runs; without an address the port was taken.
   const address = server.address() as AddressInfo | null;
   if (!address) {
-    lab.close();
     throw new Error(`port ${options.port} on ${hostname} is in use`);
   }
   const { port } = address;
@@ -39,7 +56,6 @@ export function serveLinstor(options: ServeOptions): ServedLab {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
     port,
     stop: async () => {
-      lab.close();
       server.closeAllConnections();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -7,22 +7,32 @@ export interface CommandHelp {
   readonly help: string;
 }
 
-/** What a person sees, for every command of the overview. Throws when a command has no help. */
+/** What a person sees, for every command and its subcommands, in the order of the overviews. Throws when one has no help. */
 export async function readCommands(): Promise<CommandHelp[]> {
-  const overview = await helpOf([]);
-  const listed = /^COMMANDS\n\n((?: {2}.+\n)+)/m.exec(overview)?.[1] ?? '';
-  const names = listed.split('\n').flatMap((line) => /^ {2}(\S+)/.exec(line)?.[1] ?? []);
+  const names = namesIn(await helpOf([]));
   if (names.length === 0) throw new Error('linstor_un --help lists no commands');
-  return Promise.all(names.map(async (name) => ({ name, help: await helpOf([name]) })));
+  return (await Promise.all(names.map((name) => withSubcommands([name])))).flat();
+}
+
+async function withSubcommands(words: readonly string[]): Promise<CommandHelp[]> {
+  const help = await helpOf(words);
+  const below = await Promise.all(namesIn(help).map((name) => withSubcommands([...words, name])));
+  return [{ name: words.join(' '), help }, ...below.flat()];
+}
+
+/** The lines below COMMANDS: name, blanks, what it does. */
+function namesIn(overview: string): string[] {
+  const listed = /^COMMANDS\n\n((?: {2}.+\n)+)/m.exec(overview)?.[1] ?? '';
+  return listed.split('\n').flatMap((line) => /^ {2}([a-z]+) {2,}/.exec(line)?.[1] ?? []);
 }
 
 async function helpOf(words: readonly string[]): Promise<string> {
   const text: string[] = [];
   const messages: string[] = [];
-  const code = await runCli(['help', ...words], silentEnvironment(text, messages));
+  const code = await runCli([...words, '--help'], silentEnvironment(text, messages));
   const help = text.join('').trim();
-  if (words.length > 0 && (code !== 0 || help === '')) {
-    throw new Error(`linstor_un help ${words.join(' ')} gives no help: ${messages.join(' ')}`);
+  if (code !== 0 || help === '') {
+    throw new Error(`linstor_un ${words.join(' ')} --help gives no help: ${messages.join(' ')}`);
   }
   // The screen ends lines with blanks; a page must not.
   return help.replaceAll(/[ \t]+$/gm, '').concat('\n');

@@ -69,7 +69,7 @@ describe.skipIf(!isolated)('context', () => {
     const { error } = await run(lab);
     expect(error).toBeInstanceOf(RelayedFailure);
     if (!(error instanceof RelayedFailure)) throw new Error('unreachable');
-    expect(error.exitCode).toBe(Number(/exit (\d+)/.exec(script)?.[1]));
+    expect(error.driverExitCode).toBe(Number(/exit (\d+)/.exec(script)?.[1]));
     expect(error.message).toContain(text);
     expect(error.message).not.toContain('--8<');
   });

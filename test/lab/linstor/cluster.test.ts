@@ -179,3 +179,43 @@ test('the state outlives the process', async () => {
   expect((await after.get<{ version: string }>('/v1/controller/version')).version).toBe('1.31.3');
   expect(readdirSync(dir).filter((name) => name.endsWith('.new'))).toEqual([]);
 });
+
+test('a restarted controller has its satellites, device paths and passphrase back only later', async () => {
+  const lab = openLab();
+  await makeGroup(lab, 'grp', { node_name_list: ['alpha'] });
+  await spawn(lab, 'grp', 'rr');
+  await lab.send('POST', '/v1/encryption/passphrase', { new_passphrase: 'secret' });
+  await lab.send('POST', '/lab/restart', { seconds: 0.05 });
+  const statuses = async () => (await lab.get('/v1/nodes')).map((node) => node['connection_status']);
+  const volume = async () => (await lab.get('/v1/resource-definitions/rr/resources/alpha/volumes'))[0];
+  expect(await statuses()).toEqual(['OFFLINE', 'OFFLINE', 'OFFLINE']);
+  expect(await volume()).not.toHaveProperty('device_path');
+  expect(await lab.get<Json>('/v1/encryption/passphrase')).toEqual({ status: 'locked' });
+  while ((await statuses()).some((status) => status !== 'ONLINE')) await Bun.sleep(10);
+  expect(await volume()).toHaveProperty('device_path');
+});
+
+test.each(['1.27', '1.33'] as const)('%s: a ZFS snapshot with dependents', async (generation) => {
+  const lab = openLab({
+    generation,
+    nodes: [{ name: 'alpha', pools: [{ name: 'thin', provider: 'ZFS_THIN' }] }],
+  });
+  await makeGroup(lab, 'grp');
+  await spawn(lab, 'grp', 'rr');
+  await lab.send('POST', '/v1/resource-definitions/rr/snapshots', { name: 'ss' });
+  await lab.send('POST', '/v1/resource-definitions', {
+    resource_definition: { name: 'dd', resource_group_name: 'grp' },
+  });
+  await lab.send('POST', '/v1/resource-definitions/rr/snapshot-restore-volume-definition/ss', {
+    to_resource: 'dd',
+  });
+  await lab.send('POST', '/v1/resource-definitions/rr/snapshot-restore-resource/ss', { to_resource: 'dd' });
+  const remove = () => lab.send('DELETE', '/v1/resource-definitions/rr/snapshots/ss');
+  if (generation === '1.27') {
+    expect((await remove()).status).toBe(500);
+    expect((await lab.send('GET', '/v1/resource-definitions/rr/snapshots/ss')).status).toBe(200);
+    await lab.send('DELETE', '/v1/resource-definitions/dd');
+  }
+  expect((await remove()).status).toBe(200);
+  expect((await lab.send('GET', '/v1/resource-definitions/rr/snapshots/ss')).status).toBe(404);
+});

@@ -204,3 +204,20 @@ test('toggle-disk without DRBD is refused, twice the same only warned about', as
   const again = await lab.send('PUT', '/v1/resource-definitions/rr/resources/alpha/toggle-disk/diskful');
   expect([again.status, again.codes[0], severityOf(again.entries[0] as never)]).toEqual([200, 1007, 2]);
 });
+
+test('without quorum, or without data in sync, nobody may promote', async () => {
+  const lab = await twoReplicas();
+  const mayPromote = async () =>
+    (await lab.get<Json[]>('/v1/view/resources?resources=rr&nodes=alpha')).map(
+      (item) => ((item['layer_object'] as Json)['drbd'] as Json)['may_promote'],
+    );
+  await lab.lab.setConnection('bravo', 'OFFLINE');
+  expect(await mayPromote()).toEqual([true]);
+  await lab.lab.setConnection('charlie', 'OFFLINE');
+  expect(await mayPromote()).toEqual([false]);
+  await lab.lab.setConnection('charlie', 'ONLINE');
+  await lab.send('PUT', '/lab/resources/rr/alpha', { disk_state: 'Outdated' });
+  expect(await mayPromote()).toEqual([false]);
+  await lab.lab.setConnection('bravo', 'ONLINE');
+  expect(await mayPromote()).toEqual([true]);
+});

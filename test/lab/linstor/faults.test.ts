@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FaultRule } from '../../../src/lab/linstor/faults.ts';
-import { serveLinstor } from '../../../src/lab/linstor/serve.ts';
+import { serveLab, serveLinstor } from '../../../src/lab/linstor/serve.ts';
 import { makeGroup, openLab, spawn } from './fixture.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lab-faults-'));
@@ -121,4 +121,16 @@ describe('in the cluster', () => {
     await lab.send('DELETE', '/v1/resource-definitions/rr/snapshots/ss');
     expect((await lab.send('DELETE', '/v1/resource-definitions/rr')).status).toBe(200);
   });
+});
+
+test('two controllers of one cluster: one dies, the other goes on', async () => {
+  const second = serveLab(served.lab);
+  expect((await fetch(`${second.url}/v1/controller/version`)).status).toBe(200);
+  await second.stop();
+  await expect(fetch(`${second.url}/v1/controller/version`)).rejects.toThrow();
+  expect((await over('GET', '/v1/controller/version')).status).toBe(200);
+});
+
+test('a taken port is an error at once', () => {
+  expect(() => serveLab(served.lab, { port: served.port })).toThrow('in use');
 });

@@ -209,3 +209,21 @@ test('adjust brings all definitions of a group to its place count', async () => 
   for (const name of ['r1', 'r2'])
     expect(await own.get(`/v1/resource-definitions/${name}/resources`)).toHaveLength(2);
 });
+
+test('diskless_type places diskless replicas', async () => {
+  const own = openLab();
+  await makeGroup(own, 'one', { ...drbd, node_name_list: ['alpha'] });
+  await spawn(own, 'one', 'rr');
+  const wish = (select_filter: Json) =>
+    own.send('POST', '/v1/resource-definitions/rr/autoplace', { select_filter });
+  const nodes = { node_name_list: ['alpha', 'bravo', 'charlie'], diskless_type: 'DRBD_DISKLESS' };
+  expect((await wish({ ...nodes, place_count: 2 })).status).toBe(201);
+  const list = await own.get<Json[]>('/v1/resource-definitions/rr/resources');
+  expect(list.map((item) => item['flags'] ?? 'diskful')).toEqual([
+    'diskful',
+    ['DISKLESS', 'DRBD_DISKLESS'],
+    ['DISKLESS', 'DRBD_DISKLESS'],
+  ]);
+  expect((await wish({ ...nodes, place_count: 2 })).codes).toEqual([1006]);
+  expect((await wish({ ...nodes, place_count: 3 })).codes).toEqual([996]);
+});

@@ -1,7 +1,9 @@
-import { type LabDefinition, mustFindDefinition } from '../model/definition.ts';
+import { type LabDefinition, type LayerKind, mustFindDefinition } from '../model/definition.ts';
 import type { SelectFilter } from '../model/filter.ts';
 import { mustFindGroup } from '../model/group.ts';
 import { byName, sameName } from '../model/name.ts';
+import { disklessNodes, notEnoughNodes } from '../model/placement.ts';
+import { isDeleting, isDiskless } from '../model/resource.ts';
 import { type Call, done, flag, type Handler, texts } from '../rest/call.ts';
 import type { Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
@@ -49,6 +51,20 @@ export async function place(
     ? present.length + over.additional_place_count
     : (filter.place_count ?? 0);
   const layers = stackFor(reply, definition, filter);
+  if (filter.diskless_type) {
+    await placeDiskless(
+      lab,
+      reply,
+      definition,
+      {
+        ...filter,
+        place_count: over.additional_place_count ? null : wanted,
+        additional_place_count: over.additional_place_count ?? null,
+      },
+      layers,
+    );
+    return;
+  }
   const missing = wanted - present.length;
   if (missing < 0) {
     const nodes = present.map((resource) => `'${resource.node}'`).join(', ');
@@ -78,6 +94,36 @@ export async function place(
   );
   const pools = choosePools(lab, definition, filter, layers, missing, shown);
   const placed = registerPlaces(lab, reply, definition, pools, layers, filter.diskless_on_remaining === true);
+  await deployPlaces(lab, reply, definition, placed);
+}
+
+/** `diskless_type`: the count is that of diskless replicas, on nodes that have none of this definition. */
+async function placeDiskless(
+  lab: Runtime,
+  reply: Reply,
+  definition: LabDefinition,
+  filter: SelectFilter,
+  layers: LayerKind[],
+): Promise<void> {
+  const present = definition.resources.filter((resource) => isDiskless(resource) && !isDeleting(resource));
+  const missing = filter.additional_place_count ?? (filter.place_count ?? 0) - present.length;
+  const free = disklessNodes(lab.state, definition, filter, layers);
+  if (missing <= 0) {
+    const nodes = present.map((resource) => `'${resource.node}'`).join(', ');
+    const text = `Resource '${definition.name}' was already deployed on ${present.length} nodes. Skipping.`;
+    reply.add(1006, text, { severity: 'warning', details: `Used nodes: ${nodes}`, withSubject: true });
+    return;
+  }
+  if (free.length < missing) {
+    const request = { filter, layers, sizeKib: 0, count: missing, definition };
+    throw notEnoughNodes(
+      request,
+      shownFilter(definition, filter, missing, layers, filter.place_count ?? missing),
+    );
+  }
+  const flags =
+    filter.diskless_type === 'NVME_INITIATOR' ? ['NVME_INITIATOR'] : ['DISKLESS', 'DRBD_DISKLESS'];
+  const placed = registerPlaces(lab, reply, definition, free.slice(0, missing), layers, false, flags);
   await deployPlaces(lab, reply, definition, placed);
 }
 

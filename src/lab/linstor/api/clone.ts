@@ -16,7 +16,7 @@ import { type Answer, type Call, flag, type Handler, json, map, text, texts } fr
 import { Refusal, type Reply, statusOf } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { announce, register } from '../satellite/deploy.ts';
-import { resizeVolume } from '../satellite/device.ts';
+import { type Place, resizeVolume } from '../satellite/device.ts';
 import { drbdSays, pass } from '../satellite/pass.ts';
 import { settleQuorum } from '../satellite/quorum.ts';
 import { newDefinition, refuseExisting } from './definitions.ts';
@@ -204,34 +204,45 @@ async function holdContent(
   }
 }
 
+/** Copies under way: a second request waits for them instead of seeing half of one. */
+const finishing = new WeakMap<LabDefinition, Promise<void>>();
+
 /** Finishes clones whose time has come; called before every request and by a timer. */
 export async function settleClones(lab: Runtime): Promise<void> {
-  for (const definition of lab.state.definitions) {
-    if (!definition.clone || !definition.flags.includes('CLONING') || definition.clone.readyAt > lab.now())
-      continue;
-    await finish(lab, definition);
+  const due = lab.state.definitions.filter(
+    (definition) =>
+      definition.clone && definition.flags.includes('CLONING') && definition.clone.readyAt <= lab.now(),
+  );
+  for (const definition of due) {
+    const work = finishing.get(definition) ?? finish(lab, definition);
+    finishing.set(definition, work);
+    await work;
   }
 }
 
 async function finish(lab: Runtime, definition: LabDefinition): Promise<void> {
   const broken = definition.resources.some((resource) => !isOnline(findNode(lab.state, resource.node)));
-  clearFlags(definition, 'CLONING');
   for (const resource of definition.resources) {
     for (const volume of resource.volumes) {
-      const content = volume.pendingContent;
-      if (imageExists(content) && imageExists(volume.file) && !broken) await copyImage(content, volume.file);
-      removeImage(content);
-      delete volume.pendingContent;
-      await resizeVolume(lab, { definition, resource, volume });
-      clearFlags(volume, 'CLONING');
-      volume.cloneState = broken ? 'CloningFailed' : 'CloningDone';
-      if (!broken) setFlags(volume, 'CLONING_FINISHED');
+      await finishVolume(lab, { definition, resource, volume }, broken);
     }
   }
-  if (broken && definition.clone) {
-    definition.clone.failed = true;
-    setFlags(definition, 'FAILED');
-  }
+  clearFlags(definition, 'CLONING');
+  if (!broken || !definition.clone) return;
+  definition.clone.failed = true;
+  setFlags(definition, 'FAILED');
+}
+
+async function finishVolume(lab: Runtime, place: Place, broken: boolean): Promise<void> {
+  const { volume } = place;
+  const content = volume.pendingContent;
+  if (imageExists(content) && imageExists(volume.file) && !broken) await copyImage(content, volume.file);
+  removeImage(content);
+  delete volume.pendingContent;
+  await resizeVolume(lab, place);
+  clearFlags(volume, 'CLONING');
+  volume.cloneState = broken ? 'CloningFailed' : 'CloningDone';
+  if (!broken) setFlags(volume, 'CLONING_FINISHED');
 }
 
 /** The source in the path is ignored (recorded). */

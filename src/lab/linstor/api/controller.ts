@@ -2,7 +2,7 @@ import { sorted } from '../model/group.ts';
 import { changeProps } from '../model/properties.ts';
 import type { ErrorReport } from '../model/state.ts';
 import { done, type Handler, json, map, page, text, texts, wanted } from '../rest/call.ts';
-import { MODIFIED } from '../rest/codes.ts';
+import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal } from '../rest/entry.ts';
 import { pass } from '../satellite/pass.ts';
 
@@ -35,8 +35,13 @@ export const setProperties: Handler = async (call) => {
     remove: texts(body, 'delete_props'),
     namespaces: texts(body, 'delete_namespaces'),
   };
-  changeProps(reply, lab.state.controllerProps, change, { owner: 'C', object: 'controller' });
-  reply.add(MODIFIED, 'Successfully updated controller properties');
+  changeProps(undefined, lab.state.controllerProps, change, { owner: 'C' });
+  for (const [key, value] of Object.entries(change.override ?? {})) {
+    reply.add(CREATED, `Successfully set property '${key}' to value '${value}'`, { operation: 'create' });
+  }
+  for (const key of change.remove ?? []) {
+    reply.add(DELETED, `Successfully deleted property '${key}'`, { operation: 'delete' });
+  }
   for (const definition of lab.state.definitions) await pass(lab, reply, definition);
   return done(reply);
 };
@@ -96,8 +101,9 @@ export const createPassphrase: Handler = (call) => {
   const reply = call.scope({ operation: 'create', object: 'controller', refs: {}, subject: '' });
   const secret = text(call.body, 'new_passphrase');
   if (encryption.passphrase !== undefined) {
-    throw new Refusal(512, 'There is already a passphrase set.', {
-      scope: { operation: 'create', object: 'controller' },
+    throw new Refusal(512, 'Could not create new crypt passphrase as it already exists', {
+      cause: 'A passphrase was already defined',
+      correction: 'Use the crypt-modify-passphrase command instead of crypt-create-passphrase',
     });
   }
   if (!secret) throw new Refusal(600, "Required property 'new_passphrase' is missing.");
@@ -107,6 +113,12 @@ export const createPassphrase: Handler = (call) => {
   return done(reply, 201);
 };
 
+const wrongPassphrase = (): Refusal =>
+  new Refusal(600, 'Could not restore master passphrase as the given old passphrase was incorrect', {
+    cause: 'Wrong passphrase',
+    correction: 'Enter the correct passphrase',
+  });
+
 export const enterPassphrase: Handler = (call) => {
   const { encryption } = call.lab.state;
   const reply = call.scope({ operation: 'modify', object: 'controller', refs: {}, subject: '' });
@@ -114,7 +126,7 @@ export const enterPassphrase: Handler = (call) => {
   if (encryption.passphrase === undefined) {
     throw new Refusal(600, 'encrypted namespace is empty, you need to set a passphrase first');
   }
-  if (given !== encryption.passphrase) throw new Refusal(600, 'The entered passphrase is incorrect.');
+  if (given !== encryption.passphrase) throw wrongPassphrase();
   encryption.locked = false;
   reply.add(4, 'Passphrase accepted');
   return done(reply);
@@ -125,7 +137,7 @@ export const modifyPassphrase: Handler = (call) => {
   const reply = call.scope({ operation: 'modify', object: 'controller', refs: {}, subject: '' });
   const fresh = text(call.body, 'new_passphrase');
   if (encryption.passphrase === undefined || text(call.body, 'old_passphrase') !== encryption.passphrase) {
-    throw new Refusal(600, 'Could not restore masterhash. Wrong passphrase?');
+    throw wrongPassphrase();
   }
   if (!fresh) throw new Refusal(600, "Required property 'new_passphrase' is missing.");
   encryption.passphrase = fresh;

@@ -97,6 +97,7 @@ export function registerPlaces(
   pools: readonly LabPool[],
   layers: LayerKind[],
   disklessToo: boolean,
+  flags: readonly string[] = [],
 ): Placed {
   const toggled: Placed['toggled'] = [];
   const resources = pools.map((pool) => {
@@ -104,7 +105,7 @@ export function registerPlaces(
       .within({ operation: 'create', object: 'resource' })
       .add(CREATED, 'Successfully set property key(s): StorPoolName');
     const diskless = findResource(definition, pool.node);
-    if (!diskless) return register(lab, definition, { node: pool.node, pool, layers });
+    if (!diskless) return register(lab, definition, { node: pool.node, pool, layers, flags });
     toggled.push({ resource: diskless, pool });
     clearFlags(diskless, 'TIE_BREAKER');
     diskless.props['DiskfulBy'] = 'auto-placer';

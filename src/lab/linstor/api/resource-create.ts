@@ -21,6 +21,7 @@ import { completeStack, layersFrom } from './layers.ts';
 import { settle, stackFor } from './placing.ts';
 import { checkFit, poolFor, poolNameFor, refuseFullSlots } from './resource-pool.ts';
 import { addDisk } from './toggle-disk.ts';
+import { refuseLockedLuks } from './volume-definitions.ts';
 
 /** `POST …/resources` takes a list, `POST …/resources/{node}` one object. */
 export const create: Handler = async (call) => {
@@ -90,6 +91,7 @@ async function createOne(
   if (props['StorPoolName'] && poolName !== DISKLESS_POOL) poolFor(lab, definition, node.name, poolName);
   if (isOnline(node)) refuseUnsupported(node.name, node.layers, layers);
   if (wantsDiskless && !layers.includes('DRBD') && !layers.includes('NVME')) throw noDisklessLayer(given);
+  if (layers.includes('LUKS')) refuseLockedLuks(lab, { ...definition, layers });
   if (node.flags.includes('EVACUATE')) {
     throw new Refusal(975, `node '${node.name} is being evacuated. No new resources allowed on this node.`, {
       report: true,

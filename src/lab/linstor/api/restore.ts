@@ -175,6 +175,7 @@ function registerPart(lab: Runtime, restore: Restore, part: SnapshotPart): LabRe
   for (const volume of resource.volumes) {
     const file = part.volumes.find((item) => item.number === volume.number)?.file;
     if (imageExists(file)) volume.origin = file;
+    if (volume.provider.startsWith('ZFS')) volume.parent = restore.snapshot.uuid;
   }
   for (const volume of definition.volumes) {
     Object.assign(

@@ -31,7 +31,7 @@ export const spawn: Handler = async (call) => {
   }
   checkName('definition', name);
   const sizes = (body['volume_sizes'] as number[] | undefined) ?? [];
-  if (group.volumes.length === 0 && sizes.length > 0) {
+  if (group.volumes.length === 0) {
     reply.add(0, "Resource-group doesn't have any volume-groups, automatically assume partial mode.", {
       severity: 'info',
     });

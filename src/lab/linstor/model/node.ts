@@ -24,6 +24,8 @@ export interface LabNode {
   connection: string;
   /** Epoch milliseconds at which it went away. */
   offlineSince?: number;
+  /** The controller has restarted: it does not know the device paths until the satellite is back. */
+  forgotten?: boolean;
   providers: string[];
   layers: string[];
   unsupportedProviders: Record<string, string[]>;
@@ -69,6 +71,10 @@ function unknown(kinds: readonly string[]): Record<string, string[]> {
   );
 }
 
+/** EVICTED is made of bits that include DELETE's (linstor-behaviour §1.3). */
+const shownFlags = (flags: readonly string[]): string[] =>
+  flags.includes('EVICTED') ? [...new Set(['DELETE', ...flags])] : [...flags];
+
 /** Auto-eviction is due one hour after the node went away (linstor-behaviour §3.2). */
 const EVICT_AFTER = 3600_000;
 
@@ -80,7 +86,7 @@ export function nodeJson(node: LabNode): Record<string, unknown> {
     name: node.name,
     type: node.type,
     ...(Object.keys(node.props).length > 0 ? { props: node.props } : {}),
-    ...(node.flags.length > 0 ? { flags: node.flags } : {}),
+    ...(node.flags.length > 0 ? { flags: shownFlags(node.flags) } : {}),
     net_interfaces: node.interfaces,
     connection_status: node.connection,
     uuid: node.uuid,

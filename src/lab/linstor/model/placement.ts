@@ -105,6 +105,30 @@ export function candidates(state: ClusterState, request: PlacementRequest): LabP
   );
 }
 
+/** Diskless pools of nodes that have nothing of the definition yet, by name. */
+export function disklessNodes(
+  state: ClusterState,
+  definition: LabDefinition,
+  filter: SelectFilter,
+  layers: readonly LayerKind[],
+): LabPool[] {
+  const wanted = filter.node_name_list ?? [];
+  const names = filter.storage_pool_diskless_list ?? [];
+  const request = { filter, layers, sizeKib: 0, count: 0 };
+  return byName(state.pools, (pool) => pool.node).filter((pool) => {
+    const node = findNode(state, pool.node);
+    return (
+      pool.provider === 'DISKLESS' &&
+      node !== undefined &&
+      nodeQualifies(node, request) &&
+      (names.length === 0 || names.some((name) => sameName(name, pool.name))) &&
+      (wanted.length === 0 || wanted.some((name) => sameName(name, pool.node))) &&
+      !holds(definition, pool.node) &&
+      !avoided(state, pool.node, filter)
+    );
+  });
+}
+
 /** `Aux/rack` or `Aux/rack=7`. */
 function constraint(item: string): { key: string; value?: string } {
   const at = item.indexOf('=');

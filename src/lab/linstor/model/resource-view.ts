@@ -28,7 +28,7 @@ export function resourceJson(
   options: { volumes: boolean; now: number },
 ): Json {
   const online = isOnline(findNode(state, resource.node));
-  const view: View = { state, definition, resource, online, now: options.now };
+  const view: View = { state, definition, resource: asKnown(state, resource), online, now: options.now };
   return {
     name: definition.name,
     node_name: resource.node,
@@ -38,8 +38,17 @@ export function resourceJson(
     uuid: resource.uuid,
     ...(resource.createdAt === undefined ? {} : { create_timestamp: resource.createdAt }),
     ...(options.volumes
-      ? compact({ volumes: resource.volumes.map((volume) => volumeJson(view, volume)) })
+      ? compact({ volumes: view.resource.volumes.map((volume) => volumeJson(view, volume)) })
       : {}),
+  };
+}
+
+/** Device paths are not kept by the controller (linstor-behaviour §5). */
+function asKnown(state: ClusterState, resource: LabResource): LabResource {
+  if (!findNode(state, resource.node)?.forgotten) return resource;
+  return {
+    ...resource,
+    volumes: resource.volumes.map(({ device: _device, topDevice: _top, ...rest }) => rest),
   };
 }
 
@@ -54,8 +63,14 @@ export function volumesJson(
   resource: LabResource,
   now: number,
 ): Json[] {
-  const view: View = { state, definition, resource, online: isOnline(findNode(state, resource.node)), now };
-  return resource.volumes.map((volume) => volumeJson(view, volume));
+  const view: View = {
+    state,
+    definition,
+    resource: asKnown(state, resource),
+    online: isOnline(findNode(state, resource.node)),
+    now,
+  };
+  return view.resource.volumes.map((volume) => volumeJson(view, volume));
 }
 
 function layerObject(view: View, layers: readonly string[]): Json {
@@ -76,8 +91,6 @@ function layerObject(view: View, layers: readonly string[]): Json {
 function drbdJson(view: View): Json {
   const { definition, resource } = view;
   const peers = drbdPeers(view);
-  const usedElsewhere = definition.resources.some((other) => other !== resource && other.drbd?.inUse);
-  const dual = definition.props['DrbdOptions/Net/allow-two-primaries'] === 'yes';
   const flags = [
     ...(isDiskless(resource) ? ['DISKLESS'] : []),
     ...(resource.drbd?.initialized ? ['INITIALIZED'] : []),
@@ -93,18 +106,35 @@ function drbdJson(view: View): Json {
     ...(view.online
       ? compact({ connections: Object.fromEntries(peers.map((peer) => [peer.node, connection(view, peer)])) })
       : {}),
-    ...(view.online
-      ? {
-          promotion_score: 10100 + peers.filter((peer) => connection(view, peer).connected).length + 1,
-          may_promote: dual || !usedElsewhere,
-        }
-      : {}),
+    ...(view.online ? promotion(view, peers) : {}),
   };
 }
 
+/**
+ * May this node open the device? Not while another one has it open (unless both may), not without data
+ * that is up to date, here or at a peer, and not without quorum.
+ */
+function promotion(view: View, peers: readonly LabResource[]): Json {
+  const { definition, resource } = view;
+  const connected = peers.filter((peer) => connection(view, peer).connected);
+  const usedElsewhere = peers.some((peer) => peer.drbd?.inUse);
+  const dual = definition.props['DrbdOptions/Net/allow-two-primaries'] === 'yes';
+  const good = [resource, ...connected].some((item) => !isDiskless(item) && upToDate(item, view.now));
+  const majority = definition.props['DrbdOptions/Resource/quorum'] === 'majority';
+  const quorum = !majority || (connected.length + 1) * 2 > peers.length + 1;
+  const possible = good && quorum;
+  return {
+    promotion_score: possible ? 10100 + connected.length + 1 : 0,
+    may_promote: possible && (dual || !usedElsewhere),
+  };
+}
+
+const upToDate = (resource: LabResource, now: number): boolean =>
+  resource.volumes.every((volume) => diskState(volume, now, false) === 'UpToDate');
+
 function drbdPeers(view: View): LabResource[] {
   const others = view.definition.resources.filter(
-    (other) => other !== view.resource && other.drbd && !isDeleting(other),
+    (other) => other.node !== view.resource.node && other.drbd && !isDeleting(other),
   );
   return byName(others, (other) => other.node);
 }

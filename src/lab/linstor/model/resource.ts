@@ -22,6 +22,8 @@ export interface LabVolume {
   topDevice?: string;
   /** Content to start with: a snapshot's file. */
   origin?: string;
+  /** ZFS: uuid of the snapshot this volume depends on. */
+  parent?: string;
   /** File with the content a running clone will have. */
   pendingContent?: string;
   /** A native clone writes into it until it is done. */

@@ -222,9 +222,18 @@ function matchPath(pattern: string, parts: readonly string[]): Record<string, st
   if (wanted.length !== parts.length) return undefined;
   const params: Record<string, string> = {};
   for (const [index, segment] of wanted.entries()) {
-    const part = decodeURIComponent(parts[index] ?? '');
+    const part = decoded(parts[index] ?? '');
     if (segment.startsWith('{')) params[segment.slice(1, -1)] = part;
     else if (segment !== part) return undefined;
   }
   return params;
+}
+
+/** A malformed escape is a name like any other, and found nowhere. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -19,6 +19,7 @@ export async function setConnection(lab: Runtime, name: string, connection: stri
     return;
   }
   delete node.offlineSince;
+  delete node.forgotten;
   for (const definition of [...lab.state.definitions]) await fullSync(lab, definition, node.name);
 }
 
@@ -57,4 +58,21 @@ async function catchUp(lab: Runtime, definition: LabDefinition, resource: LabRes
     }
   }
   resource.createdAt ??= lab.now();
+}
+
+/**
+ * The controller starts anew: satellites are away, then connected, then there again; device paths are
+ * unknown and encryption is locked until then (recorded: within a second after the first answer).
+ */
+export function restartController(lab: Runtime, seconds: number): void {
+  lab.state.encryption.locked = true;
+  for (const node of lab.state.nodes.filter((item) => item.connection === 'ONLINE')) {
+    node.connection = 'OFFLINE';
+    node.forgotten = true;
+    lab.later(seconds * 500, () => {
+      node.connection = 'CONNECTED';
+    });
+    lab.later(seconds * 1000, () => lab.exclusively(() => setConnection(lab, node.name, 'ONLINE')));
+  }
+  lab.save();
 }

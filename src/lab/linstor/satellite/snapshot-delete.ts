@@ -7,7 +7,7 @@ import type { LabSnapshot, SnapshotPart } from '../model/snapshot.ts';
 import { DELETED, MODIFIED } from '../rest/codes.ts';
 import type { Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
-import { warnOffline } from './pass.ts';
+import { SatelliteFailure, warnOffline } from './pass.ts';
 
 /** Deletes the parts on `nodes`, or all of them and with them the snapshot (linstor-behaviour §3.12). */
 export async function deleteSnapshot(
@@ -24,6 +24,7 @@ export async function deleteSnapshot(
   for (const part of parts) {
     reply.add(DELETED, `Marked snapshot for deletion ${inline} on nodes '${part.node}'`);
   }
+  refuseDependents(lab, reply, snapshot);
   for (const part of parts) {
     if (isOnline(findNode(lab.state, part.node))) deletePart(lab, reply, definition, snapshot, part);
     else warnOffline(reply, part.node);
@@ -44,6 +45,18 @@ export async function deleteSnapshot(
     details: `${what} UUID was: ${snapshot.uuid}`,
     refs: { UUID: snapshot.uuid },
   });
+}
+
+/** Before 1.31 ZFS cannot let go of a snapshot that restored volumes are made of (linstor-behaviour §6.2). */
+function refuseDependents(lab: Runtime, reply: Reply, snapshot: LabSnapshot): void {
+  if (lab.generation.zfsRename) return;
+  for (const resource of lab.state.definitions.flatMap((definition) => definition.resources)) {
+    if (!resource.volumes.some((volume) => volume.parent === snapshot.uuid)) continue;
+    const message = 'Failed to delete zfs volume: snapshot has dependent clones';
+    const report = lab.report(message, 'StorageException', resource.node);
+    reply.add(998, `(${resource.node}) ${message}`, { severity: 'error', reports: [report] });
+    throw new SatelliteFailure(reply.scope);
+  }
 }
 
 function deletePart(
