@@ -51,7 +51,7 @@ export async function attach(ctx: Context, linstor: Linstor, resource: ResourceN
   if (!network) throw notReachable(resource, host, diskful, present);
   const node = await makeAvailable(ctx, linstor, resource, host, settings, present, options);
   const made = present === undefined || !isAttached(present);
-  const guessed = drbdPaths(resource, present, diskful);
+  const guessed = drbdPaths(resource, present, view);
   if (guessed) return { resource, host, node, devicePaths: guessed, made };
   const reported = await reportedPaths(linstor, { resource, host, node, devicePaths: [byResPath(resource)], made });
   return { resource, host, node, devicePaths: reported, made };
@@ -70,9 +70,11 @@ export async function reportedPaths(linstor: Linstor, attachment: Attachment): P
  * DRBD’s minor is the same on every node of a resource, so another replica’s `/dev/drbd<minor>` serves and spares a call
  * (linstor-behaviour §5). Undefined for a path that does not tell the minor.
  */
-function drbdPaths(resource: ResourceName, present: Resource | undefined, diskful: readonly Resource[]): string[] | undefined {
+function drbdPaths(resource: ResourceName, present: Resource | undefined, view: readonly Resource[]): string[] | undefined {
   const own = present?.stateKnown ? present.volumes[0]?.devicePath : undefined;
-  const others = diskful.filter((replica) => replica.stateKnown && replica.layers[0] === 'DRBD').map((replica) => replica.volumes[0]?.devicePath);
+  const others = view
+    .filter((replica) => replica.stateKnown && !isDeleting(replica) && replica.layers[0] === 'DRBD')
+    .flatMap((replica) => replica.volumes[0]?.devicePath ?? []);
   const [other] = others;
   const same = other?.startsWith('/dev/drbd') || (others.length > 1 && others.every((path) => path === other));
   const known = own ?? (same ? other : undefined);

@@ -40,10 +40,15 @@ async function fullSync(lab: Runtime, definition: LabDefinition, node: string): 
       !definition.resources.some((item) => item.volumes.some((v) => v.number === volume.number)),
   );
   definition.volumes = definition.volumes.filter((volume) => !gone.includes(volume));
-  if (definition.flags.includes('DELETE') && definition.resources.length === 0) {
+  if (isGone(definition)) {
     lab.state.definitions = lab.state.definitions.filter((other) => other !== definition);
   }
 }
+
+const isGone = (definition: LabDefinition): boolean =>
+  definition.flags.includes('DELETE') &&
+  definition.resources.length === 0 &&
+  definition.snapshots.length === 0;
 
 async function catchUp(lab: Runtime, definition: LabDefinition, resource: LabResource): Promise<void> {
   for (const volume of [...resource.volumes]) {
