@@ -17,7 +17,13 @@ export interface Log {
   info(message: string): void;
   warn(message: string): void;
   /** One external call: `linstor POST /v1/…`, `ssh host link-disk`. */
-  call(entry: { kind: 'linstor' | 'ssh' | 'one' | 'local'; target: string; verb: string; ms: number; outcome: string }): void;
+  call(entry: {
+    kind: 'linstor' | 'ssh' | 'one' | 'local';
+    target: string;
+    verb: string;
+    ms: number;
+    outcome: string;
+  }): void;
 }
 
 /** The effects, in one hand. Nothing below `actions/` reaches the outside by another way. */

@@ -24,23 +24,39 @@ export const errorCodes = {
   LINSTOR_TIMEOUT: { remedy: 'check the load and the log of the controller, then retry the operation' },
   LINSTOR_AUTH: { remedy: 'check LS_CERTFILE, LS_KEYFILE, LS_CAFILE or the token' },
   LINSTOR_TLS: { remedy: 'check LS_CAFILE, LS_CERTFILE and LS_KEYFILE and the host name in the certificate' },
-  LINSTOR_REPLY: { remedy: 'the controller’s answer could not be understood; check that LS_CONTROLLERS names a LINSTOR controller' },
+  LINSTOR_REPLY: {
+    remedy:
+      'the controller’s answer could not be understood; check that LS_CONTROLLERS names a LINSTOR controller',
+  },
   LINSTOR_CLIENT: { remedy: 'install linstor-client on the front-end, or set TRANSPORT=rest' },
   LINSTOR_ERROR: { remedy: 'see the LINSTOR error report' },
   LINSTOR_NOT_FOUND: { remedy: 'check with `linstor resource-definition list`' },
-  LINSTOR_EXISTS: { remedy: 'an object of that name exists and is not ours; look at it before anything is removed' },
-  LINSTOR_NO_SPACE: { remedy: 'free or add space (`linstor storage-pool list`), or lower the number of replicas' },
+  LINSTOR_EXISTS: {
+    remedy: 'an object of that name exists and is not ours; look at it before anything is removed',
+  },
+  LINSTOR_NO_SPACE: {
+    remedy: 'free or add space (`linstor storage-pool list`), or lower the number of replicas',
+  },
   LINSTOR_IN_USE: { remedy: 'stop whatever holds the device open, then retry' },
   LINSTOR_NODE_OFFLINE: { remedy: 'bring the satellite back (`linstor node list`), then retry' },
-  LINSTOR_NOT_UPTODATE: { remedy: 'wait until the resource is in sync (`linstor resource list`), then retry' },
+  LINSTOR_NOT_UPTODATE: {
+    remedy: 'wait until the resource is in sync (`linstor resource list`), then retry',
+  },
   LINSTOR_UNSUPPORTED: { remedy: 'use a storage pool or a LINSTOR version that supports it' },
   LINSTOR_LOCKED: { remedy: 'unlock the master passphrase: `linstor encryption enter-passphrase`' },
-  LINSTOR_DELETING: { remedy: 'the object is being deleted; bring its nodes online and wait until it is gone' },
-  NODE_UNKNOWN: { remedy: 'add the host to LINSTOR under its name, or map it with NODE_MAP in linstor_un.conf' },
+  LINSTOR_DELETING: {
+    remedy: 'the object is being deleted; bring its nodes online and wait until it is gone',
+  },
+  NODE_UNKNOWN: {
+    remedy: 'add the host to LINSTOR under its name, or map it with NODE_MAP in linstor_un.conf',
+  },
   NOT_REACHABLE_FROM_HOST: {
     remedy: 'place the VM on the node that holds the volume, or use a resource group with the DRBD layer',
   },
-  NO_REPLICA: { remedy: 'the resource has no replica with a disk; look at it with `linstor resource list` before anything else' },
+  NO_REPLICA: {
+    remedy:
+      'the resource has no replica with a disk; look at it with `linstor resource list` before anything else',
+  },
   PLACEMENT: { remedy: 'correct RESOURCE_GROUP, STORAGE_POOL, NODE_LIST or REPLICA_COUNT' },
   NOT_OURS: { remedy: 'the object was not made by this driver; it is left as it is' },
   IN_USE: { remedy: 'detach the disk or stop the VM that uses it, then retry' },
@@ -52,9 +68,14 @@ export const errorCodes = {
   HOST_COMMAND: { remedy: 'run the command on the host as oneadmin and mend what it reports' },
   NO_BRIDGE: { remedy: 'enable a host of BRIDGE_LIST, or add hosts whose satellite is online' },
   LOCK_TIMEOUT: { remedy: 'another action works on the same object; wait for it and retry' },
-  IMAGE_PATH: { remedy: 'move the file below one of SAFE_DIRS, or change SAFE_DIRS/RESTRICTED_DIRS of the datastore' },
+  IMAGE_PATH: {
+    remedy: 'move the file below one of SAFE_DIRS, or change SAFE_DIRS/RESTRICTED_DIRS of the datastore',
+  },
   IMAGE_FORMAT: { remedy: 'convert the image to a plain raw or qcow2 file first' },
-  IMAGE_HOSTILE: { remedy: 'the image refers to other files and is refused; flatten it with `qemu-img convert` where it came from' },
+  IMAGE_HOSTILE: {
+    remedy:
+      'the image refers to other files and is refused; flatten it with `qemu-img convert` where it came from',
+  },
   IMAGE_CHECKSUM: { remedy: 'the file is not the one the checksum was made of; fetch it again' },
   IMAGE_SIZE: { remedy: 'check the image with `qemu-img info`' },
   IMAGE_FETCH: { remedy: 'check the address and that the front-end can reach it' },

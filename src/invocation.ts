@@ -29,24 +29,35 @@ export function readInvocation(argv0: string, args: readonly string[]): Invocati
   if (!ownName.test(called)) {
     const kind = kindOfPath(argv0, called);
     const action = kind === undefined ? undefined : resolve(kind, called);
-    return action ? { kind: 'action', action, argv: args, calledAs: argv0 } : { kind: 'unknown', name: argv0 };
+    return action
+      ? { kind: 'action', action, argv: args, calledAs: argv0 }
+      : { kind: 'unknown', name: argv0 };
   }
   const [first, second, ...rest] = args;
   const kind = kinds.find((each) => each === first);
-  if (kind === undefined || second === undefined || second.startsWith('-')) return { kind: 'cli', argv: args };
+  if (kind === undefined || second === undefined || second.startsWith('-'))
+    return { kind: 'cli', argv: args };
   const action = resolve(kind, second);
-  return action ? { kind: 'action', action, argv: rest, calledAs: '' } : { kind: 'unknown', name: `${kind}/${second}` };
+  return action
+    ? { kind: 'action', action, argv: rest, calledAs: '' }
+    : { kind: 'unknown', name: `${kind}/${second}` };
 }
 
 function kindOfPath(argv0: string, called: string): ActionKind | undefined {
-  const components = dirname(argv0).split('/').filter((part) => part !== '' && part !== '.');
+  const components = dirname(argv0)
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
   const nearest = components.reverse().find((part) => kinds.some((kind) => kind === part));
   if (nearest) return kinds.find((kind) => kind === nearest);
   // Called by a relative name from inside the directory: only an unambiguous name will do.
   const name = splitVariant(called).name;
   const candidates = actions.filter((action) => action.name === name);
   if (candidates.length === 1) return candidates[0]?.kind;
-  const here = process.cwd().split('/').reverse().find((part) => kinds.some((kind) => kind === part));
+  const here = process
+    .cwd()
+    .split('/')
+    .reverse()
+    .find((part) => kinds.some((kind) => kind === part));
   return kinds.find((kind) => kind === here);
 }
 

@@ -16,7 +16,9 @@ function main(): void {
   done.then(
     (code) => process.exit(code),
     (error: unknown) => {
-      console.error(`${basename(process.argv0)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      console.error(
+        `${basename(process.argv0)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
       process.exit(1);
     },
   );

@@ -31,8 +31,16 @@ export interface Environment {
 export function readEnvironment(options: { argv0: string; env: RuntimeOptions['env'] }): Environment {
   const remotes = findRemotes({ argv0: options.argv0, cwd: process.cwd(), env: options.env });
   const oneVersion = remotes === undefined ? undefined : readVersion(remotes);
-  const config = readConfig({ env: options.env, client: clientSettings({ env: options.env }), ...(remotes === undefined ? {} : { remotes }) });
-  return { config, ...(remotes === undefined ? {} : { remotes }), ...(oneVersion === undefined ? {} : { oneVersion }) };
+  const config = readConfig({
+    env: options.env,
+    client: clientSettings({ env: options.env }),
+    ...(remotes === undefined ? {} : { remotes }),
+  });
+  return {
+    config,
+    ...(remotes === undefined ? {} : { remotes }),
+    ...(oneVersion === undefined ? {} : { oneVersion }),
+  };
 }
 
 /** The real effects. Nothing is contacted until it is used. */
@@ -55,14 +63,28 @@ export function createContext(options: RuntimeOptions, environment: Environment)
     undo,
     one: lazily<One>(async () => {
       const { createOne } = await import('./opennebula/oned.ts');
-      return createOne({ env, version: environment.oneVersion, onCall, signal, sleep: clock.sleep, ...varLocation(env) });
+      return createOne({
+        env,
+        version: environment.oneVersion,
+        onCall,
+        signal,
+        sleep: clock.sleep,
+        ...varLocation(env),
+      });
     }),
     hosts: new SshHosts({ onCall, signal }),
     ...(environment.remotes === undefined ? {} : { remotes: environment.remotes }),
     ...(environment.oneVersion === undefined ? {} : { oneVersion: environment.oneVersion }),
-    linstor: (settings) => cachedClient(clients, settings, () =>
+    linstor: (settings) =>
+      cachedClient(clients, settings, () =>
         lazily<Linstor>(
-          async () => (await import('./linstor/open.ts')).openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }),
+          async () =>
+            (await import('./linstor/open.ts')).openLinstor(settings, {
+              onCall,
+              signal,
+              env,
+              sleep: clock.sleep,
+            }),
           { transport: settings.transport },
         ),
       ),
@@ -122,9 +144,24 @@ function varLocation(env: RuntimeOptions['env']): { varLocation?: string } {
   return location ? { varLocation: `${location}/var` } : {};
 }
 
-function cachedClient(clients: Map<string, Linstor>, settings: ControllerSettings, open: () => Linstor): Linstor {
-  const { controllers, certFile, keyFile, caFile, token, username, password, transport, linstorCommand } = settings;
-  const key = JSON.stringify([controllers, certFile, keyFile, caFile, token, username, password, transport, linstorCommand]);
+function cachedClient(
+  clients: Map<string, Linstor>,
+  settings: ControllerSettings,
+  open: () => Linstor,
+): Linstor {
+  const { controllers, certFile, keyFile, caFile, token, username, password, transport, linstorCommand } =
+    settings;
+  const key = JSON.stringify([
+    controllers,
+    certFile,
+    keyFile,
+    caFile,
+    token,
+    username,
+    password,
+    transport,
+    linstorCommand,
+  ]);
   const known = clients.get(key);
   if (known) return known;
   const client = open();

@@ -38,10 +38,15 @@ export interface BridgeDevice {
  * The resource's device on the best host for copying: with a replica that has the disk, enabled in OpenNebula, its satellite
  * online, in BRIDGE_LIST if there is one. Throws NO_BRIDGE, DEVICE_MISSING, …; what is attached for it is on the undo stack.
  */
-export async function attachForCopy(ctx: Context, { settings, linstor }: Where, request: BridgeRequest): Promise<BridgeDevice> {
+export async function attachForCopy(
+  ctx: Context,
+  { settings, linstor }: Where,
+  request: BridgeRequest,
+): Promise<BridgeDevice> {
   const [hosts, nodes] = await Promise.all([ctx.one.hosts(), linstor.nodes()]);
   const query = {
-    bridgeList: settings.bridgeList.length > 0 ? settings.bridgeList : candidates(hosts, request.view, settings),
+    bridgeList:
+      settings.bridgeList.length > 0 ? settings.bridgeList : candidates(hosts, request.view, settings),
     hosts,
     nodes,
     resources: request.view,
@@ -50,21 +55,39 @@ export async function attachForCopy(ctx: Context, { settings, linstor }: Where, 
   };
   const preferred = request.prefer === undefined ? undefined : rankedOn(query, request.prefer);
   const bridge = preferred ?? chooseBridge(query);
-  const attachment = await attach(ctx, linstor, request.resource, bridge.host, settings, { view: request.view });
+  const attachment = await attach(ctx, linstor, request.resource, bridge.host, settings, {
+    view: request.view,
+  });
   const { device, bytes } = await linkAttached(ctx, linstor, attachment, { minKib: request.minKib });
-  return { resource: request.resource, host: bridge.host, node: attachment.node, device, bytes, made: attachment.made };
+  return {
+    resource: request.resource,
+    host: bridge.host,
+    node: attachment.node,
+    device,
+    bytes,
+    made: attachment.made,
+  };
 }
 
 /** Without BRIDGE_LIST: OpenNebula's hosts; where none of them is a node of the volume, the nodes that hold it. */
 function candidates(hosts: readonly Host[], view: readonly Resource[], settings: Settings): string[] {
   const nodes = view.filter(isReadable).map((replica) => hostOf(replica.node, settings));
   const names = hosts.map((host) => host.name);
-  return [...names, ...nodes.filter((node) => !names.some((name) => name.toLowerCase() === node.toLowerCase()))];
+  return [
+    ...names,
+    ...nodes.filter((node) => !names.some((name) => name.toLowerCase() === node.toLowerCase())),
+  ];
 }
 
-function rankedOn(query: Parameters<typeof chooseBridge>[0], node: NodeName): ReturnType<typeof chooseBridge> | undefined {
+function rankedOn(
+  query: Parameters<typeof chooseBridge>[0],
+  node: NodeName,
+): ReturnType<typeof chooseBridge> | undefined {
   try {
-    const found = chooseBridge({ ...query, nodes: query.nodes.filter((each) => each.name.toLowerCase() === node.toLowerCase()) });
+    const found = chooseBridge({
+      ...query,
+      nodes: query.nodes.filter((each) => each.name.toLowerCase() === node.toLowerCase()),
+    });
     return found;
   } catch {
     return undefined;
@@ -74,7 +97,11 @@ function rankedOn(query: Parameters<typeof chooseBridge>[0], node: NodeName): Re
 const closeGraceMs = 10_000;
 
 /** Takes a diskless replica away that was made for the copy; a device that is still closing gets a moment. */
-export async function releaseAfterCopy(ctx: Context, { settings, linstor }: Where, bridge: BridgeDevice): Promise<void> {
+export async function releaseAfterCopy(
+  ctx: Context,
+  { settings, linstor }: Where,
+  bridge: BridgeDevice,
+): Promise<void> {
   if (!bridge.made) return;
   const done = await poll(ctx.clock, closeGraceMs, async () => {
     const result = await detach(linstor, bridge.resource, bridge.host, settings.nodeMap);

@@ -22,13 +22,31 @@ export interface CopyRequest {
  * Copies one resource's content over another's, byte for byte. Both ends are worked on where a replica has the disk – on one
  * host if there is one that has both – so that only what must travel does (users §5.2).
  */
-export async function copyResource(ctx: Context, where: { settings: Settings; linstor: Linstor }, request: CopyRequest): Promise<void> {
+export async function copyResource(
+  ctx: Context,
+  where: { settings: Settings; linstor: Linstor },
+  request: CopyRequest,
+): Promise<void> {
   const { from, to, sizeKib } = request;
   const spread = request.spread === undefined ? {} : { spread: request.spread };
-  const common = to.replicas.filter(isReadable).find((replica) => from.replicas.some((other) => other.node === replica.node && isReadable(other)));
+  const common = to.replicas
+    .filter(isReadable)
+    .find((replica) => from.replicas.some((other) => other.node === replica.node && isReadable(other)));
   const prefer = common ? { prefer: common.node } : {};
-  const target = await attachForCopy(ctx, where, { resource: to.resource, view: to.replicas, minKib: sizeKib, ...spread, ...prefer });
-  const source = await attachForCopy(ctx, where, { resource: from.resource, view: from.replicas, minKib: sizeKib, ...spread, prefer: target.node });
+  const target = await attachForCopy(ctx, where, {
+    resource: to.resource,
+    view: to.replicas,
+    minKib: sizeKib,
+    ...spread,
+    ...prefer,
+  });
+  const source = await attachForCopy(ctx, where, {
+    resource: from.resource,
+    view: from.replicas,
+    minKib: sizeKib,
+    ...spread,
+    prefer: target.node,
+  });
   const { copyDevice } = await import('../transfer/copy.ts');
   const { logProgress } = await import('../transfer/progress.ts');
   const size = kibToBytes(sizeKib);

@@ -24,27 +24,51 @@ export interface DiskCall {
  * datastore's; a system datastore of another driver says nothing to us (contract §3.5, §3.8).
  * Throws when any of them is missing: nothing is guessed (contract §9.1 #41).
  */
-export async function openDiskCall(ctx: Context, target: DiskTarget, vmId: number, datastoreId: number): Promise<DiskCall> {
-  const [vm, settings] = await Promise.all([ctx.one.vm(vmId), diskSettings(ctx, datastoreId, target.systemDatastoreId)]);
+export async function openDiskCall(
+  ctx: Context,
+  target: DiskTarget,
+  vmId: number,
+  datastoreId: number,
+): Promise<DiskCall> {
+  const [vm, settings] = await Promise.all([
+    ctx.one.vm(vmId),
+    diskSettings(ctx, datastoreId, target.systemDatastoreId),
+  ]);
   if (target.vmId !== vmId) {
     throw new DriverError('BAD_ARGUMENT', `${target.path} is not in the directory of VM ${vmId}`);
   }
   const disk = requireDisk(vm, target.diskId);
-  return { target, vm, disk, diskResource: resourceOfDisk(vm, disk, settings.namePrefix), settings, linstor: ctx.linstor(settings) };
+  return {
+    target,
+    vm,
+    disk,
+    diskResource: resourceOfDisk(vm, disk, settings.namePrefix),
+    settings,
+    linstor: ctx.linstor(settings),
+  };
 }
 
 /** Settings for a disk whose datastore argument is `datastoreId` in a VM directory of `systemDatastoreId`. */
-export async function diskSettings(ctx: Context, datastoreId: number, systemDatastoreId: number): Promise<Settings> {
+export async function diskSettings(
+  ctx: Context,
+  datastoreId: number,
+  systemDatastoreId: number,
+): Promise<Settings> {
   const ids = [...new Set([datastoreId, systemDatastoreId])];
   const datastores = await Promise.all(ids.map((id) => ctx.one.datastore(id)));
   return ctx.settings(...datastores.filter(isOurs).map((datastore) => datastore.template));
 }
 
-export const isOurs = (datastore: Datastore): boolean => datastore.tmMad === driverName || datastore.dsMad === driverName;
+export const isOurs = (datastore: Datastore): boolean =>
+  datastore.tmMad === driverName || datastore.dsMad === driverName;
 
 export function requireDisk(vm: Vm, diskId: number): Disk {
   const disk = vm.disks.find((each) => each.id === diskId);
-  if (!disk) throw new DriverError('ONE_INCOMPLETE', `VM ${vm.id} has no disk ${diskId} in OpenNebula’s document; nothing was changed`);
+  if (!disk)
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `VM ${vm.id} has no disk ${diskId} in OpenNebula’s document; nothing was changed`,
+    );
   return disk;
 }
 

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import { kib, type KiB } from '../units.ts';
+import { type KiB, kib } from '../units.ts';
 import { canCloneNatively, canSnapshot, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
@@ -10,7 +10,14 @@ import { scratchResource } from '../volumes/names.ts';
 import { replicaOnHost } from '../volumes/nodes.ts';
 import { planPlacement } from '../volumes/placement.ts';
 import { removeResource } from '../volumes/remove.ts';
-import { hasNetworkLayer, isDiskful, layersOf, readsZeroWhenNew, replicasOf, sameName } from '../volumes/replicas.ts';
+import {
+  hasNetworkLayer,
+  isDiskful,
+  layersOf,
+  readsZeroWhenNew,
+  replicasOf,
+  sameName,
+} from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
 import { requireSnapshot } from '../volumes/snapshot.ts';
 import { copyResource } from './copy-resource.ts';
@@ -42,7 +49,8 @@ export interface Duplicate {
  * not exist before; its removal is on the undo stack. Its size is the source's or larger.
  */
 export async function duplicate(ctx: Context, request: Duplicate): Promise<void> {
-  if (request.snapshot !== undefined) await requireSnapshot(request.linstor, request.source.name, request.snapshot);
+  if (request.snapshot !== undefined)
+    await requireSnapshot(request.linstor, request.source.name, request.snapshot);
   const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
   if (request.mode === 'copy' || obstacle) {
     if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
@@ -62,29 +70,52 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<void> {
     props: request.props,
     ...localNode(request),
   };
-  if (request.mode === 'clone' && hasNetworkLayer(layersOf(request.replicas)) && canCloneNatively(request.replicas)) {
+  if (
+    request.mode === 'clone' &&
+    hasNetworkLayer(layersOf(request.replicas)) &&
+    canCloneNatively(request.replicas)
+  ) {
     try {
       return await cloneNatively(ctx, request.linstor, clone);
     } catch (error) {
       if (!isDriverError(error, 'LINSTOR_UNSUPPORTED')) throw error;
-      ctx.log.info(`LINSTOR does not clone ${request.source.name} natively (${error.message}); a snapshot serves`);
+      ctx.log.info(
+        `LINSTOR does not clone ${request.source.name} natively (${error.message}); a snapshot serves`,
+      );
     }
   }
   await cloneBySnapshot(ctx, request.linstor, clone);
 }
 
-async function restoreFrom(ctx: Context, request: Duplicate, snapshot: string, to: ResourceName): Promise<void> {
+async function restoreFrom(
+  ctx: Context,
+  request: Duplicate,
+  snapshot: string,
+  to: ResourceName,
+): Promise<void> {
   const { node } = localNode(request);
-  await restoreSnapshot(ctx, request.linstor, { from: request.source.name, snapshot, to, plan: groupOf(request), props: request.props, ...(node ? { nodes: [node] } : {}) });
+  await restoreSnapshot(ctx, request.linstor, {
+    from: request.source.name,
+    snapshot,
+    to,
+    plan: groupOf(request),
+    props: request.props,
+    ...(node ? { nodes: [node] } : {}),
+  });
 }
 
-const groupOf = (request: Duplicate) => ({ group: request.settings.placement.resourceGroup ?? request.source.group, layers: [], unbalanced: false });
+const groupOf = (request: Duplicate) => ({
+  group: request.settings.placement.resourceGroup ?? request.source.group,
+  layers: [],
+  unbalanced: false,
+});
 
 /** Plain storage is restored on one node only: each further one would be a volume of its own. */
 function localNode(request: Duplicate): { node?: string } {
   const { replicas, host, settings } = request;
   if (hasNetworkLayer(layersOf(replicas))) return {};
-  const here = host === undefined ? undefined : replicaOnHost(replicas.filter(isDiskful), host, settings.nodeMap);
+  const here =
+    host === undefined ? undefined : replicaOnHost(replicas.filter(isDiskful), host, settings.nodeMap);
   return { node: (here ?? readableReplica(request.source.name, replicas)).node };
 }
 
@@ -93,13 +124,21 @@ async function sharingObstacle(request: Duplicate): Promise<string | undefined> 
   const { placement } = request.settings;
   const diskful = request.replicas.filter(isDiskful);
   const layers = layersOf(request.replicas);
-  const native = request.mode === 'clone' && request.snapshot === undefined && hasNetworkLayer(layers) && canCloneNatively(request.replicas);
+  const native =
+    request.mode === 'clone' &&
+    request.snapshot === undefined &&
+    hasNetworkLayer(layers) &&
+    canCloneNatively(request.replicas);
   if (!native && !canSnapshot(request.replicas)) return 'the storage pool has no snapshots';
   if (placement.encryption && !layers.includes('LUKS')) return 'it shall be encrypted and its origin is not';
   if (placement.layerList.length > 0 && placement.layerList.join() !== layers.join()) {
     return `LAYER_LIST asks for ${placement.layerList.join(',')}, the origin has ${layers.join(',')}`;
   }
-  if (!hasNetworkLayer(layers) && request.host !== undefined && !replicaOnHost(diskful, request.host, request.settings.nodeMap)) {
+  if (
+    !hasNetworkLayer(layers) &&
+    request.host !== undefined &&
+    !replicaOnHost(diskful, request.host, request.settings.nodeMap)
+  ) {
     return `the origin is plain storage on ${diskful.map((each) => each.node).join(', ')} and it is needed on ${request.host}`;
   }
   const pools = await wantedPools(request);
@@ -111,11 +150,19 @@ async function sharingObstacle(request: Duplicate): Promise<string | undefined> 
 }
 
 /** Pools the target must be in; the group is asked for only when it is not the source's own. */
-async function wantedPools({ settings: { placement }, linstor, source }: Duplicate): Promise<readonly string[]> {
+async function wantedPools({
+  settings: { placement },
+  linstor,
+  source,
+}: Duplicate): Promise<readonly string[]> {
   if (placement.storagePools.length > 0) return placement.storagePools;
   if (placement.resourceGroup === undefined || sameName(placement.resourceGroup, source.group)) return [];
   const group = await linstor.resourceGroup(placement.resourceGroup);
-  if (!group) throw new DriverError('BAD_ATTRIBUTE', `RESOURCE_GROUP “${placement.resourceGroup}” does not exist in LINSTOR`);
+  if (!group)
+    throw new DriverError(
+      'BAD_ATTRIBUTE',
+      `RESOURCE_GROUP “${placement.resourceGroup}” does not exist in LINSTOR`,
+    );
   return group.filter.storagePools ?? [];
 }
 
@@ -124,11 +171,15 @@ async function wantedPools({ settings: { placement }, linstor, source }: Duplica
  * or of a disk that is saved as an image, would point the usage report and gc at the wrong object.
  */
 async function ownMarks(request: Duplicate): Promise<void> {
-  const foreign = vmMarks.filter((key) => key in request.source.props && request.props[key] !== request.source.props[key]);
+  const foreign = vmMarks.filter(
+    (key) => key in request.source.props && request.props[key] !== request.source.props[key],
+  );
   const usage = Object.keys(request.source.props).filter((key) => key.startsWith('Aux/one/SNAPSHOT_'));
   if (foreign.length + usage.length === 0) return;
   await request.linstor.modifyDefinition(request.target, {
-    set: Object.fromEntries(foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? ''])),
+    set: Object.fromEntries(
+      foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? '']),
+    ),
     unset: [...foreign.filter((key) => !(key in request.props)), ...usage],
   });
 }
@@ -163,7 +214,11 @@ async function preferredNode({ host, settings }: Duplicate, local: boolean): Pro
 }
 
 /** A snapshot is read through a scratch resource, which goes again in any case. */
-async function withStableSource(ctx: Context, request: Duplicate, work: (from: { resource: ResourceName; replicas: readonly Resource[] }) => Promise<void>): Promise<void> {
+async function withStableSource(
+  ctx: Context,
+  request: Duplicate,
+  work: (from: { resource: ResourceName; replicas: readonly Resource[] }) => Promise<void>,
+): Promise<void> {
   if (request.snapshot === undefined) {
     await work({ resource: request.source.name, replicas: request.replicas });
     return;

@@ -23,7 +23,8 @@ export async function openImageCall(call: Call, ctx: Context): Promise<ImageCall
 }
 
 /** The resource of an image that is to be made: its name is made of its id, once (contract §0.2). */
-export const newImageResource = ({ settings, image }: ImageCall): ResourceName => imageResource(settings.namePrefix, image.id);
+export const newImageResource = ({ settings, image }: ImageCall): ResourceName =>
+  imageResource(settings.namePrefix, image.id);
 
 /** The resource of an image that exists: SOURCE says it. Throws BAD_ARGUMENT for an image without one. */
 export const existingImageResource = ({ image }: ImageCall): ResourceName => resourceOfSource(image.source);
@@ -31,6 +32,7 @@ export const existingImageResource = ({ image }: ImageCall): ResourceName => res
 /** LINSTOR snapshot of IMAGE/TARGET_SNAPSHOT. */
 export function targetSnapshot({ image }: ImageCall): { readonly id: number; readonly name: string } {
   const id = image.targetSnapshot;
-  if (id === undefined || id < 0) throw new DriverError('BAD_MESSAGE', `image ${image.id} comes without a target snapshot`);
+  if (id === undefined || id < 0)
+    throw new DriverError('BAD_MESSAGE', `image ${image.id} comes without a target snapshot`);
   return { id, name: snapshotName(id) };
 }

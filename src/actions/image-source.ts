@@ -8,7 +8,8 @@ import type { SourceRequest } from '../transfer/source.ts';
 
 /** Where the image of a driver message comes from, with the datastore's policy. Throws BAD_MESSAGE when it has no PATH. */
 export function imageSource(ctx: Context, message: DatastoreMessage, settings: Settings): SourceRequest {
-  if (message.path === '') throw new DriverError('BAD_MESSAGE', 'the driver message names no PATH to import from');
+  if (message.path === '')
+    throw new DriverError('BAD_MESSAGE', 'the driver message names no PATH to import from');
   const template = message.image?.template ?? {};
   const downloader = ctx.remotes === undefined ? undefined : join(ctx.remotes, 'datastore/downloader.sh');
   return {

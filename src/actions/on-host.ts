@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import type { Context } from '../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../errors.ts';
-import { deviceUse, isOpen, type DeviceUse, unlinkDisks } from '../hosts/scripts/device-use.ts';
 import { makeFileSystem, makeSwap } from '../hosts/scripts/device.ts';
+import { type DeviceUse, deviceUse, isOpen, unlinkDisks } from '../hosts/scripts/device-use.ts';
 import { type LinkedDisk, linkDisks } from '../hosts/scripts/link-disks.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kibToBytes } from '../units.ts';
-import { attach, type Attachment, reportedPaths } from '../volumes/attach.ts';
+import { type Attachment, attach, reportedPaths } from '../volumes/attach.ts';
 import { replicaOnHost } from '../volumes/nodes.ts';
 import { devicePaths, hasNetworkLayer, layersOf } from '../volumes/replicas.ts';
 import { poll } from '../volumes/wait.ts';
@@ -33,16 +33,45 @@ export interface LinkRequest {
  * The resource is attached on the target's host, its device is there and large enough, and the target's path is a
  * link to it. Returns the device. One ssh session, unless the device node has another name than expected.
  */
-export async function attachAndLink(ctx: Context, { target, settings, linstor }: OnHost, request: LinkRequest): Promise<string> {
-  const attachment = await attach(ctx, linstor, request.resource, target.host, settings, request.view ? { view: request.view } : {});
-  const linked = await linkAttached(ctx, linstor, attachment, { link: target.path, minKib: request.minKib, ...(request.waitMs === undefined ? {} : { waitMs: request.waitMs }) });
+export async function attachAndLink(
+  ctx: Context,
+  { target, settings, linstor }: OnHost,
+  request: LinkRequest,
+): Promise<string> {
+  const attachment = await attach(
+    ctx,
+    linstor,
+    request.resource,
+    target.host,
+    settings,
+    request.view ? { view: request.view } : {},
+  );
+  const linked = await linkAttached(ctx, linstor, attachment, {
+    link: target.path,
+    minKib: request.minKib,
+    ...(request.waitMs === undefined ? {} : { waitMs: request.waitMs }),
+  });
   return linked.device;
 }
 
-export async function linkAttached(ctx: Context, linstor: Linstor, attachment: Attachment, request: { link?: string; minKib: KiB; waitMs?: number }): Promise<LinkedDisk> {
+export async function linkAttached(
+  ctx: Context,
+  linstor: Linstor,
+  attachment: Attachment,
+  request: { link?: string; minKib: KiB; waitMs?: number },
+): Promise<LinkedDisk> {
   const link = async (candidates: readonly string[]): Promise<LinkedDisk> => {
-    const [linked] = await linkDisks(ctx.hosts, attachment.host, [{ ...(request.link ? { link: request.link } : {}), minBytes: kibToBytes(request.minKib), candidates }], request.waitMs);
-    if (!linked) throw new DriverError('DEVICE_MISSING', `the device of ${attachment.resource} did not appear on ${attachment.host}`);
+    const [linked] = await linkDisks(
+      ctx.hosts,
+      attachment.host,
+      [{ ...(request.link ? { link: request.link } : {}), minBytes: kibToBytes(request.minKib), candidates }],
+      request.waitMs,
+    );
+    if (!linked)
+      throw new DriverError(
+        'DEVICE_MISSING',
+        `the device of ${attachment.resource} did not appear on ${attachment.host}`,
+      );
     return linked;
   };
   try {
@@ -65,30 +94,47 @@ export type Released = 'free' | 'open' | 'other-vm' | 'unreachable';
  * obstacle to cleaning up in LINSTOR (contract §3.4 delete, users #98). `replica`: the resource on that host, if it is there:
  * a link to any other device is a stale one, and what uses that device is not our concern.
  */
-export async function releaseLink(ctx: Context, target: Pick<DiskTarget, 'host' | 'path'>, replica: Resource | undefined): Promise<Released> {
+export async function releaseLink(
+  ctx: Context,
+  target: Pick<DiskTarget, 'host' | 'path'>,
+  replica: Resource | undefined,
+): Promise<Released> {
   const datastores = posix.resolve(target.path, '../../..');
   const paths = replica ? devicePaths(replica) : [];
   try {
     const { removed, uses } = await unlinkDisks(ctx.hosts, target.host, [target.path], datastores);
     const [gone] = removed;
     if (!replica) return 'free';
-    const use = gone && paths.includes(gone.target) ? uses[0] : await useOf(ctx, target.host, paths, datastores);
+    const use =
+      gone && paths.includes(gone.target) ? uses[0] : await useOf(ctx, target.host, paths, datastores);
     if (!use) return 'free';
     if (isOpen(use)) return (await closes(ctx, target.host, paths, datastores)) ? 'free' : 'open';
     return use.otherLinks.length > 0 ? 'other-vm' : 'free';
   } catch (error) {
     if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
-    ctx.log.warn(`host ${target.host} is not reachable; its link ${target.path} stays: ${toDriverError(error).message}`);
+    ctx.log.warn(
+      `host ${target.host} is not reachable; its link ${target.path} stays: ${toDriverError(error).message}`,
+    );
     return 'unreachable';
   }
 }
 
-async function useOf(ctx: Context, host: string, paths: readonly string[], datastores: string): Promise<DeviceUse | undefined> {
+async function useOf(
+  ctx: Context,
+  host: string,
+  paths: readonly string[],
+  datastores: string,
+): Promise<DeviceUse | undefined> {
   const uses = await deviceUse(ctx.hosts, host, paths, datastores);
   return uses.find(isOpen) ?? uses.find((use) => use.otherLinks.length > 0) ?? uses[0];
 }
 
-async function closes(ctx: Context, host: string, paths: readonly string[], datastores: string): Promise<boolean> {
+async function closes(
+  ctx: Context,
+  host: string,
+  paths: readonly string[],
+  datastores: string,
+): Promise<boolean> {
   const free = await poll(ctx.clock, closeGraceMs, async () => {
     const uses = await deviceUse(ctx.hosts, host, paths, datastores);
     return uses.some(isOpen) ? undefined : true;
@@ -101,24 +147,37 @@ async function closes(ctx: Context, host: string, paths: readonly string[], data
  * (linstor-behaviour §3.7, §3.12): looks on the node that has it. Throws IN_USE. A node that cannot be asked is an
  * error too: nothing with a holder is taken away.
  */
-export async function requireClosed(ctx: Context, settings: Settings, resource: ResourceName, view: readonly Resource[], hosts: readonly string[]): Promise<void> {
+export async function requireClosed(
+  ctx: Context,
+  settings: Settings,
+  resource: ResourceName,
+  view: readonly Resource[],
+  hosts: readonly string[],
+): Promise<void> {
   if (hasNetworkLayer(layersOf(view))) return;
   for (const replica of view.filter((each) => each.stateKnown)) {
     const paths = devicePaths(replica);
     if (paths.length === 0) continue;
-    const host = hosts.find((each) => replicaOnHost([replica], each, settings.nodeMap)) ?? hostOf(replica.node, settings);
+    const host =
+      hosts.find((each) => replicaOnHost([replica], each, settings.nodeMap)) ??
+      hostOf(replica.node, settings);
     const uses = await deviceUse(ctx.hosts, host, paths);
     const open = uses.find(isOpen);
     if (open) {
       const who = open.processes.map(({ pid, command }) => `${command} (${pid})`);
-      throw new DriverError('IN_USE', `resource ${resource} is open on ${host} by ${[...who, ...open.holders, ...open.mounts].join(', ')}`);
+      throw new DriverError(
+        'IN_USE',
+        `resource ${resource} is open on ${host} by ${[...who, ...open.holders, ...open.mounts].join(', ')}`,
+      );
     }
   }
 }
 
 /** ssh name of a node: NODE_MAP backwards, else the node's own name. */
 export function hostOf(node: string, settings: Pick<Settings, 'nodeMap'>): string {
-  const mapped = Object.entries(settings.nodeMap).find(([, name]) => name.toLowerCase() === node.toLowerCase());
+  const mapped = Object.entries(settings.nodeMap).find(
+    ([, name]) => name.toLowerCase() === node.toLowerCase(),
+  );
   return mapped?.[0] ?? node;
 }
 

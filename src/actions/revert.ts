@@ -1,9 +1,9 @@
 import type { Context } from '../context.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import { type KiB } from '../units.ts';
-import { scratchResource } from '../volumes/names.ts';
+import type { KiB } from '../units.ts';
 import { readableReplica } from '../volumes/create.ts';
+import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
@@ -36,7 +36,12 @@ export async function revert(ctx: Context, request: Revert): Promise<KiB> {
  * Servers before 1.31, older snapshot: its content is copied over the volume, every byte of it. Skipping zeroes here is the
  * bash driver's corrupting defect (users #69): the volume holds other data.
  */
-async function copyBack(ctx: Context, { linstor, resource, snapshot, settings }: Revert, view: readonly Resource[], sizeKib: KiB): Promise<void> {
+async function copyBack(
+  ctx: Context,
+  { linstor, resource, snapshot, settings }: Revert,
+  view: readonly Resource[],
+  sizeKib: KiB,
+): Promise<void> {
   const scratch = scratchResource(settings.namePrefix, 'revert', crypto.randomUUID().slice(0, 8));
   const [definition] = await linstor.definitions({ names: [resource] });
   const local = hasNetworkLayer(layersOf(view)) ? undefined : readableReplica(resource, view).node;
@@ -48,10 +53,17 @@ async function copyBack(ctx: Context, { linstor, resource, snapshot, settings }:
     props: {},
     ...(local ? { nodes: [local] } : {}),
   });
-  await copyResource(ctx, { settings, linstor }, {
-    from: { resource: scratch, replicas: replicasOf(await linstor.resources({ names: [scratch] }), scratch) },
-    to: { resource, replicas: view, readsZero: false },
-    sizeKib,
-  });
+  await copyResource(
+    ctx,
+    { settings, linstor },
+    {
+      from: {
+        resource: scratch,
+        replicas: replicasOf(await linstor.resources({ names: [scratch] }), scratch),
+      },
+      to: { resource, replicas: view, readsZero: false },
+      sizeKib,
+    },
+  );
   await removeResource(ctx, linstor, scratch);
 }

@@ -28,11 +28,14 @@ export interface PathTarget extends Target {
 /** Splits at the first colon. Throws BAD_ARGUMENT. */
 export function parseTarget(argument: string | undefined, what: string): Target {
   const colon = argument?.indexOf(':') ?? -1;
-  if (argument === undefined || colon <= 0) throw new DriverError('BAD_ARGUMENT', `${what} “${argument ?? ''}” is not of the form host:path`);
+  if (argument === undefined || colon <= 0)
+    throw new DriverError('BAD_ARGUMENT', `${what} “${argument ?? ''}” is not of the form host:path`);
   const host = argument.slice(0, colon);
   const raw = argument.slice(colon + 1);
-  if (!raw.startsWith('/')) throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” has no absolute path`);
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(host)) throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” names no valid host`);
+  if (!raw.startsWith('/'))
+    throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” has no absolute path`);
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(host))
+    throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” names no valid host`);
   return { host, path: posix.normalize(raw).replace(/(.)\/$/, '$1') };
 }
 
@@ -42,14 +45,36 @@ export function parseVmTarget(argument: string | undefined, what: string): DiskT
   const inside = /^(.*\/(\d+)\/(\d+))\/([^/]+)$/.exec(path);
   const disk = inside ? /^disk\.(\d+)$/.exec(inside[4] ?? '') : null;
   if (inside && disk) {
-    return { kind: 'disk', host, path, directory: inside[1] ?? '', systemDatastoreId: Number(inside[2]), vmId: Number(inside[3]), diskId: Number(disk[1]) };
+    return {
+      kind: 'disk',
+      host,
+      path,
+      directory: inside[1] ?? '',
+      systemDatastoreId: Number(inside[2]),
+      vmId: Number(inside[3]),
+      diskId: Number(disk[1]),
+    };
   }
   const directory = /^(.*\/(\d+)\/(\d+))$/.exec(path);
   if (directory) {
-    return { kind: 'directory', host, path, directory: path, systemDatastoreId: Number(directory[2]), vmId: Number(directory[3]) };
+    return {
+      kind: 'directory',
+      host,
+      path,
+      directory: path,
+      systemDatastoreId: Number(directory[2]),
+      vmId: Number(directory[3]),
+    };
   }
   if (inside) {
-    return { kind: 'file', host, path, directory: inside[1] ?? '', systemDatastoreId: Number(inside[2]), vmId: Number(inside[3]) };
+    return {
+      kind: 'file',
+      host,
+      path,
+      directory: inside[1] ?? '',
+      systemDatastoreId: Number(inside[2]),
+      vmId: Number(inside[3]),
+    };
   }
   throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” is neither a VM’s disk nor its directory`);
 }
@@ -57,14 +82,18 @@ export function parseVmTarget(argument: string | undefined, what: string): DiskT
 /** Throws BAD_ARGUMENT unless the place is a disk. */
 export function requireDiskTarget(argument: string | undefined, what: string): DiskTarget {
   const target = parseVmTarget(argument, what);
-  if (target.kind !== 'disk') throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” is not the path of a disk`);
+  if (target.kind !== 'disk')
+    throw new DriverError('BAD_ARGUMENT', `${what} “${argument}” is not the path of a disk`);
   return target;
 }
 
 /** A whole number of at least `min`; throws BAD_ARGUMENT. */
 export function parseId(argument: string | undefined, what: string, min = 0): number {
   if (argument === undefined || !/^-?\d{1,15}$/.test(argument) || Number(argument) < min) {
-    throw new DriverError('BAD_ARGUMENT', `${what} “${argument ?? ''}” is not a number${min === 0 ? '' : ` of at least ${min}`}`);
+    throw new DriverError(
+      'BAD_ARGUMENT',
+      `${what} “${argument ?? ''}” is not a number${min === 0 ? '' : ` of at least ${min}`}`,
+    );
   }
   return Number(argument);
 }

@@ -93,7 +93,13 @@ export class ControllerHttp {
       const failure = 'failure' in attempt ? attempt.failure : gatewayFailure(attempt.answer);
       if (answer && !failure) {
         // A write is never abandoned half-way: its undo would race with the controller's work on it.
-        if (stop?.aborted) throw failureError(verb, this.#where(index), { kind: 'stopped', why: 'stopped', cause: stop.reason }, read);
+        if (stop?.aborted)
+          throw failureError(
+            verb,
+            this.#where(index),
+            { kind: 'stopped', why: 'stopped', cause: stop.reason },
+            read,
+          );
         return { status: answer.status, text: answer._data ?? '' };
       }
       if (!failure) throw new DriverError('INTERNAL', `${verb}: neither answer nor failure`);

@@ -9,13 +9,22 @@ const { values } = parseArgs({
 const root = new URL('../../', import.meta.url).pathname;
 const result = Bun.spawnSync(
   [
-    process.execPath, 'build', '--compile', '--minify', '--bytecode', '--sourcemap=none',
+    process.execPath,
+    'build',
+    '--compile',
+    '--minify',
+    '--bytecode',
+    '--sourcemap=none',
     // One chunk an action: what is not called is not even read.
-    '--splitting', '--format=esm',
+    '--splitting',
+    '--format=esm',
     ...(values.target ? [`--target=${values.target}`] : []),
     // The binary must not pick up a .env or bunfig.toml of whatever directory OpenNebula starts it in.
-    '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig',
-    'src/main.ts', '--outfile', values.out,
+    '--no-compile-autoload-dotenv',
+    '--no-compile-autoload-bunfig',
+    'src/main.ts',
+    '--outfile',
+    values.out,
   ],
   { cwd: root, stdout: 'inherit', stderr: 'inherit' },
 );

@@ -7,7 +7,9 @@ export const folderOf = { datastore: 'datastore/linstor_un', tm: 'tm/linstor_un'
 export function driverLinks(): Map<string, string> {
   return new Map(
     actions.flatMap((action) =>
-      installedNames(action).map((name) => [`${folderOf[action.kind]}/${name}`, '../../../dist/linstor_un'] as const),
+      installedNames(action).map(
+        (name) => [`${folderOf[action.kind]}/${name}`, '../../../dist/linstor_un'] as const,
+      ),
     ),
   );
 }

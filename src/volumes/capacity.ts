@@ -36,18 +36,26 @@ export async function capacityOf(linstor: Linstor, settings: PlacementSettings):
   const limited = eligible.some((pool) => isLimited(pool, props));
   const promised = limited ? await promisedKib(linstor) : new Map<string, number>();
   return capacityFrom(
-    eligible.map((pool) => spaceOf(pool, props, limited ? (promised.get(`${pool.node};${pool.name}`) ?? 0) : undefined)),
+    eligible.map((pool) =>
+      spaceOf(pool, props, limited ? (promised.get(`${pool.node};${pool.name}`) ?? 0) : undefined),
+    ),
     planFor(groups, settings).replicas,
   );
 }
 
 /** Pools in which LINSTOR would place a volume of these settings now (linstor-behaviour §3.3, §3.9). */
-export function eligiblePools(pools: readonly StoragePool[], nodes: readonly Node[], group: ResourceGroup, settings: PlacementSettings): StoragePool[] {
+export function eligiblePools(
+  pools: readonly StoragePool[],
+  nodes: readonly Node[],
+  group: ResourceGroup,
+  settings: PlacementSettings,
+): StoragePool[] {
   const usable = new Set(nodes.filter(takesVolumes).map((node) => node.name));
   const names = settings.storagePools.length > 0 ? settings.storagePools : (group.filter.storagePools ?? []);
   const providers = settings.providers.length > 0 ? settings.providers : (group.filter.providers ?? []);
   const hosts = settings.nodeList.length > 0 ? settings.nodeList : (group.filter.nodes ?? []);
-  const listed = (list: readonly string[], value: string): boolean => list.length === 0 || list.some((each) => each.toLowerCase() === value.toLowerCase());
+  const listed = (list: readonly string[], value: string): boolean =>
+    list.length === 0 || list.some((each) => each.toLowerCase() === value.toLowerCase());
   return pools.filter(
     (pool) =>
       pool.provider !== 'DISKLESS' &&
@@ -74,8 +82,17 @@ export function capacityFrom(pools: readonly PoolSpace[], replicas: number): Cap
   const shared = new Map<string, PoolSpace>();
   for (const pool of pools) shared.set(pool.manager, pool);
   const distinct = [...shared.values()];
-  const total = packed(distinct.map((pool) => pool.total), replicas);
-  const free = Math.min(total, packed(distinct.map((pool) => pool.free), replicas));
+  const total = packed(
+    distinct.map((pool) => pool.total),
+    replicas,
+  );
+  const free = Math.min(
+    total,
+    packed(
+      distinct.map((pool) => pool.free),
+      replicas,
+    ),
+  );
   const totalMib = kibToMibFloor(kib(total));
   const freeMib = kibToMibFloor(kib(free));
   return { totalMib, freeMib, usedMib: mib(totalMib - freeMib) };
@@ -96,7 +113,11 @@ function packed(capacities: readonly number[], replicas: number): KiB {
 const freeRatioKeys = ['MaxFreeCapacityOversubscriptionRatio', 'MaxOversubscriptionRatio'] as const;
 const totalRatioKeys = ['MaxTotalCapacityOversubscriptionRatio', 'MaxOversubscriptionRatio'] as const;
 
-function ratio(pool: StoragePool, controller: Readonly<Record<string, string>>, keys: readonly string[]): number {
+function ratio(
+  pool: StoragePool,
+  controller: Readonly<Record<string, string>>,
+  keys: readonly string[],
+): number {
   if (!pool.provider.endsWith('_THIN')) return 1;
   for (const props of [pool.props, controller]) {
     for (const key of keys) {
@@ -109,9 +130,14 @@ function ratio(pool: StoragePool, controller: Readonly<Record<string, string>>, 
 
 /** Only a limit below LINSTOR's default can bind before the physical space does. */
 const isLimited = (pool: StoragePool, controller: Readonly<Record<string, string>>): boolean =>
-  pool.provider.endsWith('_THIN') && (ratio(pool, controller, totalRatioKeys) < defaultRatio || ratio(pool, controller, freeRatioKeys) < 1);
+  pool.provider.endsWith('_THIN') &&
+  (ratio(pool, controller, totalRatioKeys) < defaultRatio || ratio(pool, controller, freeRatioKeys) < 1);
 
-function spaceOf(pool: StoragePool, controller: Readonly<Record<string, string>>, promised: number | undefined): PoolSpace {
+function spaceOf(
+  pool: StoragePool,
+  controller: Readonly<Record<string, string>>,
+  promised: number | undefined,
+): PoolSpace {
   const total = pool.totalKib ?? 0;
   const free = pool.freeKib ?? 0;
   if (promised === undefined) return { manager: pool.freeSpaceManager, total, free };

@@ -21,11 +21,22 @@ export interface CloneRequest {
   readonly node?: NodeName;
 }
 
-const snapshotProviders: ReadonlySet<string> = new Set(['LVM_THIN', 'ZFS', 'ZFS_THIN', 'FILE', 'FILE_THIN', 'SPDK', 'REMOTE_SPDK', 'EBS_TARGET']);
+const snapshotProviders: ReadonlySet<string> = new Set([
+  'LVM_THIN',
+  'ZFS',
+  'ZFS_THIN',
+  'FILE',
+  'FILE_THIN',
+  'SPDK',
+  'REMOTE_SPDK',
+  'EBS_TARGET',
+]);
 
 /** Can the replicas be snapshotted? LVM (thick) cannot; one such replica fails the whole request (linstor-behaviour §6.1). */
 export const canSnapshot = (replicas: readonly Resource[]): boolean =>
-  replicas.filter(isDiskful).every((replica) => replica.volumes.every((volume) => snapshotProviders.has(volume.provider)));
+  replicas
+    .filter(isDiskful)
+    .every((replica) => replica.volumes.every((volume) => snapshotProviders.has(volume.provider)));
 
 /**
  * What LINSTOR clones itself (linstor-behaviour §6.1). It must be known beforehand: asking a 1.33 controller to clone FILE_THIN
@@ -34,10 +45,13 @@ export const canSnapshot = (replicas: readonly Resource[]): boolean =>
 const cloneProviders: ReadonlySet<string> = new Set(['LVM', 'LVM_THIN', 'ZFS', 'ZFS_THIN']);
 
 export const canCloneNatively = (replicas: readonly Resource[]): boolean =>
-  replicas.filter(isDiskful).every((replica) => replica.volumes.every((volume) => cloneProviders.has(volume.provider)));
+  replicas
+    .filter(isDiskful)
+    .every((replica) => replica.volumes.every((volume) => cloneProviders.has(volume.provider)));
 
 /** ZFS volumes made from a snapshot depend on it; before server 1.31 it then cannot be deleted. */
-const isZfs = (replicas: readonly Resource[]): boolean => replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
+const isZfs = (replicas: readonly Resource[]): boolean =>
+  replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
 
 /**
  * A copy that shares its blocks with the source: snapshot, restore, and the snapshot goes again. The helper snapshot is
@@ -48,7 +62,14 @@ export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: C
   const readable = request.replicas.filter(isReadable).map((replica) => replica.node);
   const nodes = request.node !== undefined ? [request.node] : undefined;
   await takeSnapshot(ctx, linstor, source, target, nodes ? { nodes } : {});
-  await restoreSnapshot(ctx, linstor, { from: source, snapshot: target, to: target, plan: request.plan, props: request.props, ...(nodes ? { nodes } : { nodes: readable }) });
+  await restoreSnapshot(ctx, linstor, {
+    from: source,
+    snapshot: target,
+    to: target,
+    plan: request.plan,
+    props: request.props,
+    ...(nodes ? { nodes } : { nodes: readable }),
+  });
   if (isZfs(request.replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones) {
     ctx.log.info(`snapshot ${target} of ${source} stays while ${target} lives (ZFS before LINSTOR 1.31)`);
     return;
@@ -57,7 +78,9 @@ export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: C
     await dropSnapshot(ctx, linstor, source, target);
   } catch (error) {
     // The clone is good; a left helper snapshot costs space and is removed with the clone, the image, or by gc.
-    ctx.log.warn(`helper snapshot ${target} of ${source} could not be deleted: ${toDriverError(error).message}`);
+    ctx.log.warn(
+      `helper snapshot ${target} of ${source} could not be deleted: ${toDriverError(error).message}`,
+    );
   }
 }
 
@@ -72,7 +95,10 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
   const { source, target } = request;
   const capabilities = await linstor.capabilities();
   if (!capabilities.cloneProps) {
-    throw new DriverError('LINSTOR_UNSUPPORTED', `LINSTOR ${capabilities.serverVersion} cannot give a clone its own properties (REST 1.26 can)`);
+    throw new DriverError(
+      'LINSTOR_UNSUPPORTED',
+      `LINSTOR ${capabilities.serverVersion} cannot give a clone its own properties (REST 1.26 can)`,
+    );
   }
   const nonce = crypto.randomUUID();
   ctx.undo.push(`remove resource ${target}`, async () => {
@@ -83,7 +109,10 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
     await linstor.clone(source, target, {
       group: request.plan.group,
       ...(request.plan.layers.length > 0 ? { layers: request.plan.layers } : {}),
-      props: { set: { ...request.props, [madeByMark(target)]: nonce }, unset: vmMarks.filter((key) => !(key in request.props)) },
+      props: {
+        set: { ...request.props, [madeByMark(target)]: nonce },
+        unset: vmMarks.filter((key) => !(key in request.props)),
+      },
     });
   } catch (error) {
     if (isLinstorError(error, 227, 994, 989, 988)) {
@@ -96,8 +125,13 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
     return now === 'CLONING' ? undefined : (now ?? 'FAILED');
   });
   if (status !== 'COMPLETE') {
-    throw new DriverError('LINSTOR_ERROR', `LINSTOR’s clone of ${source} into ${target} ${status === 'FAILED' ? 'failed' : 'did not end'}`, {
-      remedy: 'check that all nodes of the image are online (`linstor node list`, `linstor error-reports list`), then retry',
-    });
+    throw new DriverError(
+      'LINSTOR_ERROR',
+      `LINSTOR’s clone of ${source} into ${target} ${status === 'FAILED' ? 'failed' : 'did not end'}`,
+      {
+        remedy:
+          'check that all nodes of the image are online (`linstor node list`, `linstor error-reports list`), then retry',
+      },
+    );
   }
 }

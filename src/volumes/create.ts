@@ -28,23 +28,35 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
   await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
   await linstor.createVolume(volume.name, 0, volume.sizeKib);
   await place(linstor, volume);
-  const replicas = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name).filter(isDiskful);
+  const replicas = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name).filter(
+    isDiskful,
+  );
   const away = replicas.filter((replica) => !replica.stateKnown);
   if (replicas.length === 0 || away.length === replicas.length) {
     const where = away.map((replica) => replica.node).join(', ');
-    throw new DriverError('LINSTOR_NODE_OFFLINE', `${volume.name} was placed, but no replica is online${where ? ` (on ${where})` : ''}`);
+    throw new DriverError(
+      'LINSTOR_NODE_OFFLINE',
+      `${volume.name} was placed, but no replica is online${where ? ` (on ${where})` : ''}`,
+    );
   }
   return replicas;
 }
 
 /** A definition that is ours alone: the removal is on the undo stack before it can exist. */
-export async function createDefinition(ctx: Context, linstor: Linstor, name: ResourceName, plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>, props: Readonly<Record<string, string>>): Promise<void> {
+export async function createDefinition(
+  ctx: Context,
+  linstor: Linstor,
+  name: ResourceName,
+  plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>,
+  props: Readonly<Record<string, string>>,
+): Promise<void> {
   const nonce = crypto.randomUUID();
   const forget = ctx.undo.push(`remove resource ${name}`, async () => {
     const [definition] = await linstor.definitions({ names: [name] });
     if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
   });
-  const balance = plan.unbalanced && (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
+  const balance =
+    plan.unbalanced && (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
   try {
     await linstor.createDefinition({
       name,
@@ -99,12 +111,18 @@ async function place(linstor: Linstor, volume: NewVolume): Promise<void> {
 /** 996 is also LINSTOR's answer to "too big" (linstor-behaviour §3.9): say what was asked for. */
 function noRoom(error: unknown, volume: NewVolume, node?: NodeName): unknown {
   if (!isLinstorError(error, 996, 980, 206)) return error;
-  const where = node ? `on ${node}` : `${volume.plan.replicas} time(s) in resource group “${volume.plan.group}”`;
-  return new DriverError('LINSTOR_NO_SPACE', `no room for ${volume.name} of ${volume.sizeKib / 1024} MiB ${where}`, {
-    details: [error.message, ...error.details],
-    reports: error.reports,
-    cause: error,
-  });
+  const where = node
+    ? `on ${node}`
+    : `${volume.plan.replicas} time(s) in resource group “${volume.plan.group}”`;
+  return new DriverError(
+    'LINSTOR_NO_SPACE',
+    `no room for ${volume.name} of ${volume.sizeKib / 1024} MiB ${where}`,
+    {
+      details: [error.message, ...error.details],
+      reports: error.reports,
+      cause: error,
+    },
+  );
 }
 
 async function requireUnlocked(linstor: Linstor, name: ResourceName): Promise<void> {
@@ -115,19 +133,37 @@ async function requireUnlocked(linstor: Linstor, name: ResourceName): Promise<vo
     if (toDriverError(error).code !== 'LINSTOR_UNSUPPORTED') throw error;
   }
   if (state === 'locked' || state === 'unset') {
-    throw new DriverError('LINSTOR_LOCKED', `${name} shall be encrypted, but LINSTOR’s master passphrase is ${state}`, {
-      remedy: state === 'unset' ? 'linstor encryption create-passphrase' : 'linstor encryption enter-passphrase',
-    });
+    throw new DriverError(
+      'LINSTOR_LOCKED',
+      `${name} shall be encrypted, but LINSTOR’s master passphrase is ${state}`,
+      {
+        remedy:
+          state === 'unset' ? 'linstor encryption create-passphrase' : 'linstor encryption enter-passphrase',
+      },
+    );
   }
 }
 
 /** A replica from which the whole content can be read now; the one on `prefer` if it can. Throws NO_REPLICA, LINSTOR_NODE_OFFLINE. */
-export function readableReplica(name: ResourceName, replicas: readonly Resource[], prefer?: NodeName): Resource {
+export function readableReplica(
+  name: ResourceName,
+  replicas: readonly Resource[],
+  prefer?: NodeName,
+): Resource {
   const readable = replicas.filter(isReadable);
-  const chosen = readable.find((replica) => prefer !== undefined && replica.node.toLowerCase() === prefer.toLowerCase()) ?? readable[0];
+  const chosen =
+    readable.find((replica) => prefer !== undefined && replica.node.toLowerCase() === prefer.toLowerCase()) ??
+    readable[0];
   if (chosen) return chosen;
   const diskful = replicas.filter(isDiskful);
-  if (diskful.length === 0) throw new DriverError('NO_REPLICA', `resource ${name} has no replica with a disk`);
-  const states = diskful.map((replica) => `${replica.node}: ${replica.stateKnown ? (replica.volumes[0]?.diskState ?? 'unknown') : 'offline'}`);
-  throw new DriverError(diskful.some((replica) => replica.stateKnown) ? 'LINSTOR_NOT_UPTODATE' : 'LINSTOR_NODE_OFFLINE', `no replica of ${name} can be read (${states.join(', ')})`);
+  if (diskful.length === 0)
+    throw new DriverError('NO_REPLICA', `resource ${name} has no replica with a disk`);
+  const states = diskful.map(
+    (replica) =>
+      `${replica.node}: ${replica.stateKnown ? (replica.volumes[0]?.diskState ?? 'unknown') : 'offline'}`,
+  );
+  throw new DriverError(
+    diskful.some((replica) => replica.stateKnown) ? 'LINSTOR_NOT_UPTODATE' : 'LINSTOR_NODE_OFFLINE',
+    `no replica of ${name} can be read (${states.join(', ')})`,
+  );
 }

@@ -21,12 +21,16 @@ export function resourceOfDisk(vm: Pick<Vm, 'id'>, disk: Disk, prefix: string): 
     case 'shareable':
       return { resource: resourceOfSource(disk.source), ownedByVm: false };
     case 'filesystem':
-      throw new DriverError('NOT_SUPPORTED', `disk ${disk.id} of VM ${vm.id} is a shared file system and not on LINSTOR`);
+      throw new DriverError(
+        'NOT_SUPPORTED',
+        `disk ${disk.id} of VM ${vm.id} is a shared file system and not on LINSTOR`,
+      );
   }
 }
 
 /** Only one VM may hold it, so per-VM marks on it mean something (bash driver pitfall 16). */
-export const isExclusive = (disk: Disk): boolean => disk.kind === 'clone' || disk.kind === 'volatile' || disk.kind === 'persistent';
+export const isExclusive = (disk: Disk): boolean =>
+  disk.kind === 'clone' || disk.kind === 'volatile' || disk.kind === 'persistent';
 
 /** Distinguishes a deployment of a VM from an earlier one of the same VM (delete-recreate, contract §3.4). */
 export function deploymentMark(vm: Vm): string {

@@ -20,7 +20,13 @@ export const marks = {
 export const madeByMark = (resource: string): string => `Aux/one/MADE_BY/${resource}`;
 
 /** Marks of a disk of a VM; an image that was saved from one must not carry them on. */
-export const vmMarks: readonly string[] = [marks.vmId, marks.datastoreId, marks.diskId, marks.deployment, marks.incomplete];
+export const vmMarks: readonly string[] = [
+  marks.vmId,
+  marks.datastoreId,
+  marks.diskId,
+  marks.deployment,
+  marks.incomplete,
+];
 
 /** Allocated KiB of a snapshot, as the bash driver's monitor reads it. */
 export function snapshotSizeMark(snapshotId: number): string {

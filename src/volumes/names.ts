@@ -70,9 +70,13 @@ export function sourceOf(resource: ResourceName): string {
 export function resourceOfSource(source: string): ResourceName {
   const match = /^\/dev\/drbd\/by-res\/([^/]+)\/0$/.exec(source.trim());
   if (!match?.[1] || !resourceNamePattern.test(match[1])) {
-    throw new DriverError('BAD_ARGUMENT', `SOURCE “${source}” is not of the form /dev/drbd/by-res/<resource>/0`, {
-      remedy: 'the image was not made by this driver; nothing was changed',
-    });
+    throw new DriverError(
+      'BAD_ARGUMENT',
+      `SOURCE “${source}” is not of the form /dev/drbd/by-res/<resource>/0`,
+      {
+        remedy: 'the image was not made by this driver; nothing was changed',
+      },
+    );
   }
   return match[1];
 }

@@ -24,7 +24,11 @@ const defaultGroup = 'DfltRscGrp';
 const defaultLayers: readonly LayerKind[] = ['DRBD', 'STORAGE'];
 
 /** Throws PLACEMENT when the settings cannot be met without risk, BAD_ATTRIBUTE for a group that does not exist. */
-export async function planPlacement(linstor: Linstor, settings: PlacementSettings, replicaCount = settings.replicaCount): Promise<Plan> {
+export async function planPlacement(
+  linstor: Linstor,
+  settings: PlacementSettings,
+  replicaCount = settings.replicaCount,
+): Promise<Plan> {
   const name = settings.resourceGroup ?? defaultGroup;
   const group = await linstor.resourceGroup(name);
   if (!group) {
@@ -35,7 +39,11 @@ export async function planPlacement(linstor: Linstor, settings: PlacementSetting
   return planFor(group, settings, replicaCount);
 }
 
-export function planFor(group: ResourceGroup, settings: PlacementSettings, replicaCount = settings.replicaCount): Plan {
+export function planFor(
+  group: ResourceGroup,
+  settings: PlacementSettings,
+  replicaCount = settings.replicaCount,
+): Plan {
   const layers = withEncryption(settings.layerList, group, settings.encryption);
   const effectiveLayers = layers.length > 0 ? layers : (group.filter.layers ?? defaultLayers);
   const groupCount = group.filter.placeCount ?? 1;
@@ -46,7 +54,11 @@ export function planFor(group: ResourceGroup, settings: PlacementSettings, repli
     throw new DriverError(
       'PLACEMENT',
       `${replicas} replicas are asked of ${explicit ? 'the datastore' : `resource group “${group.name}”`}, whose layers are ${effectiveLayers.join(',')}: without DRBD each would be a volume of its own with other content`,
-      { remedy: explicit ? 'set REPLICA_COUNT=1 (one node in NODE_LIST), or add DRBD to LAYER_LIST' : `linstor resource-group modify ${group.name} --place-count 1, or add DRBD to its layers` },
+      {
+        remedy: explicit
+          ? 'set REPLICA_COUNT=1 (one node in NODE_LIST), or add DRBD to LAYER_LIST'
+          : `linstor resource-group modify ${group.name} --place-count 1, or add DRBD to its layers`,
+      },
     );
   }
   return {
@@ -60,7 +72,9 @@ export function planFor(group: ResourceGroup, settings: PlacementSettings, repli
       placeCount: replicas,
       ...(settings.storagePools.length > 0 ? { storagePools: settings.storagePools } : {}),
       ...(settings.replicasOnSame.length > 0 ? { replicasOnSame: settings.replicasOnSame.map(auxKey) } : {}),
-      ...(settings.replicasOnDifferent.length > 0 ? { replicasOnDifferent: settings.replicasOnDifferent.map(auxKey) } : {}),
+      ...(settings.replicasOnDifferent.length > 0
+        ? { replicasOnDifferent: settings.replicasOnDifferent.map(auxKey) }
+        : {}),
       ...(settings.doNotPlaceWith.length > 0 ? { notPlaceWith: settings.doNotPlaceWith } : {}),
       ...(settings.doNotPlaceWithRegex ? { notPlaceWithRegex: settings.doNotPlaceWithRegex } : {}),
       ...(settings.providers.length > 0 ? { providers: settings.providers } : {}),
@@ -71,7 +85,11 @@ export function planFor(group: ResourceGroup, settings: PlacementSettings, repli
 /** The client's `--replicas-on-same site` means the property `Aux/site`; the API wants it spelled out. */
 const auxKey = (key: string): string => (key.startsWith('Aux/') ? key : `Aux/${key}`);
 
-function withEncryption(layerList: readonly LayerKind[], group: ResourceGroup, encryption: boolean): readonly LayerKind[] {
+function withEncryption(
+  layerList: readonly LayerKind[],
+  group: ResourceGroup,
+  encryption: boolean,
+): readonly LayerKind[] {
   if (!encryption) return layerList;
   const base = layerList.length > 0 ? layerList : (group.filter.layers ?? defaultLayers);
   if (base.includes('LUKS')) return base;

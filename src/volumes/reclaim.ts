@@ -12,7 +12,12 @@ const deletionGraceMs = 20_000;
  * try is removed. The caller holds the resource's lock and has decided that the content is not wanted.
  * Throws LINSTOR_DELETING when an offline satellite holds the name.
  */
-export async function clearLeftover(ctx: Context, linstor: Linstor, name: ResourceName, existing: ResourceDefinition | undefined): Promise<void> {
+export async function clearLeftover(
+  ctx: Context,
+  linstor: Linstor,
+  name: ResourceName,
+  existing: ResourceDefinition | undefined,
+): Promise<void> {
   if (!existing) return;
   if (!existing.flags.includes('DELETE')) {
     ctx.log.info(`resource ${name} is a leftover of an earlier try and is removed`);
@@ -22,5 +27,6 @@ export async function clearLeftover(ctx: Context, linstor: Linstor, name: Resour
     const [left] = await linstor.definitions({ names: [name] });
     return left ? undefined : true;
   });
-  if (!gone) throw new DriverError('LINSTOR_DELETING', `resource ${name} of an earlier try is still being deleted`);
+  if (!gone)
+    throw new DriverError('LINSTOR_DELETING', `resource ${name} of an earlier try is still being deleted`);
 }

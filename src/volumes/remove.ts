@@ -17,7 +17,11 @@ export interface Removal {
  * what does not exist is gone. Throws LINSTOR_IN_USE naming the holders. Plain storage has no protection against
  * being deleted while open (linstor-behaviour §3.7): callers look on the host first.
  */
-export async function removeResource(ctx: Pick<Context, 'clock' | 'log'>, linstor: Linstor, name: ResourceName): Promise<Removal> {
+export async function removeResource(
+  ctx: Pick<Context, 'clock' | 'log'>,
+  linstor: Linstor,
+  name: ResourceName,
+): Promise<Removal> {
   let last: unknown;
   const done = await poll(ctx.clock, inUseGraceMs, async () => {
     try {
@@ -48,6 +52,12 @@ async function removeSnapshots(linstor: Linstor, name: ResourceName): Promise<vo
 }
 
 async function heldBy(linstor: Linstor, name: ResourceName, cause: unknown): Promise<DriverError> {
-  const holders = (await linstor.resources({ names: [name] })).filter((resource) => resource.inUse).map((resource) => resource.node);
-  return new DriverError('LINSTOR_IN_USE', `resource ${name} is in use${holders.length > 0 ? ` on ${holders.join(', ')}` : ''}`, { cause });
+  const holders = (await linstor.resources({ names: [name] }))
+    .filter((resource) => resource.inUse)
+    .map((resource) => resource.node);
+  return new DriverError(
+    'LINSTOR_IN_USE',
+    `resource ${name} is in use${holders.length > 0 ? ` on ${holders.join(', ')}` : ''}`,
+    { cause },
+  );
 }

@@ -4,11 +4,16 @@ import type { LayerKind, NodeName, Resource, ResourceName } from '../linstor/lin
 
 const has = (resource: Resource, flag: string): boolean => resource.flags.includes(flag);
 
-export const isDeleting = (resource: Resource): boolean => has(resource, 'DELETE') || has(resource, 'DRBD_DELETE');
+export const isDeleting = (resource: Resource): boolean =>
+  has(resource, 'DELETE') || has(resource, 'DRBD_DELETE');
 export const isTieBreaker = (resource: Resource): boolean => has(resource, 'TIE_BREAKER');
 export const isDiskless = (resource: Resource): boolean =>
-  has(resource, 'DISKLESS') || has(resource, 'DRBD_DISKLESS') || has(resource, 'NVME_INITIATOR') || has(resource, 'EBS_INITIATOR');
-export const isInactive = (resource: Resource): boolean => has(resource, 'INACTIVE') || has(resource, 'EVICTED');
+  has(resource, 'DISKLESS') ||
+  has(resource, 'DRBD_DISKLESS') ||
+  has(resource, 'NVME_INITIATOR') ||
+  has(resource, 'EBS_INITIATOR');
+export const isInactive = (resource: Resource): boolean =>
+  has(resource, 'INACTIVE') || has(resource, 'EVICTED');
 
 /** Holds data and is meant to: with a disk, not deleting, not inactive or evicted. */
 export const isDiskful = (resource: Resource): boolean =>
@@ -26,7 +31,8 @@ export const isAttached = (resource: Resource): boolean =>
   !isDeleting(resource) && !isTieBreaker(resource) && !isInactive(resource);
 
 /** Layers that let a node without the disk use the resource. */
-export const hasNetworkLayer = (layers: readonly LayerKind[]): boolean => layers.includes('DRBD') || layers.includes('NVME');
+export const hasNetworkLayer = (layers: readonly LayerKind[]): boolean =>
+  layers.includes('DRBD') || layers.includes('NVME');
 
 export const replicasOf = (view: readonly Resource[], name: ResourceName): Resource[] =>
   view.filter((resource) => sameName(resource.name, name));
@@ -58,7 +64,12 @@ export function readsZeroWhenNew(replicas: readonly Resource[]): boolean {
   );
 }
 
-const thinProviders: ReadonlySet<string> = new Set(['LVM_THIN', 'ZFS_THIN', 'FILE_THIN', 'STORAGE_SPACES_THIN']);
+const thinProviders: ReadonlySet<string> = new Set([
+  'LVM_THIN',
+  'ZFS_THIN',
+  'FILE_THIN',
+  'STORAGE_SPACES_THIN',
+]);
 
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
 export function devicePaths(replica: Resource): string[] {

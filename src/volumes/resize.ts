@@ -19,11 +19,18 @@ export interface Growth {
  * Errors: LINSTOR_NOT_FOUND, LINSTOR_NO_SPACE (LINSTOR does not check thin pools), LINSTOR_NOT_UPTODATE,
  * LINSTOR_NODE_OFFLINE.
  */
-export async function growVolume(ctx: Context, linstor: Linstor, name: ResourceName, sizeKib: KiB): Promise<Growth> {
+export async function growVolume(
+  ctx: Context,
+  linstor: Linstor,
+  name: ResourceName,
+  sizeKib: KiB,
+): Promise<Growth> {
   const [definition] = await linstor.definitions({ names: [name] });
   const volume = definition?.volumes.find((each) => each.number === 0);
-  if (!definition || !volume) throw new DriverError('LINSTOR_NOT_FOUND', `resource ${name} does not exist or has no volume`);
-  if (definition.flags.includes('DELETE')) throw new DriverError('LINSTOR_DELETING', `resource ${name} is being deleted`);
+  if (!definition || !volume)
+    throw new DriverError('LINSTOR_NOT_FOUND', `resource ${name} does not exist or has no volume`);
+  if (definition.flags.includes('DELETE'))
+    throw new DriverError('LINSTOR_DELETING', `resource ${name} is being deleted`);
   const unfinished = volume.flags.includes('RESIZE');
   if (volume.sizeKib >= sizeKib && !unfinished) return { before: volume.sizeKib, after: volume.sizeKib };
   const replicas = replicasOf(await linstor.resources({ names: [name] }), name);
@@ -43,7 +50,10 @@ export async function growVolume(ctx: Context, linstor: Linstor, name: ResourceN
   if (!outcome) throw last;
   if (outcome.satelliteAway) {
     const offline = replicas.filter((replica) => !replica.stateKnown).map((replica) => replica.node);
-    throw new DriverError('LINSTOR_NODE_OFFLINE', `${name} was not resized on every node: a satellite is away${offline.length > 0 ? ` (${offline.join(', ')})` : ''}`);
+    throw new DriverError(
+      'LINSTOR_NODE_OFFLINE',
+      `${name} was not resized on every node: a satellite is away${offline.length > 0 ? ` (${offline.join(', ')})` : ''}`,
+    );
   }
   return { before: volume.sizeKib, after: target };
 }
@@ -51,22 +61,35 @@ export async function growVolume(ctx: Context, linstor: Linstor, name: ResourceN
 /** The controller's default for `MaxOversubscriptionRatio` (linstor-behaviour §3.3). */
 const defaultRatio = 20;
 
-async function requireRoom(linstor: Linstor, name: ResourceName, replicas: readonly Resource[], growthKib: KiB): Promise<void> {
+async function requireRoom(
+  linstor: Linstor,
+  name: ResourceName,
+  replicas: readonly Resource[],
+  growthKib: KiB,
+): Promise<void> {
   const diskful = replicas.filter(isDiskful);
   if (diskful.length === 0 || growthKib === 0) return;
-  const pools = await linstor.storagePools({ nodes: diskful.map((replica) => replica.node), pools: [...new Set(diskful.flatMap((replica) => replica.volumes.map((volume) => volume.pool)))] });
+  const pools = await linstor.storagePools({
+    nodes: diskful.map((replica) => replica.node),
+    pools: [...new Set(diskful.flatMap((replica) => replica.volumes.map((volume) => volume.pool)))],
+  });
   for (const replica of diskful) {
     const pool = pools.find((each) => each.node === replica.node && each.name === replica.volumes[0]?.pool);
     if (pool?.freeKib === undefined) continue;
     const allowed = pool.freeKib * ratioOf(pool);
     if (growthKib > allowed) {
-      throw new DriverError('LINSTOR_NO_SPACE', `${name} cannot grow by ${growthKib / 1024} MiB: pool ${pool.name} on ${pool.node} has ${Math.floor(pool.freeKib / 1024)} MiB free (over-subscription ${ratioOf(pool)})`);
+      throw new DriverError(
+        'LINSTOR_NO_SPACE',
+        `${name} cannot grow by ${growthKib / 1024} MiB: pool ${pool.name} on ${pool.node} has ${Math.floor(pool.freeKib / 1024)} MiB free (over-subscription ${ratioOf(pool)})`,
+      );
     }
   }
 }
 
 function ratioOf(pool: StoragePool): number {
   if (!pool.provider.endsWith('_THIN')) return 1;
-  const value = Number(pool.props['MaxFreeCapacityOversubscriptionRatio'] ?? pool.props['MaxOversubscriptionRatio']);
+  const value = Number(
+    pool.props['MaxFreeCapacityOversubscriptionRatio'] ?? pool.props['MaxOversubscriptionRatio'],
+  );
   return Number.isFinite(value) && value > 0 ? value : defaultRatio;
 }

@@ -22,7 +22,14 @@ export async function restoreSnapshot(ctx: Context, linstor: Linstor, restore: R
   await createDefinition(ctx, linstor, restore.to, restore.plan, restore.props);
   const volumes = await linstor.restoreVolumes(restore.from, restore.snapshot, restore.to);
   // "Nothing found" is a warning here, and what follows would make resources without volumes (#25).
-  if (volumes.has('warning', 3000)) throw new DriverError('SNAPSHOT', `snapshot ${restore.snapshot} of ${restore.from} has no volumes`);
-  const outcome = await linstor.restoreResources(restore.from, restore.snapshot, restore.to, restore.nodes ? { nodes: restore.nodes } : {});
-  if (outcome.has('warning', 3000)) throw new DriverError('SNAPSHOT', `${restore.to} was restored without volumes`);
+  if (volumes.has('warning', 3000))
+    throw new DriverError('SNAPSHOT', `snapshot ${restore.snapshot} of ${restore.from} has no volumes`);
+  const outcome = await linstor.restoreResources(
+    restore.from,
+    restore.snapshot,
+    restore.to,
+    restore.nodes ? { nodes: restore.nodes } : {},
+  );
+  if (outcome.has('warning', 3000))
+    throw new DriverError('SNAPSHOT', `${restore.to} was restored without volumes`);
 }

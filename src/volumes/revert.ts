@@ -15,7 +15,12 @@ const graceMs = 20_000;
  * Errors: SNAPSHOT, LINSTOR_IN_USE, LINSTOR_NODE_OFFLINE (every satellite of the resource must be connected),
  * LINSTOR_UNSUPPORTED (an older snapshot than the newest on a server before 1.31: see `canRollBack`).
  */
-export async function rollBack(ctx: Pick<Context, 'clock' | 'log'>, linstor: Linstor, resource: ResourceName, snapshot: string): Promise<void> {
+export async function rollBack(
+  ctx: Pick<Context, 'clock' | 'log'>,
+  linstor: Linstor,
+  resource: ResourceName,
+  snapshot: string,
+): Promise<void> {
   let last: unknown;
   const done = await poll(ctx.clock, graceMs, async () => {
     try {
@@ -27,11 +32,19 @@ export async function rollBack(ctx: Pick<Context, 'clock' | 'log'>, linstor: Lin
     }
   });
   if (!done) throw last;
-  if (done.satelliteAway) throw new DriverError('LINSTOR_NODE_OFFLINE', `${resource} was not reverted to ${snapshot} on every node: a satellite is away`);
+  if (done.satelliteAway)
+    throw new DriverError(
+      'LINSTOR_NODE_OFFLINE',
+      `${resource} was not reverted to ${snapshot} on every node: a satellite is away`,
+    );
 }
 
 /** Servers before 1.31 roll back only to the newest snapshot (linstor-behaviour §3.12); returns the snapshot, checked. */
-export async function canRollBack(linstor: Linstor, resource: ResourceName, name: string): Promise<{ readonly snapshot: Snapshot; readonly direct: boolean }> {
+export async function canRollBack(
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+): Promise<{ readonly snapshot: Snapshot; readonly direct: boolean }> {
   const snapshot = await requireSnapshot(linstor, resource, name);
   if ((await linstor.capabilities()).rollbackAny) return { snapshot, direct: true };
   const all = await linstor.snapshots({ names: [resource] });

@@ -8,9 +8,14 @@ import { poll } from './wait.ts';
 /** LINSTOR gives a snapshot two minutes itself (linstor-behaviour §3.12). */
 const snapshotTimeoutMs = 130_000;
 
-export const isUsable = (snapshot: Snapshot): boolean => snapshot.flags.includes('SUCCESSFUL') && !snapshot.flags.includes('DELETE');
+export const isUsable = (snapshot: Snapshot): boolean =>
+  snapshot.flags.includes('SUCCESSFUL') && !snapshot.flags.includes('DELETE');
 
-export async function findSnapshot(linstor: Linstor, resource: ResourceName, name: string): Promise<Snapshot | undefined> {
+export async function findSnapshot(
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+): Promise<Snapshot | undefined> {
   const all = await linstor.snapshots({ names: [resource] });
   return all.find((snapshot) => sameName(snapshot.resource, resource) && sameName(snapshot.name, name));
 }
@@ -28,8 +33,16 @@ export interface SnapshotOptions {
  * Takes a snapshot and leaves its removal on the undo stack. A resource that is still syncing is waited for.
  * Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
  */
-export async function takeSnapshot(ctx: Pick<Context, 'clock' | 'undo' | 'log'>, linstor: Linstor, resource: ResourceName, name: string, options: SnapshotOptions = {}): Promise<void> {
-  const forget = ctx.undo.push(`delete snapshot ${name} of ${resource}`, () => linstor.deleteSnapshot(resource, name));
+export async function takeSnapshot(
+  ctx: Pick<Context, 'clock' | 'undo' | 'log'>,
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+  options: SnapshotOptions = {},
+): Promise<void> {
+  const forget = ctx.undo.push(`delete snapshot ${name} of ${resource}`, () =>
+    linstor.deleteSnapshot(resource, name),
+  );
   let replaced = false;
   let last: unknown;
   const done = await poll(ctx.clock, snapshotTimeoutMs, async () => {
@@ -56,17 +69,30 @@ export async function takeSnapshot(ctx: Pick<Context, 'clock' | 'undo' | 'log'>,
 }
 
 /** Deleting a snapshot that is not there succeeds. */
-export async function dropSnapshot(ctx: Pick<Context, 'log'>, linstor: Linstor, resource: ResourceName, name: string): Promise<void> {
+export async function dropSnapshot(
+  ctx: Pick<Context, 'log'>,
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+): Promise<void> {
   const outcome = await linstor.deleteSnapshot(resource, name);
-  if (outcome.satelliteAway) ctx.log.warn(`a satellite is away: its part of snapshot ${name} of ${resource} goes when it is back`);
+  if (outcome.satelliteAway)
+    ctx.log.warn(`a satellite is away: its part of snapshot ${name} of ${resource} goes when it is back`);
 }
 
 /** Throws SNAPSHOT when it is missing or not usable. */
-export async function requireSnapshot(linstor: Linstor, resource: ResourceName, name: string): Promise<Snapshot> {
+export async function requireSnapshot(
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+): Promise<Snapshot> {
   const snapshot = await findSnapshot(linstor, resource, name);
   if (!snapshot) throw new DriverError('SNAPSHOT', `resource ${resource} has no snapshot ${name}`);
   if (!isUsable(snapshot)) {
-    throw new DriverError('SNAPSHOT', `snapshot ${name} of ${resource} is not usable (${snapshot.flags.join(', ') || 'incomplete'})`);
+    throw new DriverError(
+      'SNAPSHOT',
+      `snapshot ${name} of ${resource} is not usable (${snapshot.flags.join(', ') || 'incomplete'})`,
+    );
   }
   return snapshot;
 }

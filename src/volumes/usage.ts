@@ -16,7 +16,13 @@ export interface VolumeUsage {
  * (contract §6.3). Linear in the number of resources. FILE_THIN reports 0 for volumes that hold data (linstor-behaviour §4.2):
  * that is then the answer.
  */
-export function diskUsage(prefix: string, datastoreId: number, definitions: readonly ResourceDefinition[], resources: readonly Resource[], snapshots: readonly Snapshot[] = []): VolumeUsage[] {
+export function diskUsage(
+  prefix: string,
+  datastoreId: number,
+  definitions: readonly ResourceDefinition[],
+  resources: readonly Resource[],
+  snapshots: readonly Snapshot[] = [],
+): VolumeUsage[] {
   const allocated = new Map<string, number>();
   for (const resource of resources) {
     if (!isDiskful(resource)) continue;
@@ -27,28 +33,45 @@ export function diskUsage(prefix: string, datastoreId: number, definitions: read
   const ids = new Map<string, number[]>();
   for (const snapshot of snapshots) {
     const id = snapshotId(snapshot.name);
-    if (id !== undefined) ids.set(snapshot.resource.toLowerCase(), [...(ids.get(snapshot.resource.toLowerCase()) ?? []), id]);
+    if (id !== undefined)
+      ids.set(snapshot.resource.toLowerCase(), [...(ids.get(snapshot.resource.toLowerCase()) ?? []), id]);
   }
   const usage: VolumeUsage[] = [];
   for (const definition of definitions) {
     const owner = ownerOf(prefix, datastoreId, definition);
     if (!owner) continue;
     const key = definition.name.toLowerCase();
-    usage.push({ ...owner, sizeMib: kibToMib(kib(allocated.get(key) ?? 0)), snapshots: snapshotUsage(definition, ids.get(key)) });
+    usage.push({
+      ...owner,
+      sizeMib: kibToMib(kib(allocated.get(key) ?? 0)),
+      snapshots: snapshotUsage(definition, ids.get(key)),
+    });
   }
   return usage;
 }
 
 /** Marks say whose disk it is; they are also on persistent images while a VM has them. */
-function ownerOf(prefix: string, datastoreId: number, definition: ResourceDefinition): { vmId: number; diskId: number } | undefined {
+function ownerOf(
+  prefix: string,
+  datastoreId: number,
+  definition: ResourceDefinition,
+): { vmId: number; diskId: number } | undefined {
   if (parseResource(prefix, definition.name) === undefined) return undefined;
   if (definition.props[marks.datastoreId] !== String(datastoreId)) return undefined;
   const vmId = Number(definition.props[marks.vmId]);
   const diskId = Number(definition.props[marks.diskId]);
-  return Number.isInteger(vmId) && Number.isInteger(diskId) && definition.props[marks.vmId] && definition.props[marks.diskId] ? { vmId, diskId } : undefined;
+  return Number.isInteger(vmId) &&
+    Number.isInteger(diskId) &&
+    definition.props[marks.vmId] &&
+    definition.props[marks.diskId]
+    ? { vmId, diskId }
+    : undefined;
 }
 
-function snapshotUsage(definition: ResourceDefinition, present: readonly number[] | undefined): { id: number; sizeMib: MiB }[] {
+function snapshotUsage(
+  definition: ResourceDefinition,
+  present: readonly number[] | undefined,
+): { id: number; sizeMib: MiB }[] {
   const marked = Object.keys(definition.props).flatMap((key) => {
     const match = /^Aux\/one\/SNAPSHOT_(\d+)\/DISK_SIZE$/.exec(key);
     return match ? [Number(match[1])] : [];

@@ -3,18 +3,22 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = new URL('../..', import.meta.url).pathname;
-const rule = /a command is built from a string|a shell script is built from a string|text of a script must be constant|builds a shell command/;
+const rule =
+  /a command is built from a string|a shell script is built from a string|text of a script must be constant|builds a shell command/;
 
 /** Lints `code` as a file of the project: plugins are not applied to standard input in a readable way. */
 function lint(code: string): string {
   const folder = mkdtempSync(join(root, 'test/ci/sample-'));
   try {
     writeFileSync(join(folder, 'sample.ts'), code);
-    const result = Bun.spawnSync(['node_modules/.bin/biome', 'lint', '--colors=off', join(folder, 'sample.ts')], {
-      cwd: root,
-      stdout: 'pipe',
-      stderr: 'pipe',
-    });
+    const result = Bun.spawnSync(
+      ['node_modules/.bin/biome', 'lint', '--colors=off', join(folder, 'sample.ts')],
+      {
+        cwd: root,
+        stdout: 'pipe',
+        stderr: 'pipe',
+      },
+    );
     return `${result.stdout}${result.stderr}`;
   } finally {
     rmSync(folder, { recursive: true });
@@ -31,7 +35,11 @@ const bad = [
   `Bun.$\`ls ${value}\`;`,
   `export const spec = { script: \`echo ${value}\` };`,
 ];
-const good = [`Bun.spawn(['bash', '-c', 'echo "$1"', 'name', x]);`, `export const spec = { script: 'echo "$1"', args: [x] };`, 'spawn("ls", [x]);'];
+const good = [
+  `Bun.spawn(['bash', '-c', 'echo "$1"', 'name', x]);`,
+  `export const spec = { script: 'echo "$1"', args: [x] };`,
+  'spawn("ls", [x]);',
+];
 
 test.each(bad)('refused: %s', (code) => {
   expect(lint(`export const x = 'a';\n${code}\n`)).toMatch(rule);

@@ -21,7 +21,9 @@ const MiB = 1024 * 1024;
 
 function ok<T extends Operation>(operation: T): T {
   if (!operation.ok) {
-    const trace = operation.calls.map((call) => `${call.kind}/${call.action} ${call.argv.join(' ')} → ${call.exitCode} ${call.stderr}`);
+    const trace = operation.calls.map(
+      (call) => `${call.kind}/${call.action} ${call.argv.join(' ')} → ${call.exitCode} ${call.stderr}`,
+    );
     throw new Error(`${operation.command}: ${operation.error}\n${trace.join('\n')}`);
   }
   return operation;
@@ -36,18 +38,26 @@ describe.each(variants)('$group, CLONE_MODE=$mode, $transport', ({ group, mode, 
   let other: string;
   const content = randomBytes(3 * MiB);
 
-  const link = (vm: number, disk: number, datastore = system): string => join(lab.cluster.paths.location, String(datastore), String(vm), `disk.${disk}`);
+  const link = (vm: number, disk: number, datastore = system): string =>
+    join(lab.cluster.paths.location, String(datastore), String(vm), `disk.${disk}`);
 
   beforeAll(async () => {
     lab = await startLab();
-    const template = { RESOURCE_GROUP: group, CLONE_MODE: mode, TRANSPORT: transport, SAFE_DIRS: lab.cluster.paths.images };
+    const template = {
+      RESOURCE_GROUP: group,
+      CLONE_MODE: mode,
+      TRANSPORT: transport,
+      SAFE_DIRS: lab.cluster.paths.images,
+    };
     images = ok(await lab.one.createDatastore({ name: 'images', type: 'IMAGE', template })).datastore;
     system = ok(await lab.one.createDatastore({ name: 'system', type: 'SYSTEM', template })).datastore;
     const path = join(lab.cluster.paths.images, 'image.raw');
     writeFileSync(path, Buffer.concat([content, Buffer.alloc(5 * MiB)]));
     image = ok(await lab.one.createImage({ name: 'image', datastore: images, path })).image;
     // Plain storage is used where it is; DRBD anywhere.
-    const [replica] = (await lab.linstor('GET', `/v1/view/resources?resources=one-image-${image}`)) as { node_name: string }[];
+    const [replica] = (await lab.linstor('GET', `/v1/view/resources?resources=one-image-${image}`)) as {
+      node_name: string;
+    }[];
     host = replica?.node_name ?? '';
     other = lab.cluster.description.nodes.find((name) => name !== host) ?? '';
   });
@@ -61,12 +71,20 @@ describe.each(variants)('$group, CLONE_MODE=$mode, $transport', ({ group, mode, 
   });
 
   test('a clone holds the image, is independent of it and goes without a trace', async () => {
-    const { vm } = ok(await lab.one.instantiate({ name: 'a', disks: [{ image, sizeMb: 16 }] }, { host, datastore: system }));
-    expect(lab.digest(host, link(vm, 0), 8 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(Buffer.concat([content, Buffer.alloc(5 * MiB)])).digest('hex'));
+    const { vm } = ok(
+      await lab.one.instantiate({ name: 'a', disks: [{ image, sizeMb: 16 }] }, { host, datastore: system }),
+    );
+    expect(lab.digest(host, link(vm, 0), 8 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(Buffer.concat([content, Buffer.alloc(5 * MiB)])).digest('hex'),
+    );
     expect(Number(lab.on(host, `stat -Lc %s '${link(vm, 0)}'`))).toBeGreaterThanOrEqual(16 * MiB);
     lab.write(host, link(vm, 0), 0, 'CHANGED');
-    const second = ok(await lab.one.instantiate({ name: 'b', disks: [{ image }] }, { host, datastore: system }));
-    expect(lab.digest(host, link(second.vm, 0), 3 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
+    const second = ok(
+      await lab.one.instantiate({ name: 'b', disks: [{ image }] }, { host, datastore: system }),
+    );
+    expect(lab.digest(host, link(second.vm, 0), 3 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(content).digest('hex'),
+    );
     ok(await lab.one.terminate(vm));
     ok(await lab.one.terminate(second.vm));
     expect(await lab.definitions()).toEqual([`one-image-${image}`]);
@@ -74,25 +92,43 @@ describe.each(variants)('$group, CLONE_MODE=$mode, $transport', ({ group, mode, 
   });
 
   test('a clone on a host without the image', async () => {
-    const { vm } = ok(await lab.one.instantiate({ name: 'far', disks: [{ image }] }, { host: other, datastore: system }));
-    expect(lab.digest(other, link(vm, 0), 3 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
+    const { vm } = ok(
+      await lab.one.instantiate({ name: 'far', disks: [{ image }] }, { host: other, datastore: system }),
+    );
+    expect(lab.digest(other, link(vm, 0), 3 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(content).digest('hex'),
+    );
     ok(await lab.one.terminate(vm));
     expect(await lab.definitions()).toEqual([`one-image-${image}`]);
   });
 
   test('volatile disks, swap and context', async () => {
     const { vm } = ok(
-      await lab.one.instantiate({ name: 'v', disks: [{ volatile: 'fs', sizeMb: 16, fs: 'ext4' }, { volatile: 'swap', sizeMb: 8 }, { volatile: 'fs', sizeMb: 4 }] }, { host, datastore: system }),
+      await lab.one.instantiate(
+        {
+          name: 'v',
+          disks: [
+            { volatile: 'fs', sizeMb: 16, fs: 'ext4' },
+            { volatile: 'swap', sizeMb: 8 },
+            { volatile: 'fs', sizeMb: 4 },
+          ],
+        },
+        { host, datastore: system },
+      ),
     );
     expect(lab.on(host, `/sbin/blkid -p -o value -s TYPE '${link(vm, 0)}'`).trim()).toBe('ext4');
     expect(lab.on(host, `/sbin/blkid -p -o value -s TYPE '${link(vm, 1)}'`).trim()).toBe('swap');
-    expect(lab.digest(host, link(vm, 2), 4 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(Buffer.alloc(4 * MiB)).digest('hex'));
+    expect(lab.digest(host, link(vm, 2), 4 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(Buffer.alloc(4 * MiB)).digest('hex'),
+    );
     ok(await lab.one.terminate(vm));
     expect(await lab.definitions()).toEqual([`one-image-${image}`]);
   });
 
   test('snapshots: live, cold, revert to both in turn, delete, save', async () => {
-    const { vm } = ok(await lab.one.instantiate({ name: 's', disks: [{ image }] }, { host, datastore: system }));
+    const { vm } = ok(
+      await lab.one.instantiate({ name: 's', disks: [{ image }] }, { host, datastore: system }),
+    );
     lab.write(host, link(vm, 0), MiB, 'ZERO');
     ok(await lab.one.snapshotCreate(vm, 0, 'zero'));
     lab.write(host, link(vm, 0), MiB, 'LATE');
@@ -109,8 +145,16 @@ describe.each(variants)('$group, CLONE_MODE=$mode, $transport', ({ group, mode, 
     ok(await lab.one.resume(vm));
     const live = ok(await lab.one.saveAs(vm, 0, { name: 'live' }));
     ok(await lab.one.terminate(vm));
-    for (const [from, text] of [[saved.image, 'ZERO'], [live.image, 'LATE']] as const) {
-      const check = ok(await lab.one.instantiate({ name: `from-${from}`, disks: [{ image: from }] }, { host, datastore: system }));
+    for (const [from, text] of [
+      [saved.image, 'ZERO'],
+      [live.image, 'LATE'],
+    ] as const) {
+      const check = ok(
+        await lab.one.instantiate(
+          { name: `from-${from}`, disks: [{ image: from }] },
+          { host, datastore: system },
+        ),
+      );
       expect(lab.read(host, link(check.vm, 0), MiB, 4)).toBe(text);
       ok(await lab.one.terminate(check.vm));
       ok(await lab.one.deleteImage(from));
@@ -120,18 +164,32 @@ describe.each(variants)('$group, CLONE_MODE=$mode, $transport', ({ group, mode, 
   });
 
   test('a persistent image is never removed by a VM, whatever happens to the VM', async () => {
-    const persistent = ok(await lab.one.createDatablock({ name: 'p', datastore: images, sizeMb: 8, persistent: true })).image;
+    const persistent = ok(
+      await lab.one.createDatablock({ name: 'p', datastore: images, sizeMb: 8, persistent: true }),
+    ).image;
     const resource = `one-image-${persistent}`;
-    const [replica] = (await lab.linstor('GET', `/v1/view/resources?resources=${resource}`)) as { node_name: string }[];
+    const [replica] = (await lab.linstor('GET', `/v1/view/resources?resources=${resource}`)) as {
+      node_name: string;
+    }[];
     const at = replica?.node_name ?? '';
-    const first = ok(await lab.one.instantiate({ name: 'p1', disks: [{ image: persistent }] }, { host: at, datastore: system }));
+    const first = ok(
+      await lab.one.instantiate(
+        { name: 'p1', disks: [{ image: persistent }] },
+        { host: at, datastore: system },
+      ),
+    );
     lab.write(at, link(first.vm, 0), 4096, 'PRECIOUS');
     ok(await lab.one.recreate(first.vm));
     ok(await lab.one.deploy(first.vm, { host: at, datastore: system }));
     expect(lab.read(at, link(first.vm, 0), 4096, 8)).toBe('PRECIOUS');
     ok(await lab.one.recoverDelete(first.vm));
     expect(await lab.definitions()).toContain(resource);
-    const second = ok(await lab.one.instantiate({ name: 'p2', disks: [{ image: persistent }] }, { host: at, datastore: system }));
+    const second = ok(
+      await lab.one.instantiate(
+        { name: 'p2', disks: [{ image: persistent }] },
+        { host: at, datastore: system },
+      ),
+    );
     expect(lab.read(at, link(second.vm, 0), 4096, 8)).toBe('PRECIOUS');
     ok(await lab.one.terminate(second.vm));
     ok(await lab.one.deleteImage(persistent));
@@ -139,70 +197,108 @@ describe.each(variants)('$group, CLONE_MODE=$mode, $transport', ({ group, mode, 
   });
 
   test('growing, hot-plugging, growing again', async () => {
-    const { vm } = ok(await lab.one.instantiate({ name: 'g', disks: [{ image }] }, { host, datastore: system }));
+    const { vm } = ok(
+      await lab.one.instantiate({ name: 'g', disks: [{ image }] }, { host, datastore: system }),
+    );
     ok(await lab.one.resize(vm, 0, 24));
     expect(Number(lab.on(host, `stat -Lc %s '${link(vm, 0)}'`))).toBeGreaterThanOrEqual(24 * MiB);
-    expect(lab.digest(host, link(vm, 0), 3 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
+    expect(lab.digest(host, link(vm, 0), 3 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(content).digest('hex'),
+    );
     const { disk } = ok(await lab.one.attach(vm, { image }));
-    expect(lab.digest(host, link(vm, disk), 3 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
+    expect(lab.digest(host, link(vm, disk), 3 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(content).digest('hex'),
+    );
     ok(await lab.one.detach(vm, disk));
     ok(await lab.one.terminate(vm));
     expect(await lab.definitions()).toEqual([`one-image-${image}`]);
   });
 
-  test.if(group === 'drbd')('moves: cold, live there and back again, stop, undeploy, another system datastore', async () => {
-    const away = ok(await lab.one.createDatastore({ name: `away-${mode}`, type: 'SYSTEM', template: { RESOURCE_GROUP: group, TRANSPORT: transport } })).datastore;
-    const { vm } = ok(await lab.one.instantiate({ name: 'm', disks: [{ image }, { volatile: 'fs', sizeMb: 4 }] }, { host, datastore: system }));
-    lab.write(host, link(vm, 0), 0, 'CLONE');
-    lab.write(host, link(vm, 1), 0, 'VOLATILE');
-    const intact = (at: string, datastore: number): void => {
-      expect(lab.read(at, link(vm, 0, datastore), 0, 5)).toBe('CLONE');
-      expect(lab.read(at, link(vm, 1, datastore), 0, 8)).toBe('VOLATILE');
-      expect(lab.on(at, `cat '${link(vm, 2, datastore)}'`)).toContain('CONTEXT');
-    };
-    ok(await lab.one.migrate(vm, { host: other, datastore: system }, { poweroff: true }));
-    intact(other, system);
-    for (const to of [host, other, host]) {
-      ok(await lab.one.liveMigrate(vm, { host: to, datastore: system }));
-      intact(to, system);
-    }
-    ok(await lab.one.undeploy(vm));
-    ok(await lab.one.deploy(vm, { host: other, datastore: system }));
-    intact(other, system);
-    ok(await lab.one.stop(vm));
-    ok(await lab.one.deploy(vm, { host, datastore: system }));
-    intact(host, system);
-    ok(await lab.one.poweroff(vm));
-    ok(await lab.one.migrate(vm, { host: other, datastore: away }));
-    ok(await lab.one.resume(vm));
-    intact(other, away);
-    const props = (await lab.linstor('GET', `/v1/resource-definitions/one-vm-${vm}-disk-0`)) as { props: Record<string, string> };
-    expect(props.props['DrbdOptions/Net/allow-two-primaries']).toBeUndefined();
-    expect(props.props['Aux/one/DS_ID']).toBe(String(away));
-    ok(await lab.one.terminate(vm));
-    expect(await lab.definitions()).toEqual([`one-image-${image}`]);
-  });
+  test.if(group === 'drbd')(
+    'moves: cold, live there and back again, stop, undeploy, another system datastore',
+    async () => {
+      const away = ok(
+        await lab.one.createDatastore({
+          name: `away-${mode}`,
+          type: 'SYSTEM',
+          template: { RESOURCE_GROUP: group, TRANSPORT: transport },
+        }),
+      ).datastore;
+      const { vm } = ok(
+        await lab.one.instantiate(
+          { name: 'm', disks: [{ image }, { volatile: 'fs', sizeMb: 4 }] },
+          { host, datastore: system },
+        ),
+      );
+      lab.write(host, link(vm, 0), 0, 'CLONE');
+      lab.write(host, link(vm, 1), 0, 'VOLATILE');
+      const intact = (at: string, datastore: number): void => {
+        expect(lab.read(at, link(vm, 0, datastore), 0, 5)).toBe('CLONE');
+        expect(lab.read(at, link(vm, 1, datastore), 0, 8)).toBe('VOLATILE');
+        expect(lab.on(at, `cat '${link(vm, 2, datastore)}'`)).toContain('CONTEXT');
+      };
+      ok(await lab.one.migrate(vm, { host: other, datastore: system }, { poweroff: true }));
+      intact(other, system);
+      for (const to of [host, other, host]) {
+        ok(await lab.one.liveMigrate(vm, { host: to, datastore: system }));
+        intact(to, system);
+      }
+      ok(await lab.one.undeploy(vm));
+      ok(await lab.one.deploy(vm, { host: other, datastore: system }));
+      intact(other, system);
+      ok(await lab.one.stop(vm));
+      ok(await lab.one.deploy(vm, { host, datastore: system }));
+      intact(host, system);
+      ok(await lab.one.poweroff(vm));
+      ok(await lab.one.migrate(vm, { host: other, datastore: away }));
+      ok(await lab.one.resume(vm));
+      intact(other, away);
+      const props = (await lab.linstor('GET', `/v1/resource-definitions/one-vm-${vm}-disk-0`)) as {
+        props: Record<string, string>;
+      };
+      expect(props.props['DrbdOptions/Net/allow-two-primaries']).toBeUndefined();
+      expect(props.props['Aux/one/DS_ID']).toBe(String(away));
+      ok(await lab.one.terminate(vm));
+      expect(await lab.definitions()).toEqual([`one-image-${image}`]);
+    },
+  );
 
-  test.if(group === 'plain')('plain storage is never "attached" to another node: that would be a new, empty volume', async () => {
-    const { vm } = ok(await lab.one.instantiate({ name: 'pl', disks: [{ image }] }, { host, datastore: system }));
-    const refused = await lab.one.liveMigrate(vm, { host: other, datastore: system });
-    expect(refused.ok).toBe(false);
-    expect(refused.error).toContain('NOT_REACHABLE_FROM_HOST');
-    const view = (await lab.linstor('GET', `/v1/view/resources?resources=one-vm-${vm}-disk-0`)) as { node_name: string }[];
-    expect(view.map((replica) => replica.node_name)).toEqual([host]);
-    expect(lab.digest(host, link(vm, 0), 3 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
-    ok(await lab.one.terminate(vm));
-  });
+  test.if(group === 'plain')(
+    'plain storage is never "attached" to another node: that would be a new, empty volume',
+    async () => {
+      const { vm } = ok(
+        await lab.one.instantiate({ name: 'pl', disks: [{ image }] }, { host, datastore: system }),
+      );
+      const refused = await lab.one.liveMigrate(vm, { host: other, datastore: system });
+      expect(refused.ok).toBe(false);
+      expect(refused.error).toContain('NOT_REACHABLE_FROM_HOST');
+      const view = (await lab.linstor('GET', `/v1/view/resources?resources=one-vm-${vm}-disk-0`)) as {
+        node_name: string;
+      }[];
+      expect(view.map((replica) => replica.node_name)).toEqual([host]);
+      expect(lab.digest(host, link(vm, 0), 3 * MiB)).toBe(
+        new Bun.CryptoHasher('sha256').update(content).digest('hex'),
+      );
+      ok(await lab.one.terminate(vm));
+    },
+  );
 
   test('images: clone, snapshots after a persistent VM, delete; nothing is left', async () => {
     const copy = ok(await lab.one.cloneImage(image, 'copy')).image;
-    const { vm } = ok(await lab.one.instantiate({ name: 'c', disks: [{ image: copy }] }, { host, datastore: system }));
-    expect(lab.digest(host, link(vm, 0), 3 * MiB)).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
+    const { vm } = ok(
+      await lab.one.instantiate({ name: 'c', disks: [{ image: copy }] }, { host, datastore: system }),
+    );
+    expect(lab.digest(host, link(vm, 0), 3 * MiB)).toBe(
+      new Bun.CryptoHasher('sha256').update(content).digest('hex'),
+    );
     ok(await lab.one.terminate(vm));
     ok(await lab.one.deleteImage(copy));
     ok(await lab.one.deleteImage(image));
     expect(await lab.definitions()).toEqual([]);
     expect(await lab.snapshots()).toEqual([]);
-    for (const name of lab.cluster.description.nodes) expect(lab.on(name, `ls '${join(lab.cluster.paths.location, String(system))}' 2>/dev/null || true`)).toBe('');
+    for (const name of lab.cluster.description.nodes)
+      expect(
+        lab.on(name, `ls '${join(lab.cluster.paths.location, String(system))}' 2>/dev/null || true`),
+      ).toBe('');
   });
 });

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { type Cluster, createCluster, type LabRequest } from '../../src/lab/cluster.ts';
 import type { DriverTarget } from '../../src/lab/cluster-remotes.ts';
 import { type ServedCluster, serveCluster } from '../../src/lab/cluster-serve.ts';
-import type { LabOne } from '../../src/lab/one/lab-one.ts';
 import type { DriverCall } from '../../src/lab/one/driver.ts';
+import type { LabOne } from '../../src/lab/one/lab-one.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const binary = join(root, 'dist/linstor_un');
 
 /** The compiled binary where it has been built (`npm test` builds it first), else the source. */
-export const driverTarget: DriverTarget = existsSync(binary) ? { binary } : { bun: process.execPath, main: join(root, 'src/main.ts') };
+export const driverTarget: DriverTarget = existsSync(binary)
+  ? { binary }
+  : { bun: process.execPath, main: join(root, 'src/main.ts') };
 
 export interface TestLab {
   readonly cluster: Cluster;
@@ -43,22 +45,37 @@ export const groups = {
 } as const;
 
 /** A lab of its own, with the resource groups `plain` and `drbd`. Stop it in `afterAll`. */
-export async function startLab(request: Partial<LabRequest> = {}, env: Readonly<Record<string, string>> = {}): Promise<TestLab> {
+export async function startLab(
+  request: Partial<LabRequest> = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestLab> {
   const dir = mkdtempSync(join(tmpdir(), 'linstor_un-test-'));
   const cluster = createCluster({ target: driverTarget, ...request, dir });
   const served = await serveCluster(cluster);
   const calls: DriverCall[] = [];
   const logFile = join(dir, 'actions.jsonl');
-  const driverEnv = { ...cluster.driverEnv(), LINSTOR_UN_LOG: logFile, LINSTOR_UN_LOCKS: mkdtempSync(join(dir, 'locks-')), ...env };
+  const driverEnv = {
+    ...cluster.driverEnv(),
+    LINSTOR_UN_LOG: logFile,
+    LINSTOR_UN_LOCKS: mkdtempSync(join(dir, 'locks-')),
+    ...env,
+  };
   const one = cluster.one({ env: driverEnv, onCall: (call) => calls.push(call) });
   const linstor = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await fetch(`${cluster.linstorUrl}${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const response = await fetch(`${cluster.linstorUrl}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response.json();
   };
-  for (const [name, filter] of Object.entries(groups)) await linstor('POST', '/v1/resource-groups', { name, select_filter: filter });
+  for (const [name, filter] of Object.entries(groups))
+    await linstor('POST', '/v1/resource-groups', { name, select_filter: filter });
   const on = (host: string, command: string): string => {
-    const result = Bun.spawnSync([join(cluster.paths.bin, 'ssh'), host, command], { stdin: 'ignore', env: driverEnv });
+    const result = Bun.spawnSync([join(cluster.paths.bin, 'ssh'), host, command], {
+      stdin: 'ignore',
+      env: driverEnv,
+    });
     if (!result.success) throw new Error(`${host}: ${command}: ${result.stderr}`);
     return result.stdout.toString();
   };
@@ -75,9 +92,13 @@ export async function startLab(request: Partial<LabRequest> = {}, env: Readonly<
     on,
     digest: (host, path, length) => on(host, `head -c ${length} '${path}' | sha256sum | cut -c1-64`).trim(),
     write: (host, path, offset, text) => {
-      on(host, `printf %s '${text}' | dd of='${path}' bs=1 seek=${offset} conv=notrunc,nocreat,fsync status=none`);
+      on(
+        host,
+        `printf %s '${text}' | dd of='${path}' bs=1 seek=${offset} conv=notrunc,nocreat,fsync status=none`,
+      );
     },
-    read: (host, path, offset, length) => on(host, `dd if='${path}' bs=1 skip=${offset} count=${length} status=none`),
+    read: (host, path, offset, length) =>
+      on(host, `dd if='${path}' bs=1 skip=${offset} count=${length} status=none`),
     lastRecord: () => {
       const lines = readFileSync(logFile, 'utf8').trim().split('\n');
       return JSON.parse(lines.at(-1) ?? '{}') as ActionRecord;

@@ -3,11 +3,19 @@ import fc from 'fast-check';
 import { capacityFrom } from '../../src/volumes/capacity.ts';
 
 const GiB = 1024 * 1024;
-const pool = (manager: string, total: number, free = total) => ({ manager, total: total * GiB, free: free * GiB });
+const pool = (manager: string, total: number, free = total) => ({
+  manager,
+  total: total * GiB,
+  free: free * GiB,
+});
 
 describe('capacity', () => {
   test('one replica: the sum', () => {
-    expect(capacityFrom([pool('a', 8), pool('b', 8, 2)], 1)).toEqual({ totalMib: 16384, freeMib: 10240, usedMib: 6144 } as never);
+    expect(capacityFrom([pool('a', 8), pool('b', 8, 2)], 1)).toEqual({
+      totalMib: 16384,
+      freeMib: 10240,
+      usedMib: 6144,
+    } as never);
   });
 
   test('two replicas on three equal pools: half of the sum, not the sum (users #107)', () => {
@@ -29,13 +37,25 @@ describe('capacity', () => {
 
   test('what is promised can be packed: Σ min(cᵢ, x) ≥ r·x, and a MiB more cannot', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 1, maxLength: 7 }), fc.integer({ min: 1, max: 4 }), (sizes, replicas) => {
-        const x = Number(capacityFrom(sizes.map((size, index) => pool(String(index), size)), replicas).totalMib) / 1024;
-        const room = (at: number): number => sizes.reduce((sum, size) => sum + Math.min(size, at), 0);
-        expect(room(x)).toBeGreaterThanOrEqual(replicas * x - 1e-6);
-        const more = x + 1 / 512;
-        expect(replicas === 1 ? more > sizes.reduce((a, b) => a + b, 0) : room(more) < replicas * more).toBe(true);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 1, maxLength: 7 }),
+        fc.integer({ min: 1, max: 4 }),
+        (sizes, replicas) => {
+          const x =
+            Number(
+              capacityFrom(
+                sizes.map((size, index) => pool(String(index), size)),
+                replicas,
+              ).totalMib,
+            ) / 1024;
+          const room = (at: number): number => sizes.reduce((sum, size) => sum + Math.min(size, at), 0);
+          expect(room(x)).toBeGreaterThanOrEqual(replicas * x - 1e-6);
+          const more = x + 1 / 512;
+          expect(
+            replicas === 1 ? more > sizes.reduce((a, b) => a + b, 0) : room(more) < replicas * more,
+          ).toBe(true);
+        },
+      ),
     );
   });
 });

@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'bun:test';
 import { isDriverError } from '../../src/errors.ts';
-import { checkpointResource, diskResource, imageResource, parseResource, resourceOfSource, scratchResource, snapshotId, snapshotName, sourceOf } from '../../src/volumes/names.ts';
+import {
+  checkpointResource,
+  diskResource,
+  imageResource,
+  parseResource,
+  resourceOfSource,
+  scratchResource,
+  snapshotId,
+  snapshotName,
+  sourceOf,
+} from '../../src/volumes/names.ts';
 
 describe('names are the published format', () => {
   test('of the bash driver', () => {
@@ -13,7 +23,11 @@ describe('names are the published format', () => {
 
   test('with a prefix, and back', () => {
     expect(parseResource('east-', imageResource('east-', 7))).toEqual({ kind: 'image', imageId: 7 });
-    expect(parseResource('east-', diskResource('east-', 3, 12))).toEqual({ kind: 'disk', vmId: 3, diskId: 12 });
+    expect(parseResource('east-', diskResource('east-', 3, 12))).toEqual({
+      kind: 'disk',
+      vmId: 3,
+      diskId: 12,
+    });
     expect(parseResource('', checkpointResource('', 3))).toEqual({ kind: 'checkpoint', vmId: 3 });
     expect(parseResource('', scratchResource('', 'copy', 'a1b2c3d4'))).toEqual({ kind: 'scratch' });
   });
@@ -37,7 +51,17 @@ describe('names are the published format', () => {
     expect(resourceOfSource(' /dev/drbd/by-res/one-image-1/0\n')).toBe('one-image-1');
   });
 
-  const hostile = ['', '/dev/drbd1000', '/dev/drbd/by-res/../0', '/dev/drbd/by-res/a b/0', '/dev/drbd/by-res/one-image-1/1', 'one-image-1', '/dev/drbd/by-res/1image/0', '/x/dev/drbd/by-res/one-image-1/0', '/dev/drbd/by-res/one-image-1/0/0'];
+  const hostile = [
+    '',
+    '/dev/drbd1000',
+    '/dev/drbd/by-res/../0',
+    '/dev/drbd/by-res/a b/0',
+    '/dev/drbd/by-res/one-image-1/1',
+    'one-image-1',
+    '/dev/drbd/by-res/1image/0',
+    '/x/dev/drbd/by-res/one-image-1/0',
+    '/dev/drbd/by-res/one-image-1/0/0',
+  ];
   test.each(hostile)('SOURCE “%s” is refused', (source) => {
     let thrown: unknown;
     try {

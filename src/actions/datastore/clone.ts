@@ -20,7 +20,8 @@ export const clone: ActionHandler = async (call, ctx) => {
   const image = await openImageCall(call, ctx);
   const resource = newImageResource(image);
   const origin = resourceOfSource(image.message.path);
-  if (sameName(origin, resource)) throw new DriverError('BAD_MESSAGE', `image ${image.image.id} cannot be cloned from itself`);
+  if (sameName(origin, resource))
+    throw new DriverError('BAD_MESSAGE', `image ${image.image.id} cannot be cloned from itself`);
   await ctx.lock(lockName(resource), () => cloneImage(ctx, image, origin, resource));
   // Up to 6.4.6 the whole reply becomes the SOURCE (contract §2.3).
   return atLeast(ctx.oneVersion, 6, 5, 80) ? `${sourceOf(resource)} raw` : sourceOf(resource);
@@ -28,10 +29,19 @@ export const clone: ActionHandler = async (call, ctx) => {
 
 async function cloneImage(ctx: Context, image: ImageCall, origin: string, resource: string): Promise<void> {
   const { linstor, settings } = image;
-  const [definitions, view] = await Promise.all([linstor.definitions({ names: [origin, resource] }), linstor.resources({ names: [origin] })]);
+  const [definitions, view] = await Promise.all([
+    linstor.definitions({ names: [origin, resource] }),
+    linstor.resources({ names: [origin] }),
+  ]);
   const source = definitions.find((definition) => sameName(definition.name, origin));
-  if (!source) throw new DriverError('LINSTOR_NOT_FOUND', `the image to clone has no resource ${origin} in LINSTOR`);
-  await clearOwnLeftover(ctx, image, definitions.find((definition) => sameName(definition.name, resource)), resource);
+  if (!source)
+    throw new DriverError('LINSTOR_NOT_FOUND', `the image to clone has no resource ${origin} in LINSTOR`);
+  await clearOwnLeftover(
+    ctx,
+    image,
+    definitions.find((definition) => sameName(definition.name, resource)),
+    resource,
+  );
   await duplicate(ctx, {
     settings,
     linstor,
@@ -45,6 +55,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     what: `image ${image.image.id}`,
     spread: image.image.id,
   });
-  if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0)) await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
+  if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0))
+    await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
   await linstor.modifyDefinition(resource, { unset: [marks.incomplete] });
 }

@@ -40,7 +40,12 @@ const measure = (ctx: Context, { settings }: ImageCall, source: SourceRequest): 
   virtualSize(source, { stagingDir: settings.stagingDir, signal: ctx.signal });
 
 /** SIZE comes from an earlier `stat`, or from a user who may be wrong: an image that does not fit is measured and given its size. */
-async function importFitting(ctx: Context, image: ImageCall, resource: string, source: SourceRequest): Promise<void> {
+async function importFitting(
+  ctx: Context,
+  image: ImageCall,
+  resource: string,
+  source: SourceRequest,
+): Promise<void> {
   const declared = image.image.sizeMib;
   if (declared < 1) return importInto(ctx, image, resource, source, await measure(ctx, image, source));
   try {
@@ -55,11 +60,22 @@ async function importFitting(ctx: Context, image: ImageCall, resource: string, s
   }
 }
 
-async function importInto(ctx: Context, image: ImageCall, resource: string, source: SourceRequest, sizeMib: MiB): Promise<void> {
+async function importInto(
+  ctx: Context,
+  image: ImageCall,
+  resource: string,
+  source: SourceRequest,
+  sizeMib: MiB,
+): Promise<void> {
   const { linstor, settings } = image;
   const plan = await planPlacement(linstor, settings.placement);
   const minKib = mibToKib(sizeMib);
-  const replicas: readonly Resource[] = await createVolume(ctx, linstor, { name: resource, sizeKib: minKib, plan, props: { [marks.incomplete]: 'import' } });
+  const replicas: readonly Resource[] = await createVolume(ctx, linstor, {
+    name: resource,
+    sizeKib: minKib,
+    plan,
+    props: { [marks.incomplete]: 'import' },
+  });
   const view = await linstor.resources({ names: [resource] });
   const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread: image.image.id });
   await importImage(

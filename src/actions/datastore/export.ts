@@ -17,15 +17,31 @@ export const exportImage: ActionHandler = async (call, ctx) => {
   const resource = existingImageResource(image);
   const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
   const [diskful] = view.filter(isReadable);
-  if (!diskful) throw new DriverError('NO_REPLICA', `image ${image.image.id} (${resource}) has no replica that can be read now`);
-  const bridge = await attachForCopy(ctx, image, { resource, view, minKib: mibToKib(image.image.sizeMib), prefer: diskful.node });
+  if (!diskful)
+    throw new DriverError(
+      'NO_REPLICA',
+      `image ${image.image.id} (${resource}) has no replica that can be read now`,
+    );
+  const bridge = await attachForCopy(ctx, image, {
+    resource,
+    view,
+    minKib: mibToKib(image.image.sizeMib),
+    prefer: diskful.node,
+  });
   if (bridge.made) {
-    throw new DriverError('NO_BRIDGE', `no host of BRIDGE_LIST holds a replica of image ${image.image.id} with a disk`, {
-      remedy: `add the host of node ${diskful.node} to BRIDGE_LIST`,
-    });
+    throw new DriverError(
+      'NO_BRIDGE',
+      `no host of BRIDGE_LIST holds a replica of image ${image.image.id} with a disk`,
+      {
+        remedy: `add the host of node ${diskful.node} to BRIDGE_LIST`,
+      },
+    );
   }
   const md5 = await deviceChecksum(ctx.hosts, bridge.host, bridge.device, 'md5');
-  const size = Math.max(image.image.sizeMib, Math.ceil(bridge.bytes / mibToBytes(1 as typeof image.image.sizeMib)));
+  const size = Math.max(
+    image.image.sizeMib,
+    Math.ceil(bridge.bytes / mibToBytes(1 as typeof image.image.sizeMib)),
+  );
   const element = (name: string, text: string): string => `<${name}><![CDATA[${text}]]></${name}>`;
   return [
     '<IMPORT_INFO>',

@@ -25,7 +25,12 @@ export const mkfs: ActionHandler = async (call, ctx) => {
   const resource = newImageResource(image);
   const { format, fs } = image.image;
   if (format === 'save_as' || fs === 'save_as') return sourceOf(resource);
-  if (image.image.sizeMib < 1) throw new DriverError('IMAGE_SIZE', `image ${image.image.id} shall have a size of ${image.image.sizeMib} MiB`, { remedy: 'give a SIZE of at least 1 MiB' });
+  if (image.image.sizeMib < 1)
+    throw new DriverError(
+      'IMAGE_SIZE',
+      `image ${image.image.id} shall have a size of ${image.image.sizeMib} MiB`,
+      { remedy: 'give a SIZE of at least 1 MiB' },
+    );
   await ctx.lock(lockName(resource), () => makeImage(ctx, image, resource));
   return sourceOf(resource);
 };
@@ -36,7 +41,12 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
   await clearOwnLeftover(ctx, image, existing, resource);
   const plan = await planPlacement(linstor, settings.placement);
   const minKib = mibToKib(image.image.sizeMib);
-  await createVolume(ctx, linstor, { name: resource, sizeKib: minKib, plan, props: { [marks.incomplete]: 'mkfs' } });
+  await createVolume(ctx, linstor, {
+    name: resource,
+    sizeKib: minKib,
+    plan,
+    props: { [marks.incomplete]: 'mkfs' },
+  });
   const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
   const fs = image.image.fs.toLowerCase();
   const wantsFs = !notFileSystems.has(fs);
@@ -54,12 +64,22 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
  * Image ids are never used twice, so a resource of this name is what an earlier, killed try of this very image left – if
  * it still carries the mark of an unfinished one. A finished one means that OpenNebula lost the reply: it is not touched.
  */
-export async function clearOwnLeftover(ctx: Context, { linstor, image }: ImageCall, existing: Parameters<typeof clearLeftover>[3], resource: string): Promise<void> {
+export async function clearOwnLeftover(
+  ctx: Context,
+  { linstor, image }: ImageCall,
+  existing: Parameters<typeof clearLeftover>[3],
+  resource: string,
+): Promise<void> {
   if (!existing) return;
   if (existing.props[marks.incomplete] === undefined && !existing.flags.includes('DELETE')) {
-    throw new DriverError('LINSTOR_EXISTS', `resource ${resource} for the new image ${image.id} exists already and is complete`, {
-      remedy: 'another OpenNebula may use the same cluster (set NAME_PREFIX), or the image database was restored; look at the resource before removing it',
-    });
+    throw new DriverError(
+      'LINSTOR_EXISTS',
+      `resource ${resource} for the new image ${image.id} exists already and is complete`,
+      {
+        remedy:
+          'another OpenNebula may use the same cluster (set NAME_PREFIX), or the image database was restored; look at the resource before removing it',
+      },
+    );
   }
   await clearLeftover(ctx, linstor, resource, existing);
 }

@@ -1,5 +1,5 @@
 import { readDatastoreMessage } from '../../opennebula/message.ts';
-import { capacityOf, type Capacity } from '../../volumes/capacity.ts';
+import { type Capacity, capacityOf } from '../../volumes/capacity.ts';
 import type { ActionHandler } from '../action.ts';
 
 /** Capacity of an image datastore in MiB, as usable at the configured number of replicas (contract §6.1). */
@@ -10,4 +10,5 @@ export const monitor: ActionHandler = async (call, ctx) => {
 };
 
 /** oned reads assignments separated by blanks; one line serves every release. */
-export const capacityReply = ({ totalMib, usedMib, freeMib }: Capacity): string => `USED_MB=${usedMib} TOTAL_MB=${totalMib} FREE_MB=${freeMib}`;
+export const capacityReply = ({ totalMib, usedMib, freeMib }: Capacity): string =>
+  `USED_MB=${usedMib} TOTAL_MB=${totalMib} FREE_MB=${freeMib}`;

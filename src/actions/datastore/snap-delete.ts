@@ -12,7 +12,8 @@ export const snapDelete: ActionHandler = async (call, ctx) => {
   await ctx.lock(lockName(resource), async () => {
     await dropSnapshot(ctx, image.linstor, resource, name);
     const [definition] = await image.linstor.definitions({ names: [resource] });
-    if (definition && snapshotSizeMark(id) in definition.props) await image.linstor.modifyDefinition(resource, { unset: [snapshotSizeMark(id)] });
+    if (definition && snapshotSizeMark(id) in definition.props)
+      await image.linstor.modifyDefinition(resource, { unset: [snapshotSizeMark(id)] });
   });
   return undefined;
 };

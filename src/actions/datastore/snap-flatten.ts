@@ -19,9 +19,14 @@ export const snapFlatten: ActionHandler = async (call, ctx) => {
     await requireSnapshot(linstor, resource, name);
     await revert(ctx, { settings, linstor, resource, snapshot: name, hosts: settings.bridgeList });
     ctx.undo.commit();
-    const snapshots = (await linstor.snapshots({ names: [resource] })).filter((each) => snapshotId(each.name) !== undefined);
-    const others = snapshots.filter((each) => each.name !== name).sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0));
-    for (const each of [...others.map((snapshot) => snapshot.name), name]) await dropSnapshot(ctx, linstor, resource, each);
+    const snapshots = (await linstor.snapshots({ names: [resource] })).filter(
+      (each) => snapshotId(each.name) !== undefined,
+    );
+    const others = snapshots
+      .filter((each) => each.name !== name)
+      .sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0));
+    for (const each of [...others.map((snapshot) => snapshot.name), name])
+      await dropSnapshot(ctx, linstor, resource, each);
     await forgetUsage(linstor, resource);
   });
   return undefined;
@@ -29,7 +34,8 @@ export const snapFlatten: ActionHandler = async (call, ctx) => {
 
 async function forgetUsage(linstor: Linstor, resource: string): Promise<void> {
   const [definition] = await linstor.definitions({ names: [resource] });
-  const keys = Object.keys(definition?.props ?? {}).filter((key) => /^Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE$/.test(key));
+  const keys = Object.keys(definition?.props ?? {}).filter((key) =>
+    /^Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE$/.test(key),
+  );
   if (keys.length > 0) await linstor.modifyDefinition(resource, { unset: keys });
 }
-

@@ -1,6 +1,6 @@
+import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
 import { growVolume } from '../../volumes/resize.ts';
-import { atLeast } from '../../opennebula/version.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
@@ -13,7 +13,13 @@ export const snapRevert: ActionHandler = async (call, ctx) => {
   const { name } = targetSnapshot(image);
   const { linstor, settings } = image;
   await ctx.lock(lockName(resource), async () => {
-    const size = await revert(ctx, { settings, linstor, resource, snapshot: name, hosts: settings.bridgeList });
+    const size = await revert(ctx, {
+      settings,
+      linstor,
+      resource,
+      snapshot: name,
+      hosts: settings.bridgeList,
+    });
     ctx.undo.commit();
     const wanted = mibToKib(image.image.sizeMib);
     if (!atLeast(ctx.oneVersion, 6, 9, 80) && wanted > size) await growVolume(ctx, linstor, resource, wanted);

@@ -7,5 +7,10 @@ import { imageSource } from '../image-source.ts';
 export const stat: ActionHandler = async (call, ctx) => {
   const message = await readDatastoreMessage(call);
   const settings = ctx.settings(message.datastore.template);
-  return String(await virtualSize(imageSource(ctx, message, settings), { stagingDir: settings.stagingDir, signal: ctx.signal }));
+  return String(
+    await virtualSize(imageSource(ctx, message, settings), {
+      stagingDir: settings.stagingDir,
+      signal: ctx.signal,
+    }),
+  );
 };

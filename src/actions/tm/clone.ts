@@ -2,7 +2,7 @@ import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { lcm } from '../../opennebula/states.ts';
-import { kib, type KiB, mibToKib } from '../../units.ts';
+import { type KiB, kib, mibToKib } from '../../units.ts';
 import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
@@ -25,9 +25,17 @@ export const clone: ActionHandler = async (call, ctx) => {
   const [sourceArgument, targetArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'destination');
   const source = sourceResource(sourceArgument);
-  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  const disk = await openDiskCall(
+    ctx,
+    target,
+    parseId(vmArgument, 'VM id'),
+    parseId(datastoreArgument, 'datastore id'),
+  );
   if (disk.disk.kind !== 'clone' || !sameName(resourceOfSource(disk.disk.source), source)) {
-    throw new DriverError('ONE_INCOMPLETE', `disk ${target.diskId} of VM ${disk.vm.id} is no clone of ${source} in OpenNebula’s document; nothing was changed`);
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `disk ${target.diskId} of VM ${disk.vm.id} is no clone of ${source} in OpenNebula’s document; nothing was changed`,
+    );
   }
   await ctx.lock(lockName(disk.diskResource.resource), () => cloneDisk(ctx, disk, source));
   return undefined;
@@ -41,10 +49,15 @@ export function sourceResource(argument: string | undefined): ResourceName {
 async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Promise<void> {
   const name = call.diskResource.resource;
   const names = [source, name];
-  const [view, definitions] = await Promise.all([call.linstor.resources({ names }), call.linstor.definitions({ names })]);
+  const [view, definitions] = await Promise.all([
+    call.linstor.resources({ names }),
+    call.linstor.definitions({ names }),
+  ]);
   const image = definitions.find((definition) => sameName(definition.name, source));
-  if (!image) throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
-  if (image.props[marks.incomplete] !== undefined) throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
+  if (!image)
+    throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
+  if (image.props[marks.incomplete] !== undefined)
+    throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
   const existing = definitions.find((definition) => sameName(definition.name, name));
   if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
@@ -58,12 +71,22 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
 }
 
 /** An earlier try that was killed may have left its helper snapshot on the image. */
-async function dropHelper(ctx: Context, call: DiskCall, image: ResourceDefinition, replicas: readonly Resource[]): Promise<void> {
+async function dropHelper(
+  ctx: Context,
+  call: DiskCall,
+  image: ResourceDefinition,
+  replicas: readonly Resource[],
+): Promise<void> {
   if (replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')))) return;
   await dropSnapshot(ctx, call.linstor, image.name, call.diskResource.resource);
 }
 
-async function makeClone(ctx: Context, call: DiskCall, source: ResourceDefinition, replicas: readonly Resource[]): Promise<void> {
+async function makeClone(
+  ctx: Context,
+  call: DiskCall,
+  source: ResourceDefinition,
+  replicas: readonly Resource[],
+): Promise<void> {
   await duplicate(ctx, {
     settings: call.settings,
     linstor: call.linstor,
@@ -86,7 +109,11 @@ async function makeClone(ctx: Context, call: DiskCall, source: ResourceDefinitio
 export function isCompleted(call: DiskCall, existing: ResourceDefinition | undefined): boolean {
   if (!existing || existing.flags.length > 0) return false;
   const prolog = call.vm.lcmState === lcm.PROLOG || call.vm.lcmState === lcm.PROLOG_FAILURE;
-  return prolog && existing.props[marks.incomplete] === undefined && existing.props[marks.deployment] === deploymentMark(call.vm);
+  return (
+    prolog &&
+    existing.props[marks.incomplete] === undefined &&
+    existing.props[marks.deployment] === deploymentMark(call.vm)
+  );
 }
 
 export const diskMarks = (call: DiskCall): Record<string, string> => ({

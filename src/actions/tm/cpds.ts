@@ -26,11 +26,14 @@ export const cpds: ActionHandler = async (call, ctx) => {
   const snapshot = parseId(snapshotArgument, 'snapshot id', -1);
   const datastoreId = parseId(datastoreArgument, 'datastore id');
   const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), datastoreId);
-  if (sameName(image, disk.diskResource.resource)) throw new DriverError('BAD_ARGUMENT', `disk ${target.diskId} cannot be saved over itself`);
+  if (sameName(image, disk.diskResource.resource))
+    throw new DriverError('BAD_ARGUMENT', `disk ${target.diskId} cannot be saved over itself`);
   // The image belongs to the image datastore: the system datastore has no say in where it goes.
   const settings = await diskSettings(ctx, datastoreId, datastoreId);
   const work = { ...disk, settings: { ...settings, namePrefix: disk.settings.namePrefix } };
-  await ctx.lock(lockName(image), () => ctx.lock(lockName(disk.diskResource.resource), () => saveAs(ctx, work, image, snapshot)));
+  await ctx.lock(lockName(image), () =>
+    ctx.lock(lockName(disk.diskResource.resource), () => saveAs(ctx, work, image, snapshot)),
+  );
   return undefined;
 };
 
@@ -39,10 +42,22 @@ const running = (disk: DiskCall): boolean => inLcm(disk.vm.lcmState, 'HOTPLUG_SA
 async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapshot: number): Promise<void> {
   const { linstor } = disk;
   const origin = disk.diskResource.resource;
-  const [definitions, view] = await Promise.all([linstor.definitions({ names: [origin, image] }), linstor.resources({ names: [origin] })]);
+  const [definitions, view] = await Promise.all([
+    linstor.definitions({ names: [origin, image] }),
+    linstor.resources({ names: [origin] }),
+  ]);
   const source = definitions.find((definition) => sameName(definition.name, origin));
-  if (!source) throw new DriverError('LINSTOR_NOT_FOUND', `disk ${disk.disk.id} of VM ${disk.vm.id} has no resource ${origin} in LINSTOR`);
-  await clearPlaceholder(ctx, disk, definitions.find((definition) => sameName(definition.name, image)), image);
+  if (!source)
+    throw new DriverError(
+      'LINSTOR_NOT_FOUND',
+      `disk ${disk.disk.id} of VM ${disk.vm.id} has no resource ${origin} in LINSTOR`,
+    );
+  await clearPlaceholder(
+    ctx,
+    disk,
+    definitions.find((definition) => sameName(definition.name, image)),
+    image,
+  );
   const replicas = replicasOf(view, origin);
   const request = {
     settings: disk.settings,
@@ -60,10 +75,16 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     await duplicate(ctx, { ...request, snapshot: snapshotName(snapshot) });
   } else if (running(disk)) {
     if (!canSnapshot(replicas)) {
-      throw new DriverError('NOT_SUPPORTED', `disk ${disk.disk.id} of the running VM ${disk.vm.id} is in a pool without snapshots and cannot be read consistently`, { remedy: 'power the VM off and save the disk then' });
+      throw new DriverError(
+        'NOT_SUPPORTED',
+        `disk ${disk.disk.id} of the running VM ${disk.vm.id} is in a pool without snapshots and cannot be read consistently`,
+        { remedy: 'power the VM off and save the disk then' },
+      );
     }
     const temporary = `saveas-${crypto.randomUUID().slice(0, 8)}`;
-    await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () => takeSnapshot(ctx, linstor, origin, temporary, { existing: 'fail' }));
+    await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () =>
+      takeSnapshot(ctx, linstor, origin, temporary, { existing: 'fail' }),
+    );
     await duplicate(ctx, { ...request, snapshot: temporary });
     await dropSnapshot(ctx, linstor, origin, temporary);
   } else {
@@ -73,10 +94,18 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
 }
 
 /** Only what an interrupted save of this image left may be removed: anything else is somebody's image. */
-async function clearPlaceholder(ctx: Context, disk: DiskCall, existing: ResourceDefinition | undefined, image: ResourceName): Promise<void> {
+async function clearPlaceholder(
+  ctx: Context,
+  disk: DiskCall,
+  existing: ResourceDefinition | undefined,
+  image: ResourceName,
+): Promise<void> {
   if (!existing) return;
   if (existing.props[marks.incomplete] === undefined && !existing.flags.includes('DELETE')) {
-    throw new DriverError('LINSTOR_EXISTS', `the image ${image} exists already; disk ${disk.disk.id} of VM ${disk.vm.id} was not saved over it`);
+    throw new DriverError(
+      'LINSTOR_EXISTS',
+      `the image ${image} exists already; disk ${disk.disk.id} of VM ${disk.vm.id} was not saved over it`,
+    );
   }
   await clearLeftover(ctx, disk.linstor, image, existing);
 }

@@ -2,8 +2,8 @@ import type { Context } from '../../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import { removeDirectories } from '../../hosts/scripts/directories.ts';
 import type { Resource } from '../../linstor/linstor.ts';
-import { inLcm } from '../../opennebula/states.ts';
 import type { Vm } from '../../opennebula/one.ts';
+import { inLcm } from '../../opennebula/states.ts';
 import { detach } from '../../volumes/attach.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { marks } from '../../volumes/marks.ts';
@@ -14,7 +14,7 @@ import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, driverName, lockName, openDiskCall } from '../disk-call.ts';
 import { releaseLink, requireClosed } from '../on-host.ts';
-import { parseId, parseVmTarget, type PathTarget } from '../target.ts';
+import { type PathTarget, parseId, parseVmTarget } from '../target.ts';
 
 /**
  * `delete <host>:<vm directory>[/disk.<n>] <vm> <datastore>`. OpenNebula calls it for every disk when it cleans up, also for
@@ -26,7 +26,8 @@ export const deleteDisk: ActionHandler = async (call, ctx) => {
   const target = parseVmTarget(targetArgument, 'target');
   const vmId = parseId(vmArgument, 'VM id');
   const datastoreId = parseId(datastoreArgument, 'datastore id');
-  if (target.vmId !== vmId) throw new DriverError('BAD_ARGUMENT', `${target.path} does not belong to VM ${vmId}`);
+  if (target.vmId !== vmId)
+    throw new DriverError('BAD_ARGUMENT', `${target.path} does not belong to VM ${vmId}`);
   if (target.kind === 'disk') {
     const disk = await openDiskCall(ctx, target, vmId, datastoreId);
     await ctx.lock(lockName(disk.diskResource.resource), () => removeDisk(ctx, disk), cloneGraceMs);
@@ -51,7 +52,10 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
     return;
   }
   if (released === 'open' && !hasNetworkLayer(layersOf(view))) {
-    throw new DriverError('IN_USE', `disk ${call.disk.id} of VM ${call.vm.id} is still open on ${call.target.host}`);
+    throw new DriverError(
+      'IN_USE',
+      `disk ${call.disk.id} of VM ${call.vm.id} is still open on ${call.target.host}`,
+    );
   }
   if (here === undefined && view.length > 0) await requireClosedWherePossible(ctx, call, view);
   await removeResource(ctx, call.linstor, resource);
@@ -62,7 +66,11 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
 }
 
 /** An unreachable node must not keep a VM from being cleaned up; an open device must. */
-async function requireClosedWherePossible(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<void> {
+async function requireClosedWherePossible(
+  ctx: Context,
+  call: DiskCall,
+  view: readonly Resource[],
+): Promise<void> {
   try {
     await requireClosed(ctx, call.settings, call.diskResource.resource, view, []);
   } catch (error) {
@@ -78,18 +86,40 @@ async function requireClosedWherePossible(ctx: Context, call: DiskCall, view: re
 function mayRemove(ctx: Context, vm: Vm, host: string): boolean {
   const current = vm.history.at(-1)?.hostname;
   if (current === undefined || current === host || ctx.hosts.isFrontend(host)) return true;
-  const going = inLcm(vm.lcmState, 'CLEANUP_DELETE', 'CLEANUP_RESUBMIT', 'EPILOG', 'EPILOG_FAILURE', 'PROLOG_FAILURE', 'PROLOG_MIGRATE_FAILURE', 'PROLOG_MIGRATE_POWEROFF_FAILURE', 'PROLOG_MIGRATE_SUSPEND_FAILURE', 'PROLOG_MIGRATE_UNKNOWN_FAILURE', 'PROLOG_RESUME_FAILURE', 'PROLOG_UNDEPLOY_FAILURE', 'EPILOG_STOP_FAILURE', 'EPILOG_UNDEPLOY_FAILURE', 'BOOT_FAILURE');
+  const going = inLcm(
+    vm.lcmState,
+    'CLEANUP_DELETE',
+    'CLEANUP_RESUBMIT',
+    'EPILOG',
+    'EPILOG_FAILURE',
+    'PROLOG_FAILURE',
+    'PROLOG_MIGRATE_FAILURE',
+    'PROLOG_MIGRATE_POWEROFF_FAILURE',
+    'PROLOG_MIGRATE_SUSPEND_FAILURE',
+    'PROLOG_MIGRATE_UNKNOWN_FAILURE',
+    'PROLOG_RESUME_FAILURE',
+    'PROLOG_UNDEPLOY_FAILURE',
+    'EPILOG_STOP_FAILURE',
+    'EPILOG_UNDEPLOY_FAILURE',
+    'BOOT_FAILURE',
+  );
   if (!going) ctx.log.warn(`VM ${vm.id} is on ${current}: its disk is only detached from ${host}`);
   return going;
 }
 
 /** An image that outlives the VM: given free on this host, and the VM's marks taken off where only one VM can hold it. */
-async function release(ctx: Context, call: DiskCall, view: readonly Resource[], released: string): Promise<void> {
+async function release(
+  ctx: Context,
+  call: DiskCall,
+  view: readonly Resource[],
+  released: string,
+): Promise<void> {
   const { resource } = call.diskResource;
   if (view.length === 0) return;
   if (released === 'free' || released === 'unreachable') {
     const result = await detach(call.linstor, resource, call.target.host, call.settings.nodeMap, view);
-    if (result === 'held') ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
+    if (result === 'held')
+      ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
   } else {
     ctx.log.info(`${resource} is still used on ${call.target.host} and stays attached there`);
   }
@@ -100,7 +130,12 @@ async function release(ctx: Context, call: DiskCall, view: readonly Resource[], 
   }
 }
 
-async function removeVmDirectory(ctx: Context, target: PathTarget, vmId: number, datastoreId: number): Promise<void> {
+async function removeVmDirectory(
+  ctx: Context,
+  target: PathTarget,
+  vmId: number,
+  datastoreId: number,
+): Promise<void> {
   const [vm, datastore] = await Promise.all([ctx.one.vm(vmId), ctx.one.datastore(datastoreId)]);
   const here = vm.history.at(-1)?.hostname;
   try {

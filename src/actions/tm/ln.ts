@@ -20,9 +20,17 @@ export const ln: ActionHandler = async (call, ctx) => {
   const [sourceArgument, targetArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'destination');
   const source = sourceResource(sourceArgument);
-  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  const disk = await openDiskCall(
+    ctx,
+    target,
+    parseId(vmArgument, 'VM id'),
+    parseId(datastoreArgument, 'datastore id'),
+  );
   if (disk.diskResource.ownedByVm || !sameName(disk.diskResource.resource, source)) {
-    throw new DriverError('ONE_INCOMPLETE', `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} itself in OpenNebula’s document; nothing was changed`);
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} itself in OpenNebula’s document; nothing was changed`,
+    );
   }
   await ctx.lock(lockName(source), () => link(ctx, disk));
   return undefined;
@@ -41,7 +49,8 @@ async function link(ctx: Context, call: DiskCall): Promise<void> {
  * primaries for as long as it is one (contract §3.3).
  */
 function marksToSet(call: DiskCall, view: readonly Resource[]): Record<string, string> {
-  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view))) return { [dualPrimaryProperty]: 'yes' };
+  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view)))
+    return { [dualPrimaryProperty]: 'yes' };
   if (!isExclusive(call.disk)) return {};
   return {
     [marks.vmId]: String(call.vm.id),

@@ -1,12 +1,18 @@
 import type { Context } from '../../context.ts';
+import { toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import { type DatastoreMessage, readDatastoreMessage } from '../../opennebula/message.ts';
-import { type DiskUsage, findMonitord, inBandLines, monitorMessages, sendToMonitord } from '../../opennebula/monitord.ts';
+import {
+  type DiskUsage,
+  findMonitord,
+  inBandLines,
+  monitorMessages,
+  sendToMonitord,
+} from '../../opennebula/monitord.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { capacityOf } from '../../volumes/capacity.ts';
 import { diskUsage } from '../../volumes/usage.ts';
-import { toDriverError } from '../../errors.ts';
 import type { ActionHandler } from '../action.ts';
 import { capacityReply } from '../datastore/monitor.ts';
 
@@ -20,7 +26,10 @@ export const monitor: ActionHandler = async (call, ctx) => {
   const linstor = ctx.linstor(settings);
   // Absent up to 5.8, where usage is always wanted.
   const wanted = message.monitorVmDisks ?? !atLeast(ctx.oneVersion, 5, 9, 80);
-  const [capacity, usage] = await Promise.all([capacityOf(linstor, settings.placement), wanted ? readUsage(linstor, settings, message) : Promise.resolve([])]);
+  const [capacity, usage] = await Promise.all([
+    capacityOf(linstor, settings.placement),
+    wanted ? readUsage(linstor, settings, message) : Promise.resolve([]),
+  ]);
   const reply = capacityReply(capacity);
   if (usage.length === 0) return reply;
   if (!atLeast(ctx.oneVersion, 5, 11, 80)) return [reply, ...inBandLines(usage)].join('\n');
@@ -28,7 +37,11 @@ export const monitor: ActionHandler = async (call, ctx) => {
   return reply;
 };
 
-async function readUsage(linstor: Linstor, settings: Settings, message: DatastoreMessage): Promise<DiskUsage[]> {
+async function readUsage(
+  linstor: Linstor,
+  settings: Settings,
+  message: DatastoreMessage,
+): Promise<DiskUsage[]> {
   const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.resources()]);
   return diskUsage(settings.namePrefix, message.datastore.id, definitions, resources);
 }

@@ -2,8 +2,8 @@ import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { detach } from '../../volumes/attach.ts';
-import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
 import { isExclusive } from '../../volumes/disk.ts';
+import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, snapshotId } from '../../volumes/names.ts';
 import { replicaOnHost } from '../../volumes/nodes.ts';
@@ -23,9 +23,17 @@ export const mvds: ActionHandler = async (call, ctx) => {
   const [targetArgument, sourceArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'source');
   const source = resourceOfSource(sourceArgument ?? '');
-  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  const disk = await openDiskCall(
+    ctx,
+    target,
+    parseId(vmArgument, 'VM id'),
+    parseId(datastoreArgument, 'datastore id'),
+  );
   if (disk.diskResource.ownedByVm || !sameName(disk.diskResource.resource, source)) {
-    throw new DriverError('ONE_INCOMPLETE', `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} in OpenNebula’s document; nothing was changed`);
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} in OpenNebula’s document; nothing was changed`,
+    );
   }
   await ctx.lock(lockName(source), () => giveBack(ctx, disk));
   return undefined;
@@ -37,10 +45,20 @@ const closeGraceMs = 10_000;
 async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
   const { resource } = call.diskResource;
   const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
-  const released = await releaseLink(ctx, call.target, replicaOnHost(view, call.target.host, call.settings.nodeMap));
+  const released = await releaseLink(
+    ctx,
+    call.target,
+    replicaOnHost(view, call.target.host, call.settings.nodeMap),
+  );
   if (released === 'free' || released === 'unreachable') {
     const result = await poll(ctx.clock, closeGraceMs, async () => {
-      const now = await detach(call.linstor, resource, call.target.host, call.settings.nodeMap, view.some((each) => each.inUse) ? undefined : view);
+      const now = await detach(
+        call.linstor,
+        resource,
+        call.target.host,
+        call.settings.nodeMap,
+        view.some((each) => each.inUse) ? undefined : view,
+      );
       return now === 'held' ? undefined : now;
     });
     if (!result) ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
@@ -49,13 +67,17 @@ async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
   }
   const unset = marksToUnset(call, view);
   if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
-  if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO') await dropDiskSnapshots(ctx, call);
+  if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO')
+    await dropDiskSnapshots(ctx, call);
 }
 
 function marksToUnset(call: DiskCall, view: readonly Resource[]): string[] {
   if (isExclusive(call.disk)) return [marks.vmId, marks.diskId, marks.datastoreId];
-  const others = view.some((each) => each.inUse && replicaOnHost([each], call.target.host, call.settings.nodeMap) === undefined);
-  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view)) && !others) return [dualPrimaryProperty];
+  const others = view.some(
+    (each) => each.inUse && replicaOnHost([each], call.target.host, call.settings.nodeMap) === undefined,
+  );
+  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view)) && !others)
+    return [dualPrimaryProperty];
   return [];
 }
 
@@ -63,6 +85,7 @@ function marksToUnset(call: DiskCall, view: readonly Resource[]): string[] {
 async function dropDiskSnapshots(ctx: Context, call: DiskCall): Promise<void> {
   const { resource } = call.diskResource;
   for (const snapshot of await call.linstor.snapshots({ names: [resource] })) {
-    if (snapshotId(snapshot.name) !== undefined) await dropSnapshot(ctx, call.linstor, resource, snapshot.name);
+    if (snapshotId(snapshot.name) !== undefined)
+      await dropSnapshot(ctx, call.linstor, resource, snapshot.name);
   }
 }

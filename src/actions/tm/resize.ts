@@ -20,14 +20,23 @@ export const resize: ActionHandler = async (call, ctx) => {
   const [targetArgument, sizeArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'target');
   const size = mib(parseId(sizeArgument, 'size', 1));
-  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  const disk = await openDiskCall(
+    ctx,
+    target,
+    parseId(vmArgument, 'VM id'),
+    parseId(datastoreArgument, 'datastore id'),
+  );
   if (disk.disk.kind === 'cdrom' || disk.disk.kind === 'immutable') {
-    throw new DriverError('NOT_SUPPORTED', `disk ${target.diskId} of VM ${disk.vm.id} is read-only and is not resized`);
+    throw new DriverError(
+      'NOT_SUPPORTED',
+      `disk ${target.diskId} of VM ${disk.vm.id} is read-only and is not resized`,
+    );
   }
   const { resource } = disk.diskResource;
   await ctx.lock(lockName(resource), async () => {
     const growth = await growVolume(ctx, disk.linstor, resource, mibToKib(size));
-    if (growth.before > mibToKib(size)) ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);
+    if (growth.before > mibToKib(size))
+      ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);
     await confirmOnHost(ctx, disk, size);
   });
   return undefined;

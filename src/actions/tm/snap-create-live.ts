@@ -1,6 +1,6 @@
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
-import { holdSession, type HeldSession } from '../../hosts/session.ts';
+import { type HeldSession, holdSession } from '../../hosts/session.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { openSnapshotCall, recordUsage, takeDiskSnapshot } from './snap-create.ts';
@@ -48,7 +48,12 @@ exit 0
 `;
 
 /** Runs `work` with the guest frozen if that can be had; the guest is thawed before this returns or throws. */
-export async function whileFrozen<T>(ctx: Context, host: string, domain: string, work: () => Promise<T>): Promise<T> {
+export async function whileFrozen<T>(
+  ctx: Context,
+  host: string,
+  domain: string,
+  work: () => Promise<T>,
+): Promise<T> {
   const session = await freeze(ctx, host, domain);
   const forget = ctx.undo.push(`thaw ${domain} on ${host}`, async () => session?.release());
   try {
@@ -62,17 +67,33 @@ export async function whileFrozen<T>(ctx: Context, host: string, domain: string,
 async function freeze(ctx: Context, host: string, domain: string): Promise<HeldSession | undefined> {
   if (domain === '') return undefined;
   try {
-    const session = await holdSession(ctx.hosts, host, { verb: 'guest-freeze', script: freezeScript, args: [domain, String(freezeSeconds), String(frozenSeconds)], readyMs: (freezeSeconds + 60) * 1000 });
-    if (!session.said.startsWith('frozen')) ctx.log.warn(`the guest agent of ${domain} does not freeze its file systems; the snapshot is crash-consistent`);
+    const session = await holdSession(ctx.hosts, host, {
+      verb: 'guest-freeze',
+      script: freezeScript,
+      args: [domain, String(freezeSeconds), String(frozenSeconds)],
+      readyMs: (freezeSeconds + 60) * 1000,
+    });
+    if (!session.said.startsWith('frozen'))
+      ctx.log.warn(
+        `the guest agent of ${domain} does not freeze its file systems; the snapshot is crash-consistent`,
+      );
     return session;
   } catch (error) {
-    ctx.log.warn(`${domain} is not frozen (${toDriverError(error).message}); the snapshot is crash-consistent`);
+    ctx.log.warn(
+      `${domain} is not frozen (${toDriverError(error).message}); the snapshot is crash-consistent`,
+    );
     return undefined;
   }
 }
 
 async function thaw(ctx: Context, host: string, domain: string, session: HeldSession): Promise<void> {
   const { exitCode, stderr } = await session.release();
-  if (exitCode === 75) ctx.log.warn(`${domain} on ${host} may still be frozen: ${stderr.trim()}; run: virsh domfsthaw ${domain}`);
-  else if (exitCode === 76) ctx.log.warn(`${domain} was thawed after ${frozenSeconds} s, before the snapshot was done; it is crash-consistent`);
+  if (exitCode === 75)
+    ctx.log.warn(
+      `${domain} on ${host} may still be frozen: ${stderr.trim()}; run: virsh domfsthaw ${domain}`,
+    );
+  else if (exitCode === 76)
+    ctx.log.warn(
+      `${domain} was thawed after ${frozenSeconds} s, before the snapshot was done; it is crash-consistent`,
+    );
 }

@@ -18,7 +18,12 @@ export async function openSnapshotCall(argv: readonly string[], ctx: Context): P
   const [targetArgument, snapshotArgument, vmArgument, datastoreArgument] = argv;
   const target = requireDiskTarget(targetArgument, 'target');
   const id = parseId(snapshotArgument, 'snapshot id');
-  const disk = await openDiskCall(ctx, target, parseId(vmArgument, 'VM id'), parseId(datastoreArgument, 'datastore id'));
+  const disk = await openDiskCall(
+    ctx,
+    target,
+    parseId(vmArgument, 'VM id'),
+    parseId(datastoreArgument, 'datastore id'),
+  );
   return { disk, id, name: snapshotName(id) };
 }
 
@@ -42,9 +47,16 @@ export async function recordUsage(ctx: Context, { disk, id }: SnapshotCall): Pro
   const { resource } = disk.diskResource;
   try {
     const view = await disk.linstor.resources({ names: [resource] });
-    const allocated = Math.max(0, ...view.filter(isDiskful).map((replica) => replica.volumes[0]?.allocatedKib ?? 0));
-    await disk.linstor.modifyDefinition(resource, { set: { [snapshotSizeMark(id)]: String(Math.round(allocated)) } });
+    const allocated = Math.max(
+      0,
+      ...view.filter(isDiskful).map((replica) => replica.volumes[0]?.allocatedKib ?? 0),
+    );
+    await disk.linstor.modifyDefinition(resource, {
+      set: { [snapshotSizeMark(id)]: String(Math.round(allocated)) },
+    });
   } catch (error) {
-    ctx.log.warn(`usage of snapshot ${id} of ${resource} was not recorded: ${error instanceof Error ? error.message : String(error)}`);
+    ctx.log.warn(
+      `usage of snapshot ${id} of ${resource} was not recorded: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

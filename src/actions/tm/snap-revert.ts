@@ -15,10 +15,19 @@ export const snapRevert: ActionHandler = async (call, ctx) => {
   const { disk, name } = await openSnapshotCall(call.argv, ctx);
   const { resource } = disk.diskResource;
   if (disk.vm.state === vmState.ACTIVE && disk.vm.lcmState === 3) {
-    throw new DriverError('IN_USE', `VM ${disk.vm.id} runs; its disks are reverted only while it is powered off`);
+    throw new DriverError(
+      'IN_USE',
+      `VM ${disk.vm.id} runs; its disks are reverted only while it is powered off`,
+    );
   }
   await ctx.lock(lockName(resource), async () => {
-    const size = await revert(ctx, { settings: disk.settings, linstor: disk.linstor, resource, snapshot: name, hosts: [disk.target.host] });
+    const size = await revert(ctx, {
+      settings: disk.settings,
+      linstor: disk.linstor,
+      resource,
+      snapshot: name,
+      hosts: [disk.target.host],
+    });
     // From here on the content is the snapshot's: taking back attachments would not bring the old content again.
     ctx.undo.commit();
     const minKib = await sizeForRelease(ctx, disk, size);
@@ -40,7 +49,16 @@ async function relink(ctx: Context, disk: DiskCall, minKib: KiB): Promise<void> 
   try {
     await attachAndLink(ctx, disk, { resource: disk.diskResource.resource, minKib });
   } catch (error) {
-    if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT', 'NOT_REACHABLE_FROM_HOST', 'LINSTOR_NODE_OFFLINE')) throw error;
+    if (
+      !isDriverError(
+        error,
+        'HOST_UNREACHABLE',
+        'HOST_TIMEOUT',
+        'NOT_REACHABLE_FROM_HOST',
+        'LINSTOR_NODE_OFFLINE',
+      )
+    )
+      throw error;
     ctx.log.warn(`the link of disk ${disk.disk.id} on ${disk.target.host} was not renewed: ${error.message}`);
   }
 }

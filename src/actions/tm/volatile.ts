@@ -23,7 +23,10 @@ export interface VolatileDisk {
 export async function makeVolatile(ctx: Context, request: VolatileDisk): Promise<void> {
   const call = await openDiskCall(ctx, request.target, request.vmId, request.datastoreId);
   if (call.disk.kind !== 'volatile') {
-    throw new DriverError('ONE_INCOMPLETE', `disk ${call.disk.id} of VM ${call.vm.id} is not volatile in OpenNebula’s document; nothing was changed`);
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `disk ${call.disk.id} of VM ${call.vm.id} is not volatile in OpenNebula’s document; nothing was changed`,
+    );
   }
   await ctx.lock(lockName(call.diskResource.resource), () => make(ctx, call, request));
 }
