@@ -65,7 +65,10 @@ async function alternately(candidates: Record<string, Run>, runs: number): Promi
 }
 
 function timeRows(name: string, list: readonly Measured[]): Row[] {
-  const exitCode = list[0]?.exitCode ?? -1;
+  const [first] = list;
+  const exitCode = first?.exitCode ?? -1;
+  // A script that lacks what it includes is quick; its words tell.
+  if (first && first.stderr.trim() !== '') console.error(`${name} says: ${first.stderr.trim()}`);
   return [
     { name: `start: ${name}`, value: median(list.map(({ ms }) => ms)), unit: 'ms' },
     // Another driver may refuse the call; how soon it does is then what was measured.
