@@ -199,15 +199,31 @@ test('diskless_on_remaining fills the other nodes', async () => {
   ]);
 });
 
-test('adjust brings all definitions of a group to its place count', async () => {
+test('a higher place count of the group is reached at once, for each definition that has room', async () => {
   const own = openLab();
   await makeGroup(own, 'grp');
   await spawn(own, 'grp', 'r1');
   await spawn(own, 'grp', 'r2');
-  await own.send('PUT', '/v1/resource-groups/grp', { select_filter: { place_count: 2 } });
-  expect((await own.send('POST', '/v1/resource-groups/grp/adjust', {})).status).toBe(200);
+  const set = (place_count: number) =>
+    own.send('PUT', '/v1/resource-groups/grp', { select_filter: { place_count } });
+  expect((await set(2)).status).toBe(200);
   for (const name of ['r1', 'r2'])
     expect(await own.get(`/v1/resource-definitions/${name}/resources`)).toHaveLength(2);
+  const tooMany = await set(4);
+  expect(tooMany.status).toBe(500);
+  expect(tooMany.codes.filter((code) => code === 996)).toHaveLength(2);
+  for (const name of ['r1', 'r2'])
+    expect(await own.get(`/v1/resource-definitions/${name}/resources`)).toHaveLength(2);
+});
+
+test('adjust brings all definitions of a group to its place count', async () => {
+  const own = openLab();
+  await makeGroup(own, 'grp', { place_count: 2 });
+  await spawn(own, 'grp', 'r1');
+  await own.send('DELETE', '/v1/resource-definitions/r1/resources/alpha');
+  await own.send('DELETE', '/v1/resource-definitions/r1/resources/bravo');
+  expect((await own.send('POST', '/v1/resource-groups/grp/adjust', {})).status).toBe(200);
+  expect(await own.get('/v1/resource-definitions/r1/resources')).toHaveLength(2);
 });
 
 test('diskless_type places diskless replicas', async () => {

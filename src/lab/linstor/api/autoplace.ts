@@ -5,7 +5,7 @@ import { byName, sameName } from '../model/name.ts';
 import { disklessNodes, notEnoughNodes } from '../model/placement.ts';
 import { isDeleting, isDiskless } from '../model/resource.ts';
 import { type Call, done, flag, type Handler, texts } from '../rest/call.ts';
-import type { Reply } from '../rest/entry.ts';
+import { Refusal, type Reply, refusalEntry, statusOfEntries } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { filterOf } from './groups.ts';
 import {
@@ -139,7 +139,7 @@ export const adjust: Handler = async (call) => {
   });
   if (name !== undefined) mustFindGroup(call.lab.state, name);
   await adjustGroups(call, reply, name);
-  return done(reply);
+  return done(reply, statusOfEntries(reply.entries));
 };
 
 async function adjustGroups(call: Call, reply: Reply, name: string | undefined): Promise<void> {
@@ -156,6 +156,12 @@ async function adjustGroups(call: Call, reply: Reply, name: string | undefined):
       refs: { RscDfn: definition.name },
       subject: `Auto-placing resource: ${definition.name}`,
     });
-    await place(lab, nested, definition, filterOf(call.body) ?? {});
+    try {
+      await place(lab, nested, definition, filterOf(call.body) ?? {});
+    } catch (error) {
+      // One definition that finds no room does not keep the others from theirs.
+      if (!(error instanceof Refusal)) throw error;
+      reply.entries.push(refusalEntry(error, nested.scope, lab.now()));
+    }
   }
 }

@@ -21,7 +21,8 @@ import {
   wanted,
 } from '../rest/call.ts';
 import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
-import { Refusal, type Reply } from '../rest/entry.ts';
+import { Refusal, type Reply, statusOfEntries } from '../rest/entry.ts';
+import { fillUp, tellMembers } from './group-members.ts';
 
 export function propsChange(body: Body) {
   return {
@@ -103,13 +104,13 @@ function warnUnknownPools(state: ClusterState, reply: Reply, filter: SelectFilte
   reply.plain(3000, message, 'warning');
 }
 
-export const modify: Handler = (call) => {
+export const modify: Handler = async (call) => {
   const name = call.params['group'] ?? '';
   const reply = groupScope(call, name);
   const group = mustFindGroup(call.lab.state, name);
   const filter = filterOf(call.body);
   if (filter) checkPlaceCount(group.name, filter);
-  changeProps(reply, group.props, propsChange(call.body), { owner: 'D' });
+  const changed = changeProps(reply, group.props, propsChange(call.body), { owner: 'D' });
   if (filter) {
     warnUnknownPools(call.lab.state, reply, filter);
     group.filter = mergeFilter(group.filter, filter);
@@ -120,7 +121,10 @@ export const modify: Handler = (call) => {
     details: `Resource group '${group.name}' UUID is: ${group.uuid}`,
     refs: { UUID: group.uuid },
   });
-  return done(reply);
+  const count = filter?.place_count;
+  if (typeof count === 'number') await fillUp(call.lab, reply, group, filter ?? {}, count);
+  if (changed || typeof count === 'number') await tellMembers(call.lab, reply, group);
+  return done(reply, statusOfEntries(reply.entries));
 };
 
 export const remove: Handler = (call) => {

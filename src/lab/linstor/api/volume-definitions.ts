@@ -220,7 +220,12 @@ export const modify: Handler = async (call) => {
   });
   if (definition.resources.length > 0) {
     if (resize) await applyResize(lab, reply, definition, volume);
-    else if (changed) await pass(lab, reply, definition);
+    else if (changed) {
+      await pass(lab, reply, definition, {
+        message: (resource) =>
+          `Updated volume ${volume.number} of '${definition.name}' on '${resource.node}'`,
+      });
+    }
   }
   return done(reply);
 };

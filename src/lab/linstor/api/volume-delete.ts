@@ -2,10 +2,10 @@ import type { LabDefinition } from '../model/definition.ts';
 import { findNode, isOnline } from '../model/node.ts';
 import { isDiskless, setFlags, usedOn } from '../model/resource.ts';
 import { done, type Handler } from '../rest/call.ts';
-import { DELETED, MODIFIED } from '../rest/codes.ts';
+import { DELETED } from '../rest/codes.ts';
 import { Refusal, type RefusalOptions } from '../rest/entry.ts';
 import { removeVolume } from '../satellite/device.ts';
-import { volumeSays, warnOffline } from '../satellite/pass.ts';
+import { pass, volumeSays, warnOffline } from '../satellite/pass.ts';
 import { find } from './volume-definitions.ts';
 
 export const remove: Handler = async (call) => {
@@ -28,7 +28,10 @@ export const remove: Handler = async (call) => {
     await removeVolume(lab, { definition, resource, volume: item });
     resource.volumes = resource.volumes.filter((other) => other !== item);
     if (!isDiskless(resource)) volumeSays(reply, definition, resource, item, 'deleted');
-    reply.add(MODIFIED, `Deleted volume ${volume.number} of '${definition.name}' on '${resource.node}'`);
+    await pass(lab, reply, definition, {
+      resources: [resource],
+      message: () => `Deleted volume ${volume.number} of '${definition.name}' on '${resource.node}'`,
+    });
   }
   if (away) {
     setFlags(volume, 'DELETE');

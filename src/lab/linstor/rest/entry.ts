@@ -155,3 +155,9 @@ export function statusOf(code: number): number {
   if (code === 10001) return 401;
   return 500;
 }
+
+/** 200, or what the first error among the entries says. */
+export function statusOfEntries(entries: readonly Entry[], success = 200): number {
+  const error = entries.find((entry) => ((BigInt.asUintN(64, entry.ret_code) >> 62n) & 3n) === 3n);
+  return error ? statusOf(Number(BigInt.asUintN(64, error.ret_code) & 0x7fffn)) : success;
+}
