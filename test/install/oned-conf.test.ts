@@ -70,6 +70,17 @@ describe('reading', () => {
   });
 });
 
+/** Disks of ours below system datastores of the drivers ssh and shared: they stay in LINSTOR (contract §3.8). */
+const systemModes = {
+  TM_MAD_SYSTEM: 'ssh,shared',
+  LN_TARGET_SSH: 'NONE',
+  CLONE_TARGET_SSH: 'SELF',
+  DISK_TYPE_SSH: 'BLOCK',
+  LN_TARGET_SHARED: 'NONE',
+  CLONE_TARGET_SHARED: 'SELF',
+  DISK_TYPE_SHARED: 'BLOCK',
+};
+
 describe('registering', () => {
   test('the lists', () => {
     expect(args(registered.text, 'TM_MAD')).toBe('-t 15 -d dummy,lvm,shared,ssh,linstor_un');
@@ -96,7 +107,8 @@ describe('registering', () => {
       ALLOW_ORPHANS: 'YES',
       DS_MIGRATE: 'YES',
       DS_LIVE_MIGRATE: 'NO',
-      DS_MIGRATE_SNAP: 'NO',
+      DS_MIGRATE_SNAP: 'YES',
+      ...systemModes,
     });
     expect(section(registered.text, 'DS_MAD_CONF', 'linstor_un')).toEqual({
       NAME: 'linstor_un',
@@ -176,7 +188,8 @@ DS_MAD_CONF = [
       DRIVER: 'raw',
       DISK_TYPE: 'BLOCK',
       DS_LIVE_MIGRATE: 'NO',
-      DS_MIGRATE_SNAP: 'NO',
+      DS_MIGRATE_SNAP: 'YES',
+      ...systemModes,
     });
     expect(section(result.text, 'DS_MAD_CONF', 'linstor_un')).not.toHaveProperty('REQUIRED_ATTRS');
     expect(result.kept).toEqual(['TM_MAD_CONF CLONE_TARGET = "SYSTEM" (a new installation has "SELF")']);
