@@ -9,6 +9,11 @@ export interface HeldSession {
   release(): Promise<{ readonly exitCode: number; readonly stderr: string }>;
 }
 
+/** Milliseconds for the script to end once it was told to. */
+const releaseMs = 120_000;
+/** Milliseconds for output that is still under way when the process has ended. */
+const drainMs = 1000;
+
 /**
  * Starts `command` on `host` and waits for a line `ready`. The script then reads its stdin: a line or the end of
  * file means "go on". Because the end of file also comes when this process dies in whatever way, or the connection breaks, the
@@ -34,13 +39,17 @@ export async function holdSession(
       } catch {
         // The other side is gone; its exit code tells the rest.
       }
+      const hung = setTimeout(() => child.kill('SIGKILL'), releaseMs);
       const exitCode = await child.exited;
-      return { exitCode, stderr: await stderr };
+      clearTimeout(hung);
+      // A ControlPersist master that ssh started may hold the pipe open for minutes.
+      return { exitCode, stderr: await Promise.race([stderr, Bun.sleep(drainMs).then(() => '')]) };
     })();
     return released;
   };
   const timer = setTimeout(() => child.kill(), command.readyMs);
-  const said = await readUntilReady(child.stdout);
+  const ended = child.exited.then(() => Bun.sleep(drainMs)).then(() => ({ ready: false, text: '' }));
+  const said = await Promise.race([readUntilReady(child.stdout), ended]);
   clearTimeout(timer);
   if (said.ready) return { said: said.text, release };
   const { exitCode, stderr: text } = await release();
