@@ -1,8 +1,14 @@
-import type { Node, NodeName } from '../linstor/linstor.ts';
+import type { NodeName } from '../linstor/linstor.ts';
 
 /** OpenNebula host name (what ssh takes) ⇄ LINSTOR node name. Pure functions. */
 
 export type NodeMap = Readonly<Record<string, string>>;
+
+/** A `Node`, or as much of it as a resource tells. */
+export interface NamedNode {
+  readonly name: NodeName;
+  readonly addresses?: readonly string[];
+}
 
 const lower = (name: string): string => name.toLowerCase().replace(/\.$/, '');
 const short = (name: string): string => lower(name).split('.', 1)[0] ?? name;
@@ -23,14 +29,18 @@ function only<T>(found: readonly T[]): T | undefined {
  * ignore case), a node's address where the host is registered by address, and short against full name. A
  * guess that fits two nodes is no match.
  */
-export function nodeOfHost(host: string, nodes: readonly Node[], nodeMap: NodeMap = {}): Node | undefined {
+export function nodeOfHost<N extends NamedNode>(
+  host: string,
+  nodes: readonly N[],
+  nodeMap: NodeMap = {},
+): N | undefined {
   const key = Object.keys(nodeMap).find((name) => lower(name) === lower(host));
   const mapped = key === undefined ? undefined : nodeMap[key];
   if (mapped !== undefined) return nodes.find((node) => lower(node.name) === lower(mapped));
   return (
     nodes.find((node) => node.name === host) ??
     nodes.find((node) => lower(node.name) === lower(host)) ??
-    only(nodes.filter((node) => isAddress(host) && node.addresses.includes(host))) ??
+    only(nodes.filter((node) => isAddress(host) && node.addresses?.includes(host))) ??
     only(nodes.filter((node) => shortMatch(node.name, host)))
   );
 }
@@ -39,7 +49,7 @@ export function nodeOfHost(host: string, nodes: readonly Node[], nodeMap: NodeMa
 export function hostOfNode(
   node: NodeName,
   hosts: readonly string[],
-  nodes: readonly Node[],
+  nodes: readonly NamedNode[],
   nodeMap: NodeMap = {},
 ): string | undefined {
   return hosts.find((host) => {
