@@ -7,6 +7,7 @@ import { openActionLog } from './log/action-log.ts';
 import { failureText, type LogLevel, logText, replyText } from './opennebula/reply.ts';
 import { type Generation, generationOf } from './opennebula/version.ts';
 import { createContext, readEnvironment } from './runtime.ts';
+import { readStdin, writeTo } from './standard-io.ts';
 import type { Undo } from './undo.ts';
 
 /** Signals by which OpenNebula, systemd or a person stops an action. */
@@ -23,7 +24,7 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
   let generation: Generation = 'split';
   const say = (level: LogLevel, text: string): void => {
     journal.note(level, text);
-    process.stderr.write(logText(generation, call, level, text, journal.secrets()));
+    writeTo(2, logText(generation, call, level, text, journal.secrets()));
   };
   const log: Log = {
     debug: (text) => journal.note('debug', text),
@@ -45,12 +46,12 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     const reply = await orUndo(context.undo, signal, () => handler(call, context));
     const text = replyText(call, reply);
     context.undo.commit();
-    process.stdout.write(text);
+    writeTo(1, text);
     journal.end({ ok: true, ...(reply === undefined ? {} : { reply }) });
     return 0;
   } catch (thrown) {
     const error = toDriverError(thrown);
-    process.stderr.write(failureText(generation, call, error, journal.secrets()));
+    writeTo(2, failureText(generation, call, error, journal.secrets()));
     journal.end({ ok: false, error });
     return error.driverExitCode;
   }
@@ -94,7 +95,7 @@ async function orUndo<T>(undo: Undo, signal: AbortSignal, work: () => Promise<T>
 function onceStdin(): () => Promise<string> {
   let text: Promise<string> | undefined;
   return () => {
-    text ??= process.stdin.isTTY ? Promise.resolve('') : Bun.stdin.text();
+    text ??= readStdin();
     return text;
   };
 }

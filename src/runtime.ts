@@ -78,13 +78,13 @@ export function createContext(options: RuntimeOptions, environment: Environment)
     linstor: (settings) =>
       cachedClient(clients, settings, () =>
         lazily<Linstor>(
-          async () =>
-            (await import('./linstor/open.ts')).openLinstor(settings, {
-              onCall,
-              signal,
-              env,
-              sleep: clock.sleep,
-            }),
+          async () => {
+            const [{ openLinstor }, { settled }] = await Promise.all([
+              import('./linstor/open.ts'),
+              import('./linstor/settled.ts'),
+            ]);
+            return settled(openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }));
+          },
           { transport: settings.transport },
         ),
       ),
@@ -94,19 +94,7 @@ export function createContext(options: RuntimeOptions, environment: Environment)
       return settings;
     },
     // What a failure leaves is taken back before the lock is given away: a retry may be waiting for it.
-    lock: async (name, work, timeoutMs) =>
-      (await locks()).run(
-        name,
-        async () => {
-          try {
-            return await work();
-          } catch (error) {
-            await undo.rollback();
-            throw error;
-          }
-        },
-        timeoutMs,
-      ),
+    lock: async (name, work, timeoutMs) => (await locks()).run(name, () => undo.within(work), timeoutMs),
   };
 }
 

@@ -1,11 +1,20 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Log } from './context.ts';
+
+interface Step {
+  readonly label: string;
+  readonly run: () => Promise<unknown>;
+  /** Works in which it was pushed, outermost first. */
+  readonly works: readonly symbol[];
+}
 
 /**
  * Compensation stack of one action. A step that changed something pushes how to take it back; failure and
  * signals run the stack in reverse, success forgets it.
  */
 export class Undo {
-  readonly #steps: { label: string; run: () => Promise<unknown> }[] = [];
+  #steps: Step[] = [];
+  readonly #works = new AsyncLocalStorage<readonly symbol[]>();
   readonly #log: Log;
   readonly #failed: string[] = [];
 
@@ -15,7 +24,7 @@ export class Undo {
 
   /** Returns a function that forgets this one step (e.g. after a thaw that has been done). */
   push(label: string, run: () => Promise<unknown>): () => void {
-    const step = { label, run };
+    const step = { label, run, works: this.#works.getStore() ?? [] };
     this.#steps.push(step);
     return () => {
       const index = this.#steps.indexOf(step);
@@ -29,7 +38,7 @@ export class Undo {
 
   /** Success: nothing is taken back any more. */
   commit(): void {
-    this.#steps.length = 0;
+    this.#steps = [];
   }
 
   /** Steps that could not be taken back. */
@@ -39,7 +48,30 @@ export class Undo {
 
   /** Failure: newest first; a step that fails is logged and the others still run. */
   async rollback(): Promise<void> {
-    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
+    await this.#takeBack(() => true);
+  }
+
+  /**
+   * When `work` fails, what was pushed in it is taken back before this throws – and only that: what runs beside it may still be
+   * changing what its own steps would take back.
+   */
+  async within<T>(work: () => Promise<T>): Promise<T> {
+    const own = Symbol();
+    return this.#works.run([...(this.#works.getStore() ?? []), own], async () => {
+      try {
+        return await work();
+      } catch (error) {
+        await this.#takeBack((step) => step.works.includes(own));
+        throw error;
+      }
+    });
+  }
+
+  async #takeBack(concerned: (step: Step) => boolean): Promise<void> {
+    for (;;) {
+      const step = this.#steps.findLast(concerned);
+      if (!step) return;
+      this.#steps.splice(this.#steps.lastIndexOf(step), 1);
       try {
         this.#log.info(`undo: ${step.label}`);
         await step.run();

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { chooseBridge } from '../hosts/bridge.ts';
-import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, Node, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { Bytes, KiB } from '../units.ts';
@@ -14,11 +14,24 @@ interface Where {
   readonly linstor: Linstor;
 }
 
+/** What may copy: OpenNebula's hosts and LINSTOR's nodes. */
+export interface Machines {
+  readonly hosts: readonly Host[];
+  readonly nodes: readonly Node[];
+}
+
+export async function readMachines(ctx: Context, linstor: Linstor): Promise<Machines> {
+  const [hosts, nodes] = await Promise.all([ctx.one.hosts(), linstor.nodes()]);
+  return { hosts, nodes };
+}
+
 export interface BridgeRequest {
   readonly resource: ResourceName;
   readonly view: readonly Resource[];
   readonly minKib: KiB;
   readonly spread?: number;
+  /** Read once for several devices. */
+  readonly machines?: Machines;
   /** Rather here than anywhere else, if it is possible. */
   readonly prefer?: NodeName;
 }
@@ -43,7 +56,7 @@ export async function attachForCopy(
   { settings, linstor }: Where,
   request: BridgeRequest,
 ): Promise<BridgeDevice> {
-  const [hosts, nodes] = await Promise.all([ctx.one.hosts(), linstor.nodes()]);
+  const { hosts, nodes } = request.machines ?? (await readMachines(ctx, linstor));
   const query = {
     bridgeList:
       settings.bridgeList.length > 0 ? settings.bridgeList : candidates(hosts, request.view, settings),

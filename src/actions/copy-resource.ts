@@ -3,7 +3,7 @@ import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kibToBytes } from '../units.ts';
 import { isReadable } from '../volumes/replicas.ts';
-import { attachForCopy, releaseAfterCopy } from './bridge.ts';
+import { attachForCopy, readMachines, releaseAfterCopy } from './bridge.ts';
 
 export interface CopyRequest {
   readonly from: { readonly resource: ResourceName; readonly replicas: readonly Resource[] };
@@ -33,7 +33,9 @@ export async function copyResource(
     .filter(isReadable)
     .find((replica) => from.replicas.some((other) => other.node === replica.node && isReadable(other)));
   const prefer = common ? { prefer: common.node } : {};
+  const machines = await readMachines(ctx, where.linstor);
   const target = await attachForCopy(ctx, where, {
+    machines,
     resource: to.resource,
     view: to.replicas,
     minKib: sizeKib,
@@ -41,6 +43,7 @@ export async function copyResource(
     ...prefer,
   });
   const source = await attachForCopy(ctx, where, {
+    machines,
     resource: from.resource,
     view: from.replicas,
     minKib: sizeKib,

@@ -5,6 +5,7 @@ import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
 import { canCloneNatively, canSnapshot, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
+import { dualPrimaryProperty } from '../volumes/dual-primary.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { replicaOnHost } from '../volumes/nodes.ts';
@@ -31,6 +32,10 @@ export interface Duplicate {
   readonly replicas: readonly Resource[];
   /** Content of this snapshot instead of the present one. */
   readonly snapshot?: string;
+  /** The caller has just taken it: LINSTOR's answer has said that it is usable. */
+  readonly snapshotIsNew?: boolean;
+  /** Mark of the target that goes when the content is complete; with the change of other marks, if one is needed. */
+  readonly completes?: string;
   readonly target: ResourceName;
   readonly sizeKib: KiB;
   /** Marks of the target. */
@@ -46,28 +51,36 @@ export interface Duplicate {
 
 /**
  * Makes the duplicate by sharing blocks where the mode and the storage allow it, by copying bytes otherwise. The target does
- * not exist before; its removal is on the undo stack. Its size is the source's or larger.
+ * not exist before; its removal is on the undo stack. Its size is the source's or larger. Returns its view where that was read
+ * on the way.
  */
-export async function duplicate(ctx: Context, request: Duplicate): Promise<void> {
-  if (request.snapshot !== undefined)
+export async function duplicate(ctx: Context, request: Duplicate): Promise<readonly Resource[] | undefined> {
+  if (request.snapshot !== undefined && !request.snapshotIsNew)
     await requireSnapshot(request.linstor, request.source.name, request.snapshot);
   const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
   if (request.mode === 'copy' || obstacle) {
     if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
-    return copyBytes(ctx, request);
+    await copyBytes(ctx, request);
+    if (request.completes !== undefined)
+      await request.linstor.modifyDefinition(request.target, { unset: [request.completes] });
+    return undefined;
   }
+  let view: readonly Resource[] | undefined;
   if (request.snapshot !== undefined) await restoreFrom(ctx, request, request.snapshot, request.target);
-  else await shareBlocks(ctx, request);
+  else view = await shareBlocks(ctx, request);
   await ownMarks(request);
+  return view;
 }
 
-async function shareBlocks(ctx: Context, request: Duplicate): Promise<void> {
+async function shareBlocks(ctx: Context, request: Duplicate): Promise<readonly Resource[] | undefined> {
   const clone = {
     source: request.source.name,
     replicas: request.replicas,
     target: request.target,
     plan: groupOf(request),
     props: request.props,
+    // Only what is used on a host is attached next.
+    wantsView: request.host !== undefined,
     ...localNode(request),
   };
   if (
@@ -76,7 +89,8 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<void> {
     canCloneNatively(request.replicas)
   ) {
     try {
-      return await cloneNatively(ctx, request.linstor, clone);
+      await cloneNatively(ctx, request.linstor, clone);
+      return undefined;
     } catch (error) {
       if (!isDriverError(error, 'LINSTOR_UNSUPPORTED')) throw error;
       ctx.log.info(
@@ -84,7 +98,7 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<void> {
       );
     }
   }
-  await cloneBySnapshot(ctx, request.linstor, clone);
+  return cloneBySnapshot(ctx, request.linstor, clone);
 }
 
 async function restoreFrom(
@@ -166,6 +180,9 @@ async function wantedPools({
   return group.filter.storagePools ?? [];
 }
 
+/** What is true of the source alone: a copy of a shareable image must not let two hosts write to it (users #85). */
+const ownState: readonly string[] = [dualPrimaryProperty, marks.flattened];
+
 /**
  * A restore lays the source's marks over the target's (linstor-behaviour §3.12): marks of a VM, of the bash driver's images
  * or of a disk that is saved as an image, would point the usage report and gc at the wrong object.
@@ -174,13 +191,16 @@ async function ownMarks(request: Duplicate): Promise<void> {
   const foreign = vmMarks.filter(
     (key) => key in request.source.props && request.props[key] !== request.source.props[key],
   );
-  const usage = Object.keys(request.source.props).filter((key) => key.startsWith('Aux/one/SNAPSHOT_'));
-  if (foreign.length + usage.length === 0) return;
+  const usage = Object.keys(request.source.props).filter(
+    (key) => key.startsWith('Aux/one/SNAPSHOT_') || ownState.includes(key),
+  );
+  const completed = request.completes === undefined ? [] : [request.completes];
+  if (foreign.length + usage.length + completed.length === 0) return;
   await request.linstor.modifyDefinition(request.target, {
     set: Object.fromEntries(
       foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? '']),
     ),
-    unset: [...foreign.filter((key) => !(key in request.props)), ...usage],
+    unset: [...foreign.filter((key) => !(key in request.props)), ...usage, ...completed],
   });
 }
 

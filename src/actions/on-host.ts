@@ -92,12 +92,14 @@ export type Released = 'free' | 'open' | 'other-vm' | 'unreachable';
 /**
  * Takes the link away and tells whether the device behind it is free on that host. A host that cannot be reached is no
  * obstacle to cleaning up in LINSTOR (contract §3.4 delete, users #98). `replica`: the resource on that host, if it is there:
- * a link to any other device is a stale one, and what uses that device is not our concern.
+ * a link to any other device is a stale one, and what uses that device is not our concern. `shared`: several VMs of the host may
+ * have the image, so that one that is open elsewhere is not waited for.
  */
 export async function releaseLink(
   ctx: Context,
   target: Pick<DiskTarget, 'host' | 'path'>,
   replica: Resource | undefined,
+  options: { readonly shared?: boolean } = {},
 ): Promise<Released> {
   const datastores = posix.resolve(target.path, '../../..');
   const paths = replica ? devicePaths(replica) : [];
@@ -108,6 +110,8 @@ export async function releaseLink(
     const use =
       gone && paths.includes(gone.target) ? uses[0] : await useOf(ctx, target.host, paths, datastores);
     if (!use) return 'free';
+    // Another VM's link to a shared image: whoever has it open is that VM, and will not close it for us.
+    if (options.shared && use.otherLinks.length > 0) return 'other-vm';
     if (isOpen(use)) return (await closes(ctx, target.host, paths, datastores)) ? 'free' : 'open';
     return use.otherLinks.length > 0 ? 'other-vm' : 'free';
   } catch (error) {

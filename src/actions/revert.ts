@@ -23,9 +23,12 @@ export interface Revert {
 /** The resource becomes what the snapshot holds; later snapshots stay. Returns the snapshot's size. */
 export async function revert(ctx: Context, request: Revert): Promise<KiB> {
   const { linstor, resource, snapshot, settings } = request;
-  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
+  const [all, { snapshot: found, direct }] = await Promise.all([
+    linstor.resources({ names: [resource] }),
+    canRollBack(linstor, resource, snapshot),
+  ]);
+  const view = replicasOf(all, resource);
   await requireClosed(ctx, settings, resource, view, request.hosts);
-  const { snapshot: found, direct } = await canRollBack(linstor, resource, snapshot);
   const size = found.volumes[0]?.sizeKib ?? (0 as KiB);
   if (direct) await rollBack(ctx, linstor, resource, snapshot);
   else await copyBack(ctx, request, view, size);

@@ -120,8 +120,13 @@ async function breakIt(cluster: Cluster, wish: Wish): Promise<string> {
     }
     case 'node': {
       const node = needed(wish.target, 'the node');
-      await admin(cluster, 'PUT', `/lab/nodes/${node}`, { connection: wish.how?.toUpperCase() ?? 'OFFLINE' });
-      return `the satellite of ${node} is ${wish.how?.toUpperCase() ?? 'OFFLINE'}`;
+      const connection = wish.how?.toUpperCase() ?? 'OFFLINE';
+      if (!connections.includes(connection))
+        throw new DriverError('USAGE', `a node cannot be “${wish.how}”`, {
+          remedy: `one of ${connections.join(', ')}`,
+        });
+      await strike(cluster, { kind: 'node', node, connection });
+      return `the satellite of ${node} is ${connection}`;
     }
     case 'pool':
       return strike(cluster, {
@@ -157,10 +162,23 @@ function mustKnow(cluster: Cluster, host: string): void {
     throw new DriverError('USAGE', `the lab has no host ${host}`, { remedy: `one of ${nodes.join(', ')}` });
 }
 
-/** A cluster fault comes with the next call and stays. */
+/** States of a satellite's connection that LINSTOR knows (linstor-behaviour §1). */
+const connections: readonly string[] = [
+  'OFFLINE',
+  'CONNECTED',
+  'ONLINE',
+  'VERSION_MISMATCH',
+  'FULL_SYNC_FAILED',
+  'AUTHENTICATION_ERROR',
+  'HOSTNAME_MISMATCH',
+  'OTHER_CONTROLLER',
+  'NO_STLT_CONN',
+  'UNKNOWN',
+];
+
+/** A cluster fault is there at once, and stays. */
 async function strike(cluster: Cluster, fault: Record<string, unknown>): Promise<string> {
-  await addRule(cluster, { times: 1, fault });
-  await fetch(`${cluster.linstorUrl}/v1/controller/version`).then((response) => response.arrayBuffer());
+  await admin(cluster, 'POST', '/lab/strike', fault);
   return `${fault['kind']} on ${fault['node']}`;
 }
 
@@ -177,6 +195,10 @@ async function breakController(cluster: Cluster, wish: Wish): Promise<string> {
   const words = [wish.target, wish.how].filter((word) => word !== undefined && word !== '');
   const method = wish.method ?? words.find((word) => /^(GET|POST|PUT|DELETE|PATCH)$/i.test(word ?? ''));
   const how = words.find((word) => word !== method) ?? 'drop';
+  if (/^\d+$/.test(how) && (Number(how) < 1 || Number(how) > 0x7fff))
+    throw new DriverError('USAGE', `${how} is no return code of LINSTOR`, {
+      remedy: '1 to 32767; 998 is an unexpected error',
+    });
   const fault = /^\d+$/.test(how)
     ? { kind: 'code', code: Number(how) }
     : answers[how]?.(wholeNumber('--value', wish.value) ?? 30);
@@ -251,15 +273,9 @@ export const labMend = operatorCommand({
   run: async ({ target, dir }, { terminal, env }) => {
     const cluster = openLab(dir, env);
     if (target) mustKnow(cluster, target);
-    const { nodes, pools } = cluster.description;
-    for (const name of target ? [target] : nodes) {
-      setHostFaults(cluster.dir, name, []);
-      await admin(cluster, 'PUT', `/lab/nodes/${name}`, { connection: 'ONLINE' });
-      for (const pool of pools)
-        await strike(cluster, { kind: 'pool', node: name, pool: pool.name, freeKib: null });
-      await strike(cluster, { kind: 'device-late', node: name, seconds: 0 });
-    }
+    for (const name of target ? [target] : cluster.description.nodes) setHostFaults(cluster.dir, name, []);
     if (!target) await admin(cluster, 'DELETE', '/lab/faults');
+    await admin(cluster, 'POST', '/lab/mend', target ? { node: target } : {});
     terminal.message('success', `mended: ${target ?? 'everything'}`);
     return 0;
   },

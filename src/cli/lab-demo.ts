@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DriverError } from '../errors.ts';
@@ -35,8 +35,14 @@ export const labDemo = operatorCommand({
     }
     const { terminal } = environment;
     const dir = mkdtempSync(join(tmpdir(), 'linstor_un-demo-'));
+    // Nothing of it is left when a person has seen enough.
+    const leave = (): void => {
+      rmSync(dir, { recursive: true, force: true });
+      process.exit(130);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, leave);
     const result = await play(dir, String(generation), json ? undefined : new Screen(terminal, dir));
-    const { rmSync } = await import('node:fs');
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, leave);
     if (keep || !result.ok) terminal.message('info', `the lab is left in ${dir}`);
     else rmSync(dir, { recursive: true, force: true });
     if (json) printJson(environment, result);

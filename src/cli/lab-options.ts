@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DriverError } from '../errors.ts';
@@ -39,7 +40,19 @@ export function openLab(
       remedy: 'start one with `linstor_un lab up`',
     });
   }
+  mustBeOurs(dir);
   return new Cluster(dir);
+}
+
+/** Another user's lab can be looked at with their rights only: even its ssh writes there. */
+export function mustBeOurs(dir: string): void {
+  try {
+    accessSync(dir, constants.W_OK);
+  } catch {
+    throw new DriverError('LAB', `the lab in ${dir} belongs to somebody else`, {
+      remedy: 'run the command as that user, or make a lab of your own with --dir',
+    });
+  }
 }
 
 export function labGeneration(text: string): LabDescription['generation'] {
@@ -65,6 +78,17 @@ export function labNodes(text: string): string[] {
   return names;
 }
 
+const layers: readonly string[] = ['DRBD', 'LUKS', 'NVME', 'WRITECACHE', 'CACHE', 'BCACHE', 'STORAGE'];
+
+/** `drbd,storage`: what the satellites support. */
+export function labLayers(text: string): string[] {
+  const wanted = text.split(',').map((layer) => layer.trim().toUpperCase());
+  const wrong = wanted.find((layer) => !layers.includes(layer));
+  if (wrong !== undefined)
+    throw new DriverError('USAGE', `“${wrong}” is no layer`, { remedy: `some of ${layers.join(', ')}` });
+  return wanted;
+}
+
 const sizes: Readonly<Record<string, number>> = { M: 1024, G: 1024 ** 2, T: 1024 ** 3 };
 
 /** `thin=LVM_THIN:20G,fat=LVM`: name, kind, size. */
@@ -73,7 +97,7 @@ export function labPools(text: string): { name: string; provider: PoolKind; size
     const [, name, kind, digits, unit = 'G'] =
       /^([A-Za-z][\w-]*)=([A-Za-z_]+)(?::(\d+)([MGT])?)?$/.exec(part.trim()) ?? [];
     const provider = poolKinds.find((each) => each === kind?.toUpperCase());
-    if (name === undefined || provider === undefined) {
+    if (name === undefined || provider === undefined || Number(digits ?? 1) === 0) {
       throw new DriverError('USAGE', `“${part}” is no pool`, {
         remedy: `write name=KIND or name=KIND:SIZE, e.g. thin=LVM_THIN:20G; kinds: ${poolKinds.join(', ')}`,
       });

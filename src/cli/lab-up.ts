@@ -1,10 +1,29 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
-import { Cluster, createCluster, labPaths } from '../lab/cluster.ts';
-import { isRunning, serveCluster, startCluster, stopCluster } from '../lab/cluster-serve.ts';
+import { Cluster, createCluster, type LabDescription, type LabRequest, labPaths } from '../lab/cluster.ts';
+import { isRunning, serveCluster, startCluster, stopCluster, withLab } from '../lab/cluster-serve.ts';
 import { hostFaults } from '../lab/hosts/faults.ts';
+import type { ClusterDamage } from '../lab/linstor/strike.ts';
 import { operatorCommand, printJson } from './command.ts';
-import { dirOption, labDirectory, labGeneration, labNodes, labPools, openLab } from './lab-options.ts';
+import {
+  dirOption,
+  labDirectory,
+  labGeneration,
+  labLayers,
+  labNodes,
+  labPools,
+  mustBeOurs,
+  openLab,
+} from './lab-options.ts';
+
+/** What a new lab is when nothing else is asked for. */
+const asked = {
+  nodes: '3',
+  pool: 'thin=FILE_THIN:8G',
+  generation: '1.33',
+  layers: 'DRBD,LUKS,STORAGE',
+  devices: 'file',
+} as const;
 
 export const labUp = operatorCommand({
   name: 'lab up',
@@ -12,26 +31,31 @@ export const labUp = operatorCommand({
     'Make a lab, or start the one that is there: a simulated LINSTOR with REST interface, hosts behind a loopback ssh, and a small oned.',
   args: {
     dir: dirOption,
-    nodes: { type: 'string', description: 'how many, or their names', default: '3', valueHint: 'N|a,b,c' },
+    nodes: {
+      type: 'string',
+      description: 'how many, or their names',
+      default: asked.nodes,
+      valueHint: 'N|a,b,c',
+    },
     pool: {
       type: 'string',
       description: 'storage pools of every node: name=KIND[:SIZE],…',
-      default: 'thin=FILE_THIN:8G',
+      default: asked.pool,
     },
     generation: {
       type: 'string',
       description: 'release of LINSTOR: 1.20, 1.27, 1.31, 1.33 or 1.35',
-      default: '1.33',
+      default: asked.generation,
     },
     layers: {
       type: 'string',
       description: 'layers that the satellites support',
-      default: 'DRBD,LUKS,STORAGE',
+      default: asked.layers,
     },
     devices: {
       type: 'string',
       description: '`file`, or `loop` for real block devices (root only)',
-      default: 'file',
+      default: asked.devices,
     },
   },
   examples: [
@@ -41,29 +65,67 @@ export const labUp = operatorCommand({
   ],
   run: async (args, { terminal, env }) => {
     const dir = labDirectory(args.dir, env);
-    const fresh = !existsSync(labPaths(dir).description);
     if (args.devices !== 'file' && args.devices !== 'loop')
       throw new DriverError('USAGE', `devices are “file” or “loop”, not “${args.devices}”`);
     if (args.devices === 'loop' && process.getuid?.() !== 0)
       throw new DriverError('USAGE', 'loop devices need root');
-    const cluster = fresh
-      ? createCluster({
-          dir,
-          nodes: labNodes(args.nodes),
-          pools: labPools(args.pool),
-          generation: labGeneration(args.generation),
-          layers: args.layers.split(',').map((layer) => layer.trim().toUpperCase()),
-          devices: args.devices,
-        })
-      : new Cluster(dir);
-    await startCluster(cluster).catch((error: Error) => {
-      throw new DriverError('LAB', error.message);
+    const request = {
+      dir,
+      nodes: labNodes(args.nodes),
+      pools: labPools(args.pool),
+      generation: labGeneration(args.generation),
+      layers: labLayers(args.layers),
+      devices: args.devices,
+    } as const;
+    const { cluster, fresh } = await startLab(request).catch((error: Error) => {
+      throw error instanceof DriverError ? error : new DriverError('LAB', error.message);
     });
+    const ignored = fresh ? [] : differences(request, cluster.description, args);
+    if (ignored.length > 0)
+      terminal.message(
+        'warn',
+        `there is a lab already, its ${ignored.join(', ')} stay: \`linstor_un lab down\` first for another`,
+      );
     terminal.message('success', `${fresh ? 'made and started' : 'running'}: the lab in ${dir}`);
     terminal.out(overview(cluster));
     return 0;
   },
 });
+
+/** Options that were given and are not what the lab has; those left at their default ask for nothing. */
+function differences(
+  request: LabRequest,
+  has: LabDescription,
+  args: Readonly<Record<keyof typeof asked, string>>,
+): string[] {
+  return (Object.keys(asked) as (keyof typeof asked)[]).filter((name) => {
+    const field = name === 'pool' ? 'pools' : name;
+    return args[name] !== asked[name] && !matches(request[field], has[field]);
+  });
+}
+
+/** Pools without a size match any size. */
+function matches(wanted: unknown, has: unknown): boolean {
+  if (Array.isArray(wanted) && Array.isArray(has))
+    return wanted.length === has.length && wanted.every((each, index) => matches(each, has[index]));
+  if (typeof wanted === 'object' && wanted !== null)
+    return Object.entries(wanted).every(([key, value]) =>
+      matches(value, (has as Record<string, unknown>)[key]),
+    );
+  return wanted === has;
+}
+
+async function startLab(request: LabRequest): Promise<{ cluster: Cluster; fresh: boolean }> {
+  const { dir } = request;
+  mkdirSync(dir, { recursive: true });
+  mustBeOurs(dir);
+  return withLab(dir, async () => {
+    const fresh = !existsSync(labPaths(dir).description);
+    const cluster = fresh ? createCluster(request) : new Cluster(dir);
+    await startCluster(cluster);
+    return { cluster, fresh };
+  });
+}
 
 function overview(cluster: Cluster): string {
   const { nodes, pools, generation, isolation } = cluster.description;
@@ -94,11 +156,14 @@ export const labDown = operatorCommand({
   ],
   run: async ({ dir, keep }, { terminal, env }) => {
     const cluster = openLab(dir, env);
-    const stopped = await stopCluster(cluster);
-    if (!keep) {
-      await releaseLoops(cluster);
-      cluster.remove();
-    }
+    const stopped = await withLab(cluster.dir, async () => {
+      const was = await stopCluster(cluster);
+      if (!keep) {
+        await releaseLoops(cluster);
+        cluster.remove();
+      }
+      return was;
+    });
     terminal.message(
       'success',
       `${stopped ? 'stopped' : 'was not running'}${keep ? '' : ' and removed'}: the lab in ${cluster.dir}`,
@@ -129,7 +194,7 @@ export const labStatus = operatorCommand({
   run: async ({ dir, json }, environment) => {
     const cluster = openLab(dir, environment.env);
     const { description } = cluster;
-    const running = isRunning(description.pid);
+    const running = isRunning(description);
     const linstor = running ? await controllerState(cluster) : undefined;
     const hosts = description.nodes.map((name) => ({
       name,
@@ -146,6 +211,7 @@ export const labStatus = operatorCommand({
       hosts,
       resources: linstor?.definitions.length ?? 0,
       faults: linstor?.faults ?? [],
+      ...(linstor ? { damage: linstor.damage } : {}),
       images: objects.images.length,
       vms: objects.vms.filter(({ state: each }) => each !== 6).length,
     };
@@ -166,6 +232,7 @@ export const labStatus = operatorCommand({
         ...(state.isolation === 'none'
           ? ['note        hosts share one file tree: namespaces are not allowed here']
           : []),
+        ...(linstor ? damageLines(linstor.damage) : []),
         ...state.faults.map((fault) => `fault       ${JSON.stringify(fault)}`),
       ];
       environment.terminal.out(`${lines.join('\n')}\n`);
@@ -174,7 +241,20 @@ export const labStatus = operatorCommand({
   },
 });
 
+function damageLines({ pools, lateDevices, satellites }: ClusterDamage): string[] {
+  return [
+    ...pools.map(({ node, pool, freeKib }) => `fault       pool ${pool} on ${node} has ${freeKib} KiB free`),
+    ...Object.entries(lateDevices).map(
+      ([node, seconds]) => `fault       new devices on ${node} come ${seconds} s late`,
+    ),
+    ...Object.entries(satellites).map(
+      ([node, message]) => `fault       next work of the satellite of ${node}: ${message}`,
+    ),
+  ];
+}
+
 interface ControllerState {
+  readonly damage: ClusterDamage;
   readonly nodes: readonly { readonly name: string; readonly connection: string }[];
   readonly definitions: readonly string[];
   readonly faults: readonly unknown[];
@@ -198,10 +278,11 @@ export const labEnv = operatorCommand({
     ['lab env | grep LS_', 'only the controllers'],
   ],
   run: ({ dir }, { terminal, env }) => {
-    const variables = openLab(dir, env).driverEnv();
+    const cluster = openLab(dir, env);
+    const variables: Record<string, string> = { ...cluster.driverEnv(), LINSTOR_UN_LAB: cluster.dir };
     const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-    // A person keeps their own home and PATH; the lab's programs come first.
-    const { PATH = '', HOME: _home, ...rest } = variables;
+    // A person keeps their own home, language and PATH; the lab's programs come first.
+    const { PATH = '', HOME: _home, LANG: _lang, ...rest } = variables;
     terminal.out(
       `export PATH=${quoted(PATH.split(':')[0] ?? '')}:"$PATH"\n${Object.entries(rest)
         .map(([name, text]) => `export ${name}=${quoted(text)}\n`)

@@ -100,10 +100,17 @@ async function showHelp(command: OperatorCommand, { terminal }: CliEnvironment):
   return 0;
 }
 
-/** With LS_CONTROLLERS in the environment (a driver's call) that is what counts; a person means the lab. */
+/**
+ * `bin/linstor` of a lab is a driver's client: LS_CONTROLLERS counts. A person who types `lab linstor` means the lab, even
+ * on a machine whose environment or configuration names a real controller.
+ */
 async function runLinstor(argv: readonly string[], { env }: CliEnvironment): Promise<number> {
   const { main } = await import('../lab/client/main.ts');
-  if (env['LS_CONTROLLERS'] !== undefined || argv.includes('--controllers')) return main(argv);
+  if (env['LINSTOR_UN_LAB_CLIENT'] === '1' && env['LS_CONTROLLERS'] !== undefined) return main(argv, env);
   const { openLab } = await import('./lab-options.ts');
-  return main(argv, { ...env, LS_CONTROLLERS: openLab(undefined, env).linstorUrl });
+  const [first = '', second, ...rest] = argv;
+  const dir = first === '--dir' ? second : /^--dir=(.*)$/.exec(first)?.[1];
+  const words = first === '--dir' ? rest : dir === undefined ? argv : argv.slice(1);
+  if (words.includes('--controllers')) return main(words, env);
+  return main(['--disable-config', ...words], { ...env, LS_CONTROLLERS: openLab(dir, env).linstorUrl });
 }

@@ -65,8 +65,7 @@ export async function runCli(argv: string[], given?: CliEnvironment): Promise<nu
   try {
     return await dispatch(argv, environment);
   } catch (thrown) {
-    report(environment, thrown);
-    return thrown instanceof DriverError && thrown.code === 'USAGE' ? 64 : 1;
+    return report(environment, thrown).code === 'USAGE' ? 64 : 1;
   }
 }
 
@@ -139,11 +138,12 @@ function lines(rows: readonly (readonly [string, string])[]): string {
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('');
 }
 
-function report({ terminal }: CliEnvironment, thrown: unknown): void {
+function report({ terminal }: CliEnvironment, thrown: unknown): DriverError {
   // citty's own errors are about arguments and carry a code of their own.
   const usage = thrown instanceof Error && thrown.name === 'CLIError';
   const error = usage ? new DriverError('USAGE', Bun.stripANSI(thrown.message)) : toDriverError(thrown);
   const more = error.details.map((line) => `\n  ${line}`).join('');
   const reports = error.reports.length > 0 ? `\n  error reports: ${error.reports.join(', ')}` : '';
   terminal.message('error', `${error.message}${more}${reports}\n  ${error.remedy} [${error.code}]`);
+  return error;
 }

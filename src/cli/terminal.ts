@@ -19,6 +19,7 @@ export async function openTerminal(env: Readonly<Record<string, string | undefin
   const { createConsola } = await import('consola/basic');
   const colorful = (stream: { isTTY?: boolean }): boolean =>
     Boolean(stream.isTTY) && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+  const [stdout, stderr] = [untilClosed(process.stdout), untilClosed(process.stderr)];
   const messages = createConsola({
     stdout: process.stderr,
     stderr: process.stderr,
@@ -29,8 +30,8 @@ export async function openTerminal(env: Readonly<Record<string, string | undefin
     color: colorful(process.stdout),
     columns: process.stdout.columns || Number(env['COLUMNS']) || 80,
     rows: process.stdout.rows || 24,
-    out: (text) => void process.stdout.write(text),
-    message: (kind, text) => messages[kind](text),
+    out: (text) => stdout(() => process.stdout.write(text)),
+    message: (kind, text) => stderr(() => messages[kind](text)),
     confirm: async (question) => {
       const reader = createInterface({ input: process.stdin, output: process.stderr });
       try {
@@ -39,5 +40,23 @@ export async function openTerminal(env: Readonly<Record<string, string | undefin
         reader.close();
       }
     },
+  };
+}
+
+/** The reader may go before we are done (`| head`): the work goes on and what it says is dropped. */
+export function untilClosed(stream: NodeJS.WriteStream): (write: () => unknown) => void {
+  let closed = false;
+  const trouble = (error: unknown): void => {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    closed = true;
+  };
+  stream.on('error', trouble);
+  return (write) => {
+    if (closed) return;
+    try {
+      write();
+    } catch (error) {
+      trouble(error);
+    }
   };
 }

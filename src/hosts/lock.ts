@@ -1,6 +1,5 @@
 import { dlopen, FFIType } from 'bun:ffi';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash } from 'node:crypto';
 import {
   accessSync,
   closeSync,
@@ -79,7 +78,7 @@ function privateDirectory(path: string): string {
 export function lockFileName(name: string): string {
   const safe = name.replaceAll(/[^A-Za-z0-9._-]/g, '_');
   if (safe === name && safe.length <= 120) return `linstor_un-${safe}.lock`;
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, 16);
+  const digest = new Bun.CryptoHasher('sha256').update(name).digest('hex').slice(0, 16);
   return `linstor_un-${safe.slice(0, 100)}~${digest}.lock`;
 }
 

@@ -24,6 +24,15 @@ export async function holdSession(
   host: string,
   command: Pick<HostCommand, 'verb' | 'script' | 'args'> & { readonly readyMs: number },
 ): Promise<HeldSession> {
+  const started = performance.now();
+  const tell = (outcome: string): void =>
+    hosts.onCall?.({
+      kind: hosts.isFrontend(host) ? 'local' : 'ssh',
+      target: host,
+      verb: command.verb,
+      ms: performance.now() - started,
+      outcome,
+    });
   const child = Bun.spawn([...hosts.sshArgv(host, command)], {
     stdin: 'pipe',
     stdout: 'pipe',
@@ -42,6 +51,7 @@ export async function holdSession(
       const hung = setTimeout(() => child.kill('SIGKILL'), releaseMs);
       const exitCode = await child.exited;
       clearTimeout(hung);
+      tell(`exit ${exitCode}`);
       // A ControlPersist master that ssh started may hold the pipe open for minutes.
       return { exitCode, stderr: await Promise.race([stderr, Bun.sleep(drainMs).then(() => '')]) };
     })();

@@ -75,6 +75,10 @@ export function makeRemotes(remotes: string, target: DriverTarget, version: stri
 
 /** `bin/linstor`: the client's face, found first in a driver's PATH. */
 export function makeClientLauncher(bin: string, target: DriverTarget): void {
+  const lab = shellWord(dirname(bin));
   const words = targetArgv(target, 'lab', 'linstor').map(shellWord).join(' ');
-  writeScript(join(bin, 'linstor'), `#!/bin/sh\nexec ${words} "$@"\n`);
+  writeScript(
+    join(bin, 'linstor'),
+    `#!/bin/sh\nLINSTOR_UN_LAB_CLIENT=1 LINSTOR_UN_LAB=${lab} exec ${words} "$@"\n`,
+  );
 }

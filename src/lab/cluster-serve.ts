@@ -1,5 +1,6 @@
 import { openSync, readFileSync } from 'node:fs';
-import { type Cluster, type LabDescription, readDescription, writeDescription } from './cluster.ts';
+import { Locks } from '../hosts/lock.ts';
+import { type Cluster, type LabDescription, labLock, readDescription, writeDescription } from './cluster.ts';
 import { type DriverTarget, ownTarget, targetArgv, underItsName } from './cluster-remotes.ts';
 import { type ServedLab, serveLinstor } from './linstor/serve.ts';
 import { type OneServer, serveOne } from './one/serve.ts';
@@ -28,7 +29,7 @@ const update = (dir: string, change: Partial<LabDescription>): void =>
 /** Both servers, in this process. Their ports are kept in the lab's description. */
 export async function serveCluster(cluster: Cluster): Promise<ServedCluster> {
   const known = cluster.description;
-  if (known.pid !== undefined && known.pid !== process.pid && isRunning(known.pid)) {
+  if (known.pid !== process.pid && isRunning(known)) {
     throw new Error(`the lab in ${cluster.dir} is running already (process ${known.pid})`);
   }
   const nodes = known.nodes.map((name) => ({ name, layers: known.layers, pools: known.pools }));
@@ -44,28 +45,42 @@ export async function serveCluster(cluster: Cluster): Promise<ServedCluster> {
   const one = await onPort(known.onePort, (port) =>
     serveOne({ store: new FileStore(cluster.paths.store), location: cluster.paths.location, port }),
   );
-  update(cluster.dir, { linstorPort: linstor.port, onePort: one.port, pid: process.pid });
+  update(cluster.dir, { linstorPort: linstor.port, onePort: one.port, ...ownProcess() });
   return {
     cluster,
     linstor,
     one,
     stop: async () => {
       await Promise.all([linstor.stop(), one.stop()]);
-      const { pid: _, ...rest } = readDescription(cluster.dir);
+      const { pid: _pid, started: _started, ...rest } = readDescription(cluster.dir);
       writeDescription(cluster.dir, rest);
     },
   };
 }
 
-/** Is it our server? A process id may have been given to something else since. */
-export function isRunning(pid: number | undefined): boolean {
-  if (pid === undefined) return false;
+/** Ticks since the machine's start at which a process began; undefined when there is none. */
+function beginning(pid: number): string | undefined {
   try {
-    const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return commandLine.includes('serve') || pid === process.pid;
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name of the program, in brackets, may hold anything; the 20th word after it is the time (proc(5)).
+    const [state, ...words] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? undefined : words[18];
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** How a lab's description names the process that serves it. */
+export function ownProcess(pid = process.pid): { pid: number; started?: string } {
+  const started = beginning(pid);
+  return { pid, ...(started === undefined ? {} : { started }) };
+}
+
+/** Is it the lab's server? A process id may have been given to something else since, another lab's server too. */
+export function isRunning({ pid, started }: Pick<LabDescription, 'pid' | 'started'>): boolean {
+  if (pid === undefined) return false;
+  const began = beginning(pid);
+  return began !== undefined && began === started;
 }
 
 async function answers(cluster: Cluster): Promise<boolean> {
@@ -79,6 +94,12 @@ async function answers(cluster: Cluster): Promise<boolean> {
   }
 }
 
+/** One at a time: two that start or remove a lab at once would undo each other's work. */
+export async function withLab<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  const clock = { now: () => Date.now(), sleep: (ms: number) => Bun.sleep(ms) };
+  return new Locks({ clock, directory: dir, action: 'lab' }).run(labLock, work);
+}
+
 /** Starts `lab serve` as a process of its own and waits until it answers. */
 export async function startCluster(
   cluster: Cluster,
@@ -86,13 +107,15 @@ export async function startCluster(
   timeoutMs = 20_000,
 ): Promise<void> {
   const before = cluster.description;
-  if (isRunning(before.pid) && (await answers(cluster))) return;
+  if (isRunning(before) && (await answers(cluster))) return;
   const log = openSync(cluster.paths.log, 'a');
   const child = Bun.spawn(targetArgv(target, 'lab', 'serve', '--dir', cluster.dir), {
     stdin: 'ignore',
     stdout: log,
     stderr: log,
     detached: true,
+    // Not the directory of whoever starts it: that may have to be unmounted.
+    cwd: cluster.dir,
   });
   child.unref();
   const deadline = Date.now() + timeoutMs;
@@ -107,10 +130,11 @@ export async function startCluster(
 
 /** Ends the servers; the lab's state stays. Resolves when they are gone. */
 export async function stopCluster(cluster: Cluster): Promise<boolean> {
-  const { pid } = cluster.description;
-  if (pid === undefined || !isRunning(pid)) return false;
+  const server = cluster.description;
+  const { pid } = server;
+  if (pid === undefined || !isRunning(server)) return false;
   process.kill(pid, 'SIGTERM');
-  for (let tries = 0; tries < 100 && isRunning(pid); tries += 1) await Bun.sleep(30);
-  if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+  for (let tries = 0; tries < 100 && isRunning(server); tries += 1) await Bun.sleep(30);
+  if (isRunning(server)) process.kill(pid, 'SIGKILL');
   return true;
 }

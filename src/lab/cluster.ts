@@ -2,6 +2,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -11,6 +12,8 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { DriverError } from '../errors.ts';
+import { lockFileName } from '../hosts/lock.ts';
 import {
   type DriverTarget,
   makeClientLauncher,
@@ -47,6 +50,8 @@ const description = z.object({
   linstorPort: z.number().optional(),
   onePort: z.number().optional(),
   pid: z.number().optional(),
+  /** When that process began: a number that comes round again is another process. */
+  started: z.string().optional(),
 });
 
 export type LabDescription = z.output<typeof description>;
@@ -75,6 +80,9 @@ export interface LabRequest {
 const eightGib = 8 * 1024 * 1024;
 const session = 'oneadmin:lab';
 
+export const labLock = 'lab';
+const labLockFile = lockFileName(labLock);
+
 export const labPaths = (dir: string) => {
   const root = resolve(dir);
   return {
@@ -91,6 +99,8 @@ export const labPaths = (dir: string) => {
     location: join(root, 'one/var/datastores'),
     images: join(root, 'images'),
     log: join(root, 'lab.log'),
+    locks: join(root, 'one/locks'),
+    driverLog: join(root, 'one/var/linstor_un.log'),
   };
 };
 
@@ -112,7 +122,15 @@ export function createCluster(request: LabRequest): Cluster {
   if (existsSync(paths.description)) throw new Error(`there is a lab already in ${paths.root}`);
   const nodes = request.nodes ?? ['node1', 'node2', 'node3'];
   const oneVersion = request.oneVersion ?? '7.2.0';
-  for (const path of [paths.bin, paths.home, paths.location, paths.images, join(paths.one, 'etc')])
+  refuseForeign(paths.root);
+  for (const path of [
+    paths.bin,
+    paths.home,
+    paths.location,
+    paths.images,
+    paths.locks,
+    join(paths.one, 'etc'),
+  ])
     mkdirSync(path, { recursive: true });
   const isolation = createHosts({
     dir: paths.root,
@@ -147,6 +165,17 @@ export function createCluster(request: LabRequest): Cluster {
     oneVersion,
   });
   return new Cluster(paths.root);
+}
+
+/** `lab down` removes the whole directory: nothing may be in it that is not the lab's. */
+function refuseForeign(root: string): void {
+  const there = existsSync(root) ? readdirSync(root).filter((name) => name !== labLockFile) : [];
+  if (there.length > 0)
+    throw new DriverError(
+      'LAB',
+      `${root} is not empty (${there.slice(0, 3).join(', ')}${there.length > 3 ? ', …' : ''})`,
+      { remedy: 'a lab needs a directory of its own: choose another with --dir' },
+    );
 }
 
 /**
@@ -188,7 +217,10 @@ export class Cluster {
 
   #port(name: 'linstorPort' | 'onePort'): number {
     const port = this.description[name];
-    if (port === undefined) throw new Error(`the lab in ${this.dir} has not been started`);
+    if (port === undefined)
+      throw new DriverError('LAB', `the lab in ${this.dir} has never been started`, {
+        remedy: 'start it with `linstor_un lab up`',
+      });
     return port;
   }
 
@@ -204,6 +236,9 @@ export class Cluster {
       ONE_XMLRPC: this.oneUrl,
       LS_CONTROLLERS: this.linstorUrl,
       DATASTORE_LOCATION: paths.location,
+      // Neither another lab nor an installation on this machine is waited for or written to.
+      LINSTOR_UN_LOCKS: paths.locks,
+      LINSTOR_UN_LOG: paths.driverLog,
     };
   }
 

@@ -8,7 +8,7 @@ import { type Deadlines, defaultDeadlines } from './http.ts';
 import { describeText, type Json, parseReply } from './json.ts';
 import type { Outcome } from './outcome.ts';
 import { ReplyLost } from './reply-lost.ts';
-import { loadTls, usesTlsFiles } from './tls.ts';
+import { usesTlsFiles } from './tls-files.ts';
 
 const connectExit = 20;
 const timeoutExit = 21;
@@ -78,7 +78,7 @@ export class CliClient {
   readonly #run: RunClient;
   readonly #call: CallHook;
   readonly #signal: AbortSignal | undefined;
-  #checkTls: (() => void) | undefined;
+  #checkTls: (() => Promise<unknown>) | undefined;
 
   /** @throws BAD_ATTRIBUTE for controllers that are none; LINSTOR_UNSUPPORTED for a token, which the client cannot be given */
   constructor(settings: ControllerSettings, hooks: LinstorHooks = {}) {
@@ -95,7 +95,9 @@ export class CliClient {
     this.#call = hooks.onCall ?? (() => undefined);
     this.#signal = hooks.signal;
     // The client's own word for a missing file is a Python traceback without the file's name.
-    this.#checkTls = usesTlsFiles(settings) ? () => void loadTls(settings) : undefined;
+    this.#checkTls = usesTlsFiles(settings)
+      ? async () => (await import('./tls.ts')).loadTls(settings)
+      : undefined;
   }
 
   /** A reading command's document, taken out of the list around it. `[[…]]` is one reply. @throws LinstorError, transport errors */
@@ -130,7 +132,7 @@ export class CliClient {
   }
 
   async #execute(args: readonly string[], what: string, write: boolean): Promise<ClientResult> {
-    this.#checkTls?.();
+    await this.#checkTls?.();
     this.#checkTls = undefined;
     const limit = write ? this.#deadlines.write : this.#deadlines.read;
     const seconds = String(Math.max(1, Math.ceil(limit / 1000)));
@@ -161,7 +163,9 @@ function describe(args: readonly string[]): string {
 }
 
 function lost(what: string, call: ClientCall, why: string): DriverError {
-  return call.write ? new ReplyLost(what, why) : new DriverError('LINSTOR_TIMEOUT', `${what}: ${why}`);
+  return call.write
+    ? new ReplyLost(what, why, { late: true })
+    : new DriverError('LINSTOR_TIMEOUT', `${what}: ${why}`);
 }
 
 /** Exit codes of the client, where nothing was printed to decide by. */

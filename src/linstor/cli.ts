@@ -116,6 +116,11 @@ export class CliLinstor implements L.Linstor {
     );
   }
 
+  /** The client's own document is in memory as a whole in any case. */
+  allocations(): Promise<L.Allocation[]> {
+    return this.resources();
+  }
+
   async resources(query: Parameters<L.Linstor['resources']>[0] = {}): Promise<L.Resource[]> {
     if (query.names?.length === 0 || query.nodes?.length === 0) return [];
     const names = query.names ? ['--resources', ...query.names] : [];

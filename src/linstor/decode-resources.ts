@@ -3,6 +3,7 @@ import { kib } from '../units.ts';
 import { checked } from './checked.ts';
 import type { Json } from './json.ts';
 import type {
+  Allocation,
   CloneStatus,
   LayerKind,
   Resource,
@@ -41,16 +42,23 @@ function layerStack(top: schema.RawLayer | null | undefined): schema.RawLayer[] 
 }
 
 type RawResource = z.output<typeof schema.resource>;
+type RawAllocation = z.output<typeof schema.allocation>;
 
-function toVolume(raw: RawResource['volumes'][number]): ResourceVolume {
+function toAllocated(raw: RawAllocation['volumes'][number]): Allocation['volumes'][number] {
   const allocated = raw.allocated_size_kib;
   return {
     number: raw.volume_number,
     pool: raw.storage_pool_name ?? '',
-    provider: raw.provider_kind ?? '',
-    ...(raw.device_path ? { devicePath: raw.device_path } : {}),
     // -1 stands for "not known yet" (made while the satellite was away).
     ...(typeof allocated === 'number' && allocated >= 0 ? { allocatedKib: kib(allocated) } : {}),
+  };
+}
+
+function toVolume(raw: RawResource['volumes'][number]): ResourceVolume {
+  return {
+    ...toAllocated(raw),
+    provider: raw.provider_kind ?? '',
+    ...(raw.device_path ? { devicePath: raw.device_path } : {}),
     ...(raw.state?.disk_state ? { diskState: raw.state.disk_state } : {}),
   };
 }
@@ -80,6 +88,15 @@ function toResource(raw: RawResource): Resource {
 
 export function decodeResources(raw: Json, what: string): Resource[] {
   return checked(z.array(schema.resource), raw, what).map(toResource);
+}
+
+export function decodeAllocations(raw: Json, what: string): Allocation[] {
+  return checked(z.array(schema.allocation), raw, what).map((resource) => ({
+    name: resource.name,
+    node: resource.node_name,
+    flags: resource.flags,
+    volumes: resource.volumes.map(toAllocated),
+  }));
 }
 
 export function decodeSnapshots(raw: Json, what: string): Snapshot[] {

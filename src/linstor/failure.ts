@@ -49,7 +49,7 @@ export function failureError(verb: string, where: string, failure: Failure, read
         options,
       );
     case 'late':
-      if (!read) return new ReplyLost(verb, `${where} gave none in time`, options);
+      if (!read) return new ReplyLost(verb, `${where} gave none in time`, { ...options, late: true });
       return new DriverError('LINSTOR_TIMEOUT', `${verb}: no answer from ${where} in time`, options);
     case 'lost':
       if (!read) return new ReplyLost(verb, `the connection to ${where} was lost (${failure.why})`, options);

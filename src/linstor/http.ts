@@ -1,11 +1,11 @@
 import { type FetchOptions, type FetchResponse, ofetch } from 'ofetch';
-import { DriverError } from '../errors.ts';
+import { DriverError, isDriverError } from '../errors.ts';
 import type { ControllerSettings } from '../opennebula/settings.ts';
 import { address, baseUrl, type Controller, parseControllers, redirected } from './controllers.ts';
 import { dial } from './dial.ts';
 import { classify, type Failure, failureError } from './failure.ts';
 import { type CallHook, type LinstorHooks, sleepOf } from './hooks.ts';
-import { loadTls, type TlsMaterial, usesTlsFiles } from './tls.ts';
+import { type TlsMaterial, usesTlsFiles } from './tls-files.ts';
 
 /** How long is waited for what, in milliseconds (linstor-behaviour §8). */
 export interface Deadlines {
@@ -25,6 +25,11 @@ export interface HttpRequest {
   readonly body?: unknown;
   /** A POST that changes nothing, and may be repeated. */
   readonly query?: boolean;
+  /**
+   * Gets the body of an answer with status 200 as it arrives; `text` is then ''. Asked for a new one with each attempt.
+   * What it throws as LINSTOR_REPLY is thrown on, and the request not repeated.
+   */
+  readonly into?: () => { add(bytes: Uint8Array): void };
 }
 
 export interface HttpAnswer {
@@ -32,7 +37,12 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-type Attempt = { readonly answer: FetchResponse<string> } | { readonly failure: Failure };
+type Answer = FetchResponse<string>;
+type RequestOptions = Pick<
+  FetchOptions,
+  'method' | 'retry' | 'ignoreResponseError' | 'redirect' | 'signal' | 'headers' | 'keepalive' | 'body'
+>;
+type Attempt = { readonly answer: Answer } | { readonly failure: Failure };
 
 /** A proxy answers for a controller that is not there. */
 const gatewayStatus = new Set([502, 503, 504]);
@@ -42,6 +52,20 @@ function authorization(settings: ControllerSettings): Record<string, string> {
   if (!settings.username) return {};
   const pair = Buffer.from(`${settings.username}:${settings.password ?? ''}`, 'utf8').toString('base64');
   return { authorization: `Basic ${pair}` };
+}
+
+/** Only what was hoped for is worth a stream: the text of a refusal is short, and judged as a whole. */
+async function streamed(
+  url: string,
+  options: RequestOptions,
+  into: NonNullable<HttpRequest['into']>,
+): Promise<Answer> {
+  const answer = await ofetch.raw<unknown, 'stream'>(url, { ...options, responseType: 'stream' });
+  const body = answer._data as ReadableStream<Uint8Array> | undefined;
+  if (answer.status !== 200) return Object.assign(answer, { _data: await new Response(body).text() });
+  const sink = into();
+  for await (const bytes of body ?? []) sink.add(bytes);
+  return Object.assign(answer, { _data: '' });
 }
 
 function gatewayFailure(answer: FetchResponse<string>): Failure | undefined {
@@ -171,7 +195,7 @@ export class ControllerHttp {
     read: boolean,
   ): Promise<Attempt> {
     const controller = this.#controllers[index] as Controller;
-    const options = this.#options(controller, request, stop, read);
+    const options = await this.#options(controller, request, stop, read);
     const start = performance.now();
     const report = (outcome: string) =>
       this.#call({
@@ -182,29 +206,32 @@ export class ControllerHttp {
         outcome,
       });
     try {
-      const answer = await ofetch.raw<string, 'text'>(`${baseUrl(controller)}${request.path}`, options);
+      const url = `${baseUrl(controller)}${request.path}`;
+      const answer: Answer = request.into
+        ? await streamed(url, options, request.into)
+        : await ofetch.raw<string, 'text'>(url, { ...options, responseType: 'text' });
       report(String(answer.status));
       return { answer };
     } catch (error) {
+      if (isDriverError(error, 'LINSTOR_REPLY')) throw error;
       const failure = classify(error, stop?.aborted ?? false);
       report(failure.why);
       return { failure };
     }
   }
 
-  #options(
+  async #options(
     controller: Controller,
     request: HttpRequest,
     stop: AbortSignal | undefined,
     read: boolean,
-  ): FetchOptions<'text'> {
+  ): Promise<RequestOptions> {
+    const tls = controller.scheme === 'https' ? await this.#certificates() : undefined;
     const deadline = AbortSignal.timeout(read ? this.#deadlines.read : this.#deadlines.write);
-    if (controller.scheme === 'https') this.#tls ??= loadTls(this.#settings);
-    const options: FetchOptions<'text'> & { tls?: TlsMaterial; proxy?: false } = {
+    const options: RequestOptions & { tls?: TlsMaterial; proxy?: false } = {
       // Bun's fetch obeys http_proxy, even for localhost: a controller is never behind the proxy of the downloads.
       proxy: false,
       method: request.method,
-      responseType: 'text',
       retry: 0,
       ignoreResponseError: true,
       redirect: 'manual',
@@ -218,8 +245,14 @@ export class ControllerHttp {
       // nobody could tell that it never arrived.
       keepalive: request.method !== 'POST' || read,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      ...(controller.scheme === 'https' && this.#tls ? { tls: this.#tls } : {}),
+      ...(tls ? { tls } : {}),
     };
     return options;
+  }
+
+  /** Checking them takes `node:crypto`, which the usual plain connection does without. */
+  async #certificates(): Promise<TlsMaterial> {
+    this.#tls ??= (await import('./tls.ts')).loadTls(this.#settings);
+    return this.#tls;
   }
 }

@@ -213,6 +213,11 @@ export type CloneStatus = 'CLONING' | 'COMPLETE' | 'FAILED';
  * `LinstorError` otherwise. Deleting what is not there succeeds. Warnings are in the outcome: an
  * outcome with `satelliteAway` is *not done* on every node.
  */
+/** How much each volume of a resource has allocated on one node. */
+export interface Allocation extends Pick<Resource, 'name' | 'node' | 'flags'> {
+  readonly volumes: readonly Pick<ResourceVolume, 'number' | 'pool' | 'allocatedKib'>[];
+}
+
 export interface Linstor {
   readonly transport: 'rest' | 'cli';
   capabilities(): Promise<Capabilities>;
@@ -235,6 +240,8 @@ export interface Linstor {
   }): Promise<ResourceDefinition[]>;
   /** The resource view. A resource without volumes is hidden in it. */
   resources(query?: { names?: readonly ResourceName[]; nodes?: readonly NodeName[] }): Promise<Resource[]>;
+  /** Of all resources what capacity and usage need: the view of a large cluster, of which little is kept in memory. */
+  allocations(): Promise<Allocation[]>;
   snapshots(query?: { names?: readonly ResourceName[] }): Promise<Snapshot[]>;
 
   createDefinition(spec: DefinitionSpec): Promise<Outcome>;

@@ -7,11 +7,17 @@ import { DriverError } from '../errors.ts';
 export class ReplyLost extends DriverError {
   /** e.g. `POST /v1/resource-definitions`. */
   readonly call: string;
+  /** The answer did not come in time: the controller may still be at work on it. */
+  readonly late: boolean;
 
   constructor(
     call: string,
     why: string,
-    options: { readonly code?: 'LINSTOR_TIMEOUT' | 'LINSTOR_REPLY'; readonly cause?: unknown } = {},
+    options: {
+      readonly code?: 'LINSTOR_TIMEOUT' | 'LINSTOR_REPLY';
+      readonly cause?: unknown;
+      readonly late?: boolean;
+    } = {},
   ) {
     super(
       options.code ?? 'LINSTOR_TIMEOUT',
@@ -21,6 +27,7 @@ export class ReplyLost extends DriverError {
       },
     );
     this.call = call;
+    this.late = options.late ?? false;
   }
 }
 

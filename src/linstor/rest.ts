@@ -7,6 +7,7 @@ import { isLinstorError } from './error.ts';
 import type { LinstorHooks } from './hooks.ts';
 import { ControllerHttp, type HttpRequest } from './http.ts';
 import { describeText, isObject, type Json, parseReply } from './json.ts';
+import { JsonParts } from './json-parts.ts';
 import type * as L from './linstor.ts';
 import { Outcome } from './outcome.ts';
 import { pathOf, withQuery } from './paths.ts';
@@ -85,7 +86,9 @@ export class RestLinstor implements L.Linstor {
       resource_definitions: query.names,
       props: query.props,
     });
-    return this.#read(path, objects, (d) => d.decodeDefinitions);
+    if (query.names) return this.#read(path, objects, (d) => d.decodeDefinitions);
+    const { decodeDefinitions } = await objects();
+    return this.#readParts(path, decodeDefinitions);
   }
 
   async resources(query: Parameters<L.Linstor['resources']>[0] = {}): Promise<L.Resource[]> {
@@ -95,6 +98,12 @@ export class RestLinstor implements L.Linstor {
     const read = (nodes: readonly string[] | undefined) =>
       this.#read(path(nodes), objects, (d) => d.decodeResources);
     return this.#byNode(query.nodes, read, (resource) => resource.node);
+  }
+
+  async allocations(): Promise<L.Allocation[]> {
+    const path = '/v1/view/resources';
+    const { decodeAllocations } = await objects();
+    return this.#readParts(path, decodeAllocations);
   }
 
   async snapshots(query: Parameters<L.Linstor['snapshots']>[0] = {}): Promise<L.Snapshot[]> {
@@ -303,6 +312,25 @@ export class RestLinstor implements L.Linstor {
 
   #read<M, T>(path: string, module: () => Promise<M>, pick: (m: M) => Decoder<T>): Promise<T> {
     return this.#ask({ method: 'GET', path }, module, pick);
+  }
+
+  /** A list of any length, of which only the decoded elements stay in memory. */
+  async #readParts<T>(path: string, decode: Decoder<T[]>): Promise<T[]> {
+    const what = `GET ${path}`;
+    let list: T[] = [];
+    let parts: JsonParts | undefined;
+    const into = (): JsonParts => {
+      list = [];
+      parts = new JsonParts(what, (part) => {
+        for (const item of decode(part, what)) list.push(item);
+      });
+      return parts;
+    };
+    const answer = await this.#http.send({ method: 'GET', path, into });
+    if (answer.status !== 200)
+      throw readRefusal(parseAnswer(answer.text, answer.status, what), answer.status, what);
+    parts?.end();
+    return list;
   }
 
   /** The decoder is loaded while the answer is on its way: zod then costs no time of its own. */

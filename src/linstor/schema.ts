@@ -130,6 +130,17 @@ export const resource = z.object({
   ),
 });
 
+/** Of `resource` only what usage needs: there are tens of thousands, and the layers are most of each. */
+export const allocation = resource.pick({ name: true, node_name: true, flags: true }).extend({
+  volumes: listOf(
+    z.object({
+      volume_number: z.number(),
+      storage_pool_name: text,
+      allocated_size_kib: z.number().nullish(),
+    }),
+  ),
+});
+
 export const snapshot = z.object({
   name: z.string(),
   resource_name: z.string(),

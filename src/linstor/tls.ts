@@ -1,19 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
-import type { ControllerSettings } from '../opennebula/settings.ts';
-
-export interface TlsMaterial {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
-
-type TlsSettings = Pick<ControllerSettings, 'certFile' | 'keyFile' | 'caFile'>;
-
-export function usesTlsFiles(settings: TlsSettings): boolean {
-  return Boolean(settings.certFile || settings.keyFile || settings.caFile);
-}
+import type { TlsMaterial, TlsSettings } from './tls-files.ts';
 
 function readPem(attribute: string, path: string): string {
   try {

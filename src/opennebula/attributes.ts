@@ -112,7 +112,7 @@ export const attributes = {
   PREFER_NODE: attribute(kinds.yesNo, 'a replica on the node of the VM’s host, if it can be placed there', {
     default: 'no',
   }),
-  STAGING_DIR: attribute(kinds.absolutePath, 'directory for temporary files on bridge hosts', {
+  STAGING_DIR: attribute(kinds.absolutePath, 'directory for temporary files on the front-end', {
     ...imageOnly,
     default: '/var/tmp',
   }),

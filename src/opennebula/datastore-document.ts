@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { count, id, readFields, text } from './fields.ts';
 import type { Datastore } from './one.ts';
 import { nameTemplate } from './template-owner.ts';
@@ -6,11 +6,11 @@ import type { XmlElement } from './xml.ts';
 
 const schema = z.object({
   ID: id,
-  NAME: text.default(''),
-  TYPE: count.default(0),
-  DS_MAD: text.default(''),
-  TM_MAD: text.default(''),
-  BASE_PATH: text.default(''),
+  NAME: z._default(text, ''),
+  TYPE: z._default(count, 0),
+  DS_MAD: z._default(text, ''),
+  TM_MAD: z._default(text, ''),
+  BASE_PATH: z._default(text, ''),
 });
 
 /** `<DATASTORE>` (contract §10.2). Throws ONE_INCOMPLETE. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { mib } from '../units.ts';
 import { id, idOrNone, incomplete, optional, readFields, size, text, yesNo } from './fields.ts';
 import type { Disk } from './one.ts';
@@ -6,20 +6,20 @@ import type { XmlElement } from './xml.ts';
 
 const schema = z.object({
   DISK_ID: id,
-  SOURCE: text.default(''),
-  IMAGE: text.default(''),
+  SOURCE: z._default(text, ''),
+  IMAGE: z._default(text, ''),
   IMAGE_ID: optional(id),
   DATASTORE_ID: optional(idOrNone),
-  TM_MAD: text.default(''),
+  TM_MAD: z._default(text, ''),
   CLONE: optional(yesNo),
   SAVE: optional(yesNo),
   SHAREABLE: optional(yesNo),
-  PERSISTENT_TYPE: text.default(''),
-  TYPE: text.default(''),
+  PERSISTENT_TYPE: z._default(text, ''),
+  TYPE: z._default(text, ''),
   SIZE: optional(size),
   ORIGINAL_SIZE: optional(size),
-  FS: text.default(''),
-  FORMAT: text.default(''),
+  FS: z._default(text, ''),
+  FORMAT: z._default(text, ''),
 });
 
 type Fields = z.output<typeof schema>;

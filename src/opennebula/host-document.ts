@@ -1,10 +1,10 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { count, id, readFields, text } from './fields.ts';
 import type { Host } from './one.ts';
 import { hostState } from './states.ts';
 import type { XmlElement } from './xml.ts';
 
-const schema = z.object({ ID: id, NAME: text.min(1), STATE: count });
+const schema = z.object({ ID: id, NAME: text.check(z.minLength(1, 'is empty')), STATE: count });
 
 /**
  * Not in error, disabled or offline: the rule by which OpenNebula itself thins out BRIDGE_LIST (contract §2.8). A

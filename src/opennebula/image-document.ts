@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { mib } from '../units.ts';
 import { count, id, idOrNone, optional, readFields, size, text, yesNo } from './fields.ts';
 import type { Image } from './one.ts';
@@ -7,17 +7,17 @@ import type { XmlElement } from './xml.ts';
 
 const schema = z.object({
   ID: id,
-  NAME: text.default(''),
-  TYPE: count.default(0),
-  PERSISTENT: yesNo.default(false),
-  SOURCE: text.default(''),
-  PATH: text.default(''),
-  FORMAT: text.default(''),
-  FS: text.default(''),
-  FSTYPE: text.default(''),
+  NAME: z._default(text, ''),
+  TYPE: z._default(count, 0),
+  PERSISTENT: z._default(yesNo, false),
+  SOURCE: z._default(text, ''),
+  PATH: z._default(text, ''),
+  FORMAT: z._default(text, ''),
+  FS: z._default(text, ''),
+  FSTYPE: z._default(text, ''),
   SIZE: size,
-  STATE: count.default(0),
-  CLONING_ID: idOrNone.default(-1),
+  STATE: z._default(count, 0),
+  CLONING_ID: z._default(idOrNone, -1),
   TARGET_SNAPSHOT: optional(idOrNone),
   DATASTORE_ID: optional(idOrNone),
 });
@@ -30,6 +30,7 @@ export function readImage(element: XmlElement): Image {
   const object = `image ${element.value('ID') ?? '?'}`;
   const fields = readFields(element, schema, object);
   const { TARGET_SNAPSHOT: target, DATASTORE_ID: datastoreId } = fields;
+  const vms = element.first('VMS');
   return {
     id: fields.ID,
     name: fields.NAME,
@@ -46,5 +47,6 @@ export function readImage(element: XmlElement): Image {
     snapshots: readSnapshots(element.first('SNAPSHOTS'), object),
     template: element.first('TEMPLATE')?.attributes() ?? {},
     ...(datastoreId === undefined || datastoreId < 0 ? {} : { datastoreId }),
+    ...(vms ? { vmIds: vms.all('ID').map((each) => Number(each.text)) } : {}),
   };
 }

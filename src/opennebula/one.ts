@@ -41,6 +41,8 @@ export interface Image {
   readonly snapshots: readonly ImageSnapshot[];
   readonly template: Attributes;
   readonly datastoreId?: number;
+  /** VMs that have the image, powered off ones too. Absent where the document has no such list. */
+  readonly vmIds?: readonly number[];
 }
 
 export interface Disk {

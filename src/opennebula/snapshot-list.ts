@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { mib } from '../units.ts';
 import { count, id, optional, readFields, size, text } from './fields.ts';
 import type { ImageSnapshot } from './one.ts';
@@ -8,8 +8,8 @@ const schema = z.object({
   ID: id,
   SIZE: optional(size),
   ACTIVE: optional(text),
-  PARENT: count.default(-1),
-  CHILDREN: text.default(''),
+  PARENT: z._default(count, -1),
+  CHILDREN: z._default(text, ''),
 });
 
 /** `<SNAPSHOT>` children of a `<SNAPSHOTS>` of an image or a disk. SIZE is the virtual size at its creation. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { mib } from '../units.ts';
 import { readDisk } from './disk-document.ts';
 import { count, id, incomplete, optional, readFields, size, text } from './fields.ts';
@@ -8,20 +8,20 @@ import type { XmlElement } from './xml.ts';
 
 const vmSchema = z.object({
   ID: id,
-  NAME: text.default(''),
+  NAME: z._default(text, ''),
   STATE: count,
   LCM_STATE: count,
-  DEPLOY_ID: text.default(''),
+  DEPLOY_ID: z._default(text, ''),
 });
 
 const historySchema = z.object({
   SEQ: count,
-  HOSTNAME: text.default(''),
-  HID: count.default(-1),
-  DS_ID: count.default(-1),
-  TM_MAD: text.default(''),
-  VM_MAD: text.default(''),
-  STIME: count.default(0),
+  HOSTNAME: z._default(text, ''),
+  HID: z._default(count, -1),
+  DS_ID: z._default(count, -1),
+  TM_MAD: z._default(text, ''),
+  VM_MAD: z._default(text, ''),
+  STIME: z._default(count, 0),
 });
 
 const snapshotsSchema = z.object({ DISK_ID: id });

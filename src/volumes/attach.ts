@@ -155,7 +155,8 @@ async function makeAvailable(
   const guess = present?.node ?? settings.nodeMap[host] ?? host;
   const wasThere = present !== undefined && !isDeleting(present);
   const attempt = async (node: NodeName): Promise<NodeName> => {
-    if (!wasThere) {
+    // A tie-breaker becomes an ordinary diskless replica; deleting that gives the tie-breaker back.
+    if (!wasThere || isTieBreaker(present)) {
       ctx.undo.push(`detach ${resource} from ${node}`, () => detachNode(linstor, resource, node));
     }
     const custom = settings.disklessPool !== 'DfltDisklessStorPool' && present === undefined;

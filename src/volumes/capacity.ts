@@ -148,7 +148,7 @@ function spaceOf(
 
 /** KiB of volume definitions by `node;pool`. */
 async function promisedKib(linstor: Linstor): Promise<Map<string, number>> {
-  const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.resources()]);
+  const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.allocations()]);
   const sizes = new Map(definitions.map((definition) => [definition.name.toLowerCase(), definition]));
   const sums = new Map<string, number>();
   for (const resource of resources) {

@@ -2,13 +2,14 @@ import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import { createDefinition } from './create.ts';
 import { madeByMark, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
 import { isDiskful, isReadable } from './replicas.ts';
-import { restoreSnapshot } from './restore.ts';
+import { restoreInto } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
-import { poll } from './wait.ts';
+import { bothDone, poll, twice } from './wait.ts';
 
 export interface CloneRequest {
   readonly source: ResourceName;
@@ -19,6 +20,8 @@ export interface CloneRequest {
   readonly props: Readonly<Record<string, string>>;
   /** Restore only here (plain storage). */
   readonly node?: NodeName;
+  /** Read the clone's view on the way, while the helper snapshot goes. */
+  readonly wantsView?: boolean;
 }
 
 const snapshotProviders: ReadonlySet<string> = new Set([
@@ -55,31 +58,50 @@ const isZfs = (replicas: readonly Resource[]): boolean =>
 
 /**
  * A copy that shares its blocks with the source: snapshot, restore, and the snapshot goes again. The helper snapshot is
- * named like the target, as the bash driver does (contract §0.2); it stays only on ZFS under servers before 1.31.
+ * named like the target, as the bash driver does (contract §0.2); it stays only on ZFS under servers before 1.31. Returns the
+ * view of the clone if it is wanted.
  */
-export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<void> {
+export async function cloneBySnapshot(
+  ctx: Context,
+  linstor: Linstor,
+  request: CloneRequest,
+): Promise<readonly Resource[] | undefined> {
   const { source, target } = request;
   const readable = request.replicas.filter(isReadable).map((replica) => replica.node);
   const nodes = request.node !== undefined ? [request.node] : undefined;
-  await takeSnapshot(ctx, linstor, source, target, nodes ? { nodes } : {});
-  await restoreSnapshot(ctx, linstor, {
+  await bothDone(
+    takeSnapshot(ctx, linstor, source, target, nodes ? { nodes } : {}),
+    createDefinition(ctx, linstor, target, request.plan, request.props),
+  );
+  await restoreInto(linstor, {
     from: source,
     snapshot: target,
     to: target,
-    plan: request.plan,
-    props: request.props,
-    ...(nodes ? { nodes } : { nodes: readable }),
+    nodes: nodes ?? readable,
   });
   if (isZfs(request.replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones) {
     ctx.log.info(`snapshot ${target} of ${source} stays while ${target} lives (ZFS before LINSTOR 1.31)`);
-    return;
+    return undefined;
   }
+  const [view] = await bothDone(
+    request.wantsView ? linstor.resources({ names: [target] }) : Promise.resolve(undefined),
+    dropHelperSnapshot(ctx, linstor, source, target),
+  );
+  return view;
+}
+
+/** The clone is good; a left helper snapshot costs space and is removed with the clone, the image, or by gc. */
+async function dropHelperSnapshot(
+  ctx: Context,
+  linstor: Linstor,
+  source: ResourceName,
+  snapshot: string,
+): Promise<void> {
   try {
-    await dropSnapshot(ctx, linstor, source, target);
+    await twice(ctx.clock, () => dropSnapshot(ctx, linstor, source, snapshot));
   } catch (error) {
-    // The clone is good; a left helper snapshot costs space and is removed with the clone, the image, or by gc.
     ctx.log.warn(
-      `helper snapshot ${target} of ${source} could not be deleted: ${toDriverError(error).message}`,
+      `helper snapshot ${snapshot} of ${source} could not be deleted: ${toDriverError(error).message}`,
     );
   }
 }

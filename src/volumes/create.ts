@@ -18,7 +18,8 @@ export interface NewVolume {
 }
 
 /**
- * Makes definition, volume and replicas, and leaves their removal on the undo stack. Returns the replicas.
+ * Makes definition, volume and replicas, and leaves their removal on the undo stack. Returns the whole view of the resource,
+ * diskless replicas and tie-breakers too, so that nobody has to ask again before attaching it.
  * The caller holds the lock of the resource and has made sure that it does not exist.
  *
  * Errors: LINSTOR_EXISTS (made by somebody else meanwhile), LINSTOR_NO_SPACE, LINSTOR_LOCKED, LINSTOR_NODE_OFFLINE.
@@ -28,9 +29,8 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
   await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
   await linstor.createVolume(volume.name, 0, volume.sizeKib);
   await place(linstor, volume);
-  const replicas = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name).filter(
-    isDiskful,
-  );
+  const view = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
+  const replicas = view.filter(isDiskful);
   const away = replicas.filter((replica) => !replica.stateKnown);
   if (replicas.length === 0 || away.length === replicas.length) {
     const where = away.map((replica) => replica.node).join(', ');
@@ -39,7 +39,7 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
       `${volume.name} was placed, but no replica is online${where ? ` (on ${where})` : ''}`,
     );
   }
-  return replicas;
+  return view;
 }
 
 /** A definition that is ours alone: the removal is on the undo stack before it can exist. */
@@ -51,7 +51,7 @@ export async function createDefinition(
   props: Readonly<Record<string, string>>,
 ): Promise<void> {
   const nonce = crypto.randomUUID();
-  const forget = ctx.undo.push(`remove resource ${name}`, async () => {
+  ctx.undo.push(`remove resource ${name}`, async () => {
     const [definition] = await linstor.definitions({ names: [name] });
     if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
   });
@@ -66,7 +66,6 @@ export async function createDefinition(
     });
   } catch (error) {
     if (isLinstorError(error, 501)) {
-      forget();
       await explainExisting(linstor, name, nonce);
       return;
     }

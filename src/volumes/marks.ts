@@ -11,6 +11,8 @@ export const marks = {
   deployment: 'Aux/one/DEPLOYMENT',
   /** Present while the content is not complete; removed last. */
   incomplete: 'Aux/one/INCOMPLETE',
+  /** Snapshot id to which the image was last flattened: a repeated call finds no snapshot any more. */
+  flattened: 'Aux/one/FLATTENED',
 } as const;
 
 /**

@@ -7,6 +7,22 @@ import { poll } from './wait.ts';
 /** A pending deletion whose satellites are online is a matter of moments. */
 const deletionGraceMs = 20_000;
 
+/** Ours are marked from the first moment, the bash driver's from the moment they were complete (contract §0.2). */
+export const isOwn = (definition: ResourceDefinition): boolean =>
+  Object.keys(definition.props).some((key) => key.startsWith('Aux/one/'));
+
+/** A resource of the right name that nobody of ours has made is not a leftover. Throws LINSTOR_EXISTS. */
+export function requireOwn(existing: ResourceDefinition | undefined): void {
+  if (!existing || existing.flags.includes('DELETE') || isOwn(existing)) return;
+  throw new DriverError(
+    'LINSTOR_EXISTS',
+    `resource ${existing.name} exists and carries no mark of this driver; it was left alone`,
+    {
+      remedy: `find out whose it is (two OpenNebulas on one cluster need NAME_PREFIX); if nobody's: linstor resource-definition delete ${existing.name}`,
+    },
+  );
+}
+
 /**
  * Clears the way for a new resource of a name that belongs to one disk or image of ours: a leftover of an earlier
  * try is removed. The caller holds the resource's lock and has decided that the content is not wanted.

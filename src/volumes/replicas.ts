@@ -1,22 +1,24 @@
-import type { LayerKind, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Allocation, LayerKind, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 
 /** Pure readings of the resource view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3). */
 
-const has = (resource: Resource, flag: string): boolean => resource.flags.includes(flag);
+type Flagged = Pick<Resource, 'flags'>;
 
-export const isDeleting = (resource: Resource): boolean =>
+const has = (resource: Flagged, flag: string): boolean => resource.flags.includes(flag);
+
+export const isDeleting = (resource: Flagged): boolean =>
   has(resource, 'DELETE') || has(resource, 'DRBD_DELETE');
-export const isTieBreaker = (resource: Resource): boolean => has(resource, 'TIE_BREAKER');
-export const isDiskless = (resource: Resource): boolean =>
+export const isTieBreaker = (resource: Flagged): boolean => has(resource, 'TIE_BREAKER');
+export const isDiskless = (resource: Flagged): boolean =>
   has(resource, 'DISKLESS') ||
   has(resource, 'DRBD_DISKLESS') ||
   has(resource, 'NVME_INITIATOR') ||
   has(resource, 'EBS_INITIATOR');
-export const isInactive = (resource: Resource): boolean =>
+export const isInactive = (resource: Flagged): boolean =>
   has(resource, 'INACTIVE') || has(resource, 'EVICTED');
 
 /** Holds data and is meant to: with a disk, not deleting, not inactive or evicted. */
-export const isDiskful = (resource: Resource): boolean =>
+export const isDiskful = (resource: Pick<Allocation, 'flags' | 'volumes'>): boolean =>
   !isDiskless(resource) && !isDeleting(resource) && !isInactive(resource) && resource.volumes.length > 0;
 
 /** A replica whose disk can be read now: satellite online and, with DRBD, UpToDate. */

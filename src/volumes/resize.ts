@@ -12,18 +12,21 @@ const syncTimeoutMs = 600_000;
 export interface Growth {
   readonly before: KiB;
   readonly after: KiB;
+  /** The resource as it was before it grew; absent when nothing was to be done. */
+  readonly view?: readonly Resource[];
 }
 
 /**
  * The volume holds at least `sizeKib`; it never shrinks (LINSTOR would truncate plain storage without a word).
  * Errors: LINSTOR_NOT_FOUND, LINSTOR_NO_SPACE (LINSTOR does not check thin pools), LINSTOR_NOT_UPTODATE,
- * LINSTOR_NODE_OFFLINE.
+ * LINSTOR_NODE_OFFLINE. `known`: the view of the resource, if it has just been read.
  */
 export async function growVolume(
   ctx: Context,
   linstor: Linstor,
   name: ResourceName,
   sizeKib: KiB,
+  known?: readonly Resource[],
 ): Promise<Growth> {
   const [definition] = await linstor.definitions({ names: [name] });
   const volume = definition?.volumes.find((each) => each.number === 0);
@@ -33,7 +36,7 @@ export async function growVolume(
     throw new DriverError('LINSTOR_DELETING', `resource ${name} is being deleted`);
   const unfinished = volume.flags.includes('RESIZE');
   if (volume.sizeKib >= sizeKib && !unfinished) return { before: volume.sizeKib, after: volume.sizeKib };
-  const replicas = replicasOf(await linstor.resources({ names: [name] }), name);
+  const replicas = replicasOf(known ?? (await linstor.resources({ names: [name] })), name);
   await requireRoom(linstor, name, replicas, kib(Math.max(0, sizeKib - volume.sizeKib)));
   // After a half-done resize LINSTOR calls the same size "no change" (§3.8): go one step beyond it.
   const target = unfinished && volume.sizeKib >= sizeKib ? kib(volume.sizeKib + 4096) : sizeKib;
@@ -55,7 +58,7 @@ export async function growVolume(
       `${name} was not resized on every node: a satellite is away${offline.length > 0 ? ` (${offline.join(', ')})` : ''}`,
     );
   }
-  return { before: volume.sizeKib, after: target };
+  return { before: volume.sizeKib, after: target, view: replicas };
 }
 
 /** The controller's default for `MaxOversubscriptionRatio` (linstor-behaviour §3.3). */

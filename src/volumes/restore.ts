@@ -20,6 +20,14 @@ export interface Restore {
  */
 export async function restoreSnapshot(ctx: Context, linstor: Linstor, restore: Restore): Promise<void> {
   await createDefinition(ctx, linstor, restore.to, restore.plan, restore.props);
+  await restoreInto(linstor, restore);
+}
+
+/** The same for a definition that is there and has no volumes. */
+export async function restoreInto(
+  linstor: Linstor,
+  restore: Pick<Restore, 'from' | 'snapshot' | 'to' | 'nodes'>,
+): Promise<void> {
   const volumes = await linstor.restoreVolumes(restore.from, restore.snapshot, restore.to);
   // "Nothing found" is a warning here, and what follows would make resources without volumes (#25).
   if (volumes.has('warning', 3000))

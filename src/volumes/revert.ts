@@ -45,8 +45,11 @@ export async function canRollBack(
   resource: ResourceName,
   name: string,
 ): Promise<{ readonly snapshot: Snapshot; readonly direct: boolean }> {
-  const snapshot = await requireSnapshot(linstor, resource, name);
-  if ((await linstor.capabilities()).rollbackAny) return { snapshot, direct: true };
+  const [snapshot, { rollbackAny }] = await Promise.all([
+    requireSnapshot(linstor, resource, name),
+    linstor.capabilities(),
+  ]);
+  if (rollbackAny) return { snapshot, direct: true };
   const all = await linstor.snapshots({ names: [resource] });
   const newest = all.every((other) => (other.createdAt ?? 0) <= (snapshot.createdAt ?? 0));
   return { snapshot, direct: newest };

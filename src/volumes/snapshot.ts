@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import { isReplyLost } from '../linstor/reply-lost.ts';
 import { sameName } from './replicas.ts';
 import { poll } from './wait.ts';
 
@@ -44,6 +45,7 @@ export async function takeSnapshot(
     linstor.deleteSnapshot(resource, name),
   );
   let replaced = false;
+  let lost = false;
   let last: unknown;
   const done = await poll(ctx.clock, snapshotTimeoutMs, async () => {
     try {
@@ -51,7 +53,13 @@ export async function takeSnapshot(
       return true;
     } catch (error) {
       last = error;
-      if (isLinstorError(error, 514) && options.existing !== 'fail' && !replaced) {
+      // Asked again, an own one that the lost request has made is refused as existing: it is taken anew, because it
+      // might as well be an older one.
+      if (isReplyLost(error) && !error.late && !lost) {
+        lost = true;
+        return undefined;
+      }
+      if (isLinstorError(error, 514) && (options.existing !== 'fail' || lost) && !replaced) {
         ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
         await linstor.deleteSnapshot(resource, name);
         replaced = true;

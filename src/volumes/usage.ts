@@ -1,4 +1,4 @@
-import type { Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
+import type { Allocation, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import { kib, kibToMib, type MiB } from '../units.ts';
 import { marks, snapshotSizeMark } from './marks.ts';
 import { parseResource, snapshotId } from './names.ts';
@@ -20,7 +20,7 @@ export function diskUsage(
   prefix: string,
   datastoreId: number,
   definitions: readonly ResourceDefinition[],
-  resources: readonly Resource[],
+  resources: readonly Allocation[],
   snapshots: readonly Snapshot[] = [],
 ): VolumeUsage[] {
   const allocated = new Map<string, number>();

@@ -18,3 +18,19 @@ export async function poll<T>(
     await clock.sleep(Math.min(pause, left));
   }
 }
+
+/** Waits for both, then throws the first failure: nothing goes on behind the back of the undo stack. */
+export async function bothDone<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
+}
+
+/** What is safe to repeat and must not fail for a hiccup is tried once more after a moment: nobody comes back to it later. */
+export async function twice<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch {
+    await clock.sleep(500);
+    return work();
+  }
+}

@@ -3,7 +3,7 @@ import { clusterDocuments } from '../../bench/fake/cluster.ts';
 import { FakeController } from '../../bench/fake/controller.ts';
 import { usageIn } from '../../bench/fake/monitord.ts';
 import { RestLinstor } from '../../src/linstor/rest.ts';
-import { monitorMessages } from '../../src/opennebula/monitord.ts';
+import { monitorMessages } from '../../src/opennebula/monitord-datagrams.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
 import { mib } from '../../src/units.ts';
 import { diskUsage } from '../../src/volumes/usage.ts';

@@ -808,9 +808,9 @@ const provocations: readonly Provocation[] = [
   [
     'hosts.staging',
     'warn',
-    '/var/tmp has 1 GiB free',
-    'STAGING_DIR',
-    () => probe({ 'staging-free': '1048576' }),
+    '/var/tmp has 256 MiB free',
+    'free space in /var/tmp',
+    () => probe({ 'staging-free': '262144' }),
   ],
   [
     'hosts.clock',

@@ -23,6 +23,7 @@ import {
   isSharedDirectory,
   moveDirectory,
   removeDirectories,
+  removeUnlessShared,
 } from '../../src/hosts/scripts/directories.ts';
 import { linkDisks, waitForDevice } from '../../src/hosts/scripts/link-disks.ts';
 import { bytes } from '../../src/units.ts';
@@ -286,6 +287,13 @@ describe('directories', () => {
     ).toBe(false);
   });
 
+  test('a shared directory is not removed from the host that is left', async () => {
+    mkdirSync(join(dir, '0/7'), { recursive: true });
+    expect(await removeUnlessShared(fake.hosts, 'host1', 'host2', join(dir, '0/7'))).toBe(false);
+    expect(await removeUnlessShared(fake.hosts, 'host1', 'host1', join(dir, '0/7'))).toBe(false);
+    expect(readdirSync(join(dir, '0'))).toEqual(['7']);
+  });
+
   describe.if(isRoot)('of two hosts', () => {
     beforeEach(() => {
       fake.remove();
@@ -300,6 +308,30 @@ describe('directories', () => {
       mkdirSync(on('host2', '0'));
       expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'))).toBe(false);
       expect([...readdirSync(on('host1', '0')), ...readdirSync(on('host2', '0'))]).toEqual([]);
+    });
+
+    test('are removed on the one and stay on the other, in three sessions', async () => {
+      for (const host of ['host1', 'host2']) mkdirSync(on(host, '0/7'), { recursive: true });
+      expect(await removeUnlessShared(fake.hosts, 'host1', 'host2', join(dir, '0/7'))).toBe(true);
+      expect([readdirSync(on('host1', '0')), readdirSync(on('host2', '0'))]).toEqual([[], ['7']]);
+      expect(fake.calls.map(({ target, verb }) => `${target} ${verb}`)).toEqual([
+        'host2 same-dir',
+        'host1 remove-dir',
+        'host2 same-dir',
+      ]);
+    });
+
+    test('a copy takes two sessions on each, and the log tells of all of them', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      mkdirSync(on('host2', '0'));
+      expect(await copyDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env })).toBe(true);
+      expect(fake.calls.map(({ target, verb }) => `${target} ${verb}`)).toEqual([
+        'host2 same-dir',
+        'host1 same-dir',
+        'host1 pack-dir',
+        'host2 unpack-dir',
+      ]);
+      expect(readdirSync(on('host2', '0'))).toEqual(['7']);
     });
 
     test('moves files and foreign links, keeps links made at the target, leaves skipped ones', async () => {

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { actions, installedNames } from '../../src/actions/registry.ts';
 import { runClient } from '../../src/lab/client/client.ts';
 import { type Cluster, createCluster, writeDescription } from '../../src/lab/cluster.ts';
-import { type ServedCluster, serveCluster } from '../../src/lab/cluster-serve.ts';
+import {
+  isRunning,
+  ownProcess,
+  type ServedCluster,
+  serveCluster,
+  stopCluster,
+} from '../../src/lab/cluster-serve.ts';
 import { Demo, type DemoStep } from '../../src/lab/demo.ts';
 import { setHostFaults } from '../../src/lab/hosts/faults.ts';
 import { detectIsolation } from '../../src/lab/hosts/hosts.ts';
@@ -56,10 +62,14 @@ test('state and addresses survive a restart; two servers at once are refused', a
   ).toEqual(['node1', 'node2', 'node3', 'extra']);
   await served.stop();
   served = undefined;
-  // A running server is known by its process.
+  // A running server is known by its process and the time that it began.
   const other = Bun.spawn(['sh', '-c', 'sleep 30; true', 'serve']);
-  writeDescription(cluster.dir, { ...cluster.description, pid: other.pid });
-  expect(serveCluster(cluster)).rejects.toThrow('is running already');
+  writeDescription(cluster.dir, { ...cluster.description, ...ownProcess(other.pid) });
+  await expect(serveCluster(cluster)).rejects.toThrow('is running already');
+  // A process that has got the number of a server that was killed is left alone, whatever it is.
+  writeDescription(cluster.dir, { ...cluster.description, started: '1' });
+  expect([isRunning(cluster.description), await stopCluster(cluster)]).toEqual([false, false]);
+  expect(other.exitCode).toBe(null);
   other.kill();
   await other.exited;
   expect(() => createCluster({ dir: cluster.dir })).toThrow('there is a lab already');

@@ -1,11 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CliEnvironment } from '../../src/cli/command.ts';
 import { labNodes, labPools } from '../../src/cli/lab-options.ts';
 import { runCli } from '../../src/cli/main.ts';
+import { Cluster } from '../../src/lab/cluster.ts';
+import { isRunning } from '../../src/lab/cluster-serve.ts';
 
+const main = new URL('../../src/main.ts', import.meta.url).pathname;
 let root: string;
 let dir: string;
 
@@ -83,7 +94,16 @@ test('a lab from its start to its end', async () => {
     'list',
   ]);
   expect([client.exitCode, client.stdout.toString().includes('"OFFLINE"')]).toEqual([0, true]);
-  await cli('mend');
+  // Even a controller that answers nobody can be mended.
+  expect((await cli('break', 'pool', 'node1')).code).toBe(0);
+  await cli('break', 'device', 'node2', '--value', '9');
+  await cli('break', 'controller', 'drop');
+  expect(await status()).toMatchObject({
+    damage: { pools: [{ node: 'node1', pool: 'thin', freeKib: 0 }], lateDevices: { node2: 9 } },
+  });
+  expect((await cli('status')).out).toContain('pool thin on node1 has 0 KiB free');
+  expect((await cli('mend')).code).toBe(0);
+  expect(await status()).toMatchObject({ damage: { pools: [], lateDevices: {} } });
   expect(await status()).toMatchObject({ faults: [], hosts: [{ faults: [] }, { connection: 'ONLINE' }] });
 
   await cli('down', '--keep');
@@ -94,6 +114,90 @@ test('a lab from its start to its end', async () => {
   expect(existsSync(dir)).toBe(false);
 }, 60_000);
 
+test('killed, the lab is started again with what it held; options that it cannot follow are named', async () => {
+  await cli('up', '--nodes', '1');
+  const status = async () => JSON.parse((await cli('status', '--json')).out);
+  const linstor = (...argv: string[]) =>
+    Bun.spawnSync([join(dir, 'bin/linstor'), ...argv], {
+      env: { ...process.env, LS_CONTROLLERS: new Cluster(dir).linstorUrl },
+    });
+  expect(linstor('resource-definition', 'create', 'kept').exitCode).toBe(0);
+  const { pid } = await status();
+  process.kill(pid, 'SIGKILL');
+  while (isRunning(new Cluster(dir).description)) await Bun.sleep(10);
+  expect(await status()).toMatchObject({ running: false });
+  expect((await cli('break', 'node', 'node1')).said).toContain('not running');
+  const up = await cli('up', '--nodes', '4');
+  expect([up.code, up.said.includes('its nodes stay')]).toEqual([0, true]);
+  // What is written to a file stays there when the client writes after it.
+  const log = join(root, 'log');
+  Bun.spawnSync(
+    [
+      'sh',
+      '-c',
+      '{ echo first; "$0" resource-definition list; echo last; } >"$1"',
+      join(dir, 'bin/linstor'),
+      log,
+    ],
+    {
+      env: { ...process.env, LS_CONTROLLERS: new Cluster(dir).linstorUrl },
+    },
+  );
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+  expect([lines[0], lines.at(-1), lines.some((line) => line.includes('kept'))]).toEqual([
+    'first',
+    'last',
+    true,
+  ]);
+}, 60_000);
+
+test('two that start one lab at once make one; two labs know nothing of each other', async () => {
+  const [first, second] = await Promise.all([cli('up', '--nodes', '1'), cli('up', '--nodes', '1')]);
+  expect([first.code, second.code]).toEqual([0, 0]);
+  expect([first.said, second.said].sort()).toEqual([
+    `made and started: the lab in ${dir}\n`,
+    `running: the lab in ${dir}\n`,
+  ]);
+  const other = join(root, 'other');
+  expect((await cli('up', '--nodes', '1', '--dir', other)).code).toBe(0);
+  const [one, two] = [new Cluster(dir).driverEnv(), new Cluster(other).driverEnv()];
+  for (const name of ['LS_CONTROLLERS', 'ONE_XMLRPC', 'LINSTOR_UN_LOCKS', 'LINSTOR_UN_LOG', 'ONE_LOCATION'])
+    expect([name, one[name] !== two[name]]).toEqual([name, true]);
+  expect(existsSync(one['LINSTOR_UN_LOCKS'] ?? '')).toBe(true);
+  expect((await cli('down', '--dir', other)).code).toBe(0);
+  expect((await cli('status')).code).toBe(0);
+}, 60_000);
+
+test('`down` throws a directory away: a lab is not made among other files', async () => {
+  mkdirSync(dir);
+  writeFileSync(join(dir, 'thesis.tex'), 'precious');
+  const { code, said } = await cli('up');
+  expect([code, said.includes('is not empty (thesis.tex)')]).toEqual([1, true]);
+  expect(readdirSync(dir)).toEqual(['thesis.tex']);
+  rmSync(dir, { recursive: true });
+});
+
+test('a reader that goes early costs no trace', async () => {
+  await cli('up', '--nodes', '32');
+  for (const argv of [
+    ['lab', 'linstor', '-m', 'storage-pool', 'list'],
+    ['lab', 'status', '--json'],
+    ['lab', '--help'],
+  ]) {
+    const shell = Bun.spawnSync(
+      ['bash', '-c', '"$@" | true; echo "$PIPESTATUS"', 'bash', process.execPath, main, ...argv],
+      {
+        env: { ...process.env, LINSTOR_UN_LAB: dir },
+      },
+    );
+    expect([argv.join(' '), shell.stderr.toString(), shell.stdout.toString()]).toEqual([
+      argv.join(' '),
+      '',
+      '0\n',
+    ]);
+  }
+}, 60_000);
+
 describe('a person’s mistakes', () => {
   test.each([
     [['brek'], 'did you mean “linstor_un lab break”'],
@@ -101,6 +205,8 @@ describe('a person’s mistakes', () => {
     [['up', '--nodes', '0'], '1 to 32'],
     [['up', '--pool', 'thin=NTFS'], 'FILE_THIN'],
     [['up', '--generation', '1.12'], '1.33'],
+    [['up', '--layers', 'FOO'], 'DRBD'],
+    [['up', '--pool', 'a=LVM:0G'], 'is no pool'],
     [['status'], 'linstor_un lab up'],
     [['down'], 'linstor_un lab up'],
   ] as const)('%p', async (argv, hint) => {

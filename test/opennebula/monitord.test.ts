@@ -5,13 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
-import {
-  type DiskUsage,
-  findMonitord,
-  inBandLines,
-  monitorMessages,
-  sendToMonitord,
-} from '../../src/opennebula/monitord.ts';
+import { type DiskUsage, findMonitord, inBandLines } from '../../src/opennebula/monitord.ts';
+import { monitorMessages, sendToMonitord } from '../../src/opennebula/monitord-datagrams.ts';
 import { mib } from '../../src/units.ts';
 
 const usage: DiskUsage[] = [

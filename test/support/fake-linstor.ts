@@ -244,6 +244,10 @@ export class FakeLinstor implements Linstor {
       }));
   }
 
+  allocations(): Promise<Resource[]> {
+    return this.resources();
+  }
+
   async resources(query: { names?: readonly string[]; nodes?: readonly string[] } = {}): Promise<Resource[]> {
     this.#read('resources');
     return this.#definitions

@@ -36,6 +36,8 @@ export interface TestLab {
   read(host: string, path: string, offset: number, length: number): string;
   /** What the driver recorded about its last call. */
   lastRecord(): ActionRecord;
+  /** What the driver recorded about all its calls so far, oldest first. */
+  records(): ActionRecord[];
   stop(): Promise<void>;
 }
 
@@ -81,6 +83,13 @@ export async function startLab(
   };
   const names = async (path: string, pick: (entry: Record<string, string>) => string): Promise<string[]> =>
     ((await linstor('GET', path)) as Record<string, string>[]).map(pick).sort();
+  const records = (): ActionRecord[] =>
+    existsSync(logFile)
+      ? readFileSync(logFile, 'utf8')
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as ActionRecord)
+      : [];
   return {
     cluster,
     served,
@@ -99,10 +108,8 @@ export async function startLab(
     },
     read: (host, path, offset, length) =>
       on(host, `dd if='${path}' bs=1 skip=${offset} count=${length} status=none`),
-    lastRecord: () => {
-      const lines = readFileSync(logFile, 'utf8').trim().split('\n');
-      return JSON.parse(lines.at(-1) ?? '{}') as ActionRecord;
-    },
+    lastRecord: () => records().at(-1) ?? ({} as ActionRecord),
+    records,
     stop: async () => {
       await served.stop();
       rmSync(dir, { recursive: true, force: true });

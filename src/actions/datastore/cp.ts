@@ -1,15 +1,11 @@
 import type { Context } from '../../context.ts';
 import { isDriverError } from '../../errors.ts';
-import type { Resource } from '../../linstor/linstor.ts';
-import { importImage } from '../../transfer/import.ts';
-import { logProgress } from '../../transfer/progress.ts';
 import type { SourceRequest } from '../../transfer/source.ts';
-import { virtualSize } from '../../transfer/vsize.ts';
 import { type MiB, mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
 import { marks } from '../../volumes/marks.ts';
 import { sourceOf } from '../../volumes/names.ts';
-import { planPlacement } from '../../volumes/placement.ts';
+import { type Plan, planPlacement } from '../../volumes/placement.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
@@ -28,60 +24,69 @@ export const cp: ActionHandler = async (call, ctx) => {
   const resource = newImageResource(image);
   const source = imageSource(ctx, image.message, image.settings);
   await ctx.lock(lockName(resource), async () => {
-    const [existing] = await image.linstor.definitions({ names: [resource] });
+    const [[existing], plan] = await Promise.all([
+      image.linstor.definitions({ names: [resource] }),
+      planPlacement(image.linstor, image.settings.placement),
+    ]);
     await clearOwnLeftover(ctx, image, existing, resource);
-    await importFitting(ctx, image, resource, source);
+    await importFitting(ctx, image, { resource, source, plan });
     await image.linstor.modifyDefinition(resource, { unset: [marks.incomplete] });
   });
   return `${sourceOf(resource)} raw`;
 };
 
-const measure = (ctx: Context, { settings }: ImageCall, source: SourceRequest): Promise<MiB> =>
-  virtualSize(source, { stagingDir: settings.stagingDir, signal: ctx.signal });
+const measure = async (ctx: Context, { settings }: ImageCall, source: SourceRequest): Promise<MiB> =>
+  (await import('../../transfer/vsize.ts')).virtualSize(source, {
+    stagingDir: settings.stagingDir,
+    signal: ctx.signal,
+  });
+
+interface Import {
+  readonly resource: string;
+  readonly source: SourceRequest;
+  readonly plan: Plan;
+}
 
 /** SIZE comes from an earlier `stat`, or from a user who may be wrong: an image that does not fit is measured and given its size. */
-async function importFitting(
-  ctx: Context,
-  image: ImageCall,
-  resource: string,
-  source: SourceRequest,
-): Promise<void> {
+async function importFitting(ctx: Context, image: ImageCall, work: Import): Promise<void> {
+  const { resource, source } = work;
   const declared = image.image.sizeMib;
-  if (declared < 1) return importInto(ctx, image, resource, source, await measure(ctx, image, source));
+  if (declared < 1) return importInto(ctx, image, work, await measure(ctx, image, source));
   try {
-    await importInto(ctx, image, resource, source, declared);
+    await importInto(ctx, image, work, declared);
   } catch (error) {
     if (!isDriverError(error, 'IMAGE_SIZE')) throw error;
     const real = await measure(ctx, image, source);
     if (real <= declared) throw error;
     ctx.log.info(`image ${image.image.id} has ${real} MiB, not ${declared} MiB as declared`);
     await removeResource(ctx, image.linstor, resource);
-    await importInto(ctx, image, resource, source, real);
+    await importInto(ctx, image, work, real);
   }
 }
 
 async function importInto(
   ctx: Context,
   image: ImageCall,
-  resource: string,
-  source: SourceRequest,
+  { resource, source, plan }: Import,
   sizeMib: MiB,
 ): Promise<void> {
   const { linstor, settings } = image;
-  const plan = await planPlacement(linstor, settings.placement);
   const minKib = mibToKib(sizeMib);
-  const replicas: readonly Resource[] = await createVolume(ctx, linstor, {
+  const view = await createVolume(ctx, linstor, {
     name: resource,
     sizeKib: minKib,
     plan,
     props: { [marks.incomplete]: 'import' },
   });
-  const view = await linstor.resources({ names: [resource] });
   const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread: image.image.id });
+  const [{ importImage }, { logProgress }] = await Promise.all([
+    import('../../transfer/import.ts'),
+    import('../../transfer/progress.ts'),
+  ]);
   await importImage(
     ctx.hosts,
     source,
-    { host: bridge.host, device: bridge.device, bytes: bridge.bytes, readsZero: readsZeroWhenNew(replicas) },
+    { host: bridge.host, device: bridge.device, bytes: bridge.bytes, readsZero: readsZeroWhenNew(view) },
     {
       verify: settings.verify,
       compress: settings.compressTransfer,

@@ -1,5 +1,4 @@
 import { DriverError } from '../../errors.ts';
-import { deviceChecksum } from '../../transfer/checksum.ts';
 import { mibToBytes, mibToKib } from '../../units.ts';
 import { isReadable, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
@@ -37,6 +36,7 @@ export const exportImage: ActionHandler = async (call, ctx) => {
       },
     );
   }
+  const { deviceChecksum } = await import('../../transfer/checksum.ts');
   const md5 = await deviceChecksum(ctx.hosts, bridge.host, bridge.device, 'md5');
   const size = Math.max(
     image.image.sizeMib,

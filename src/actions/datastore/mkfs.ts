@@ -6,7 +6,7 @@ import { marks } from '../../volumes/marks.ts';
 import { sourceOf } from '../../volumes/names.ts';
 import { planPlacement } from '../../volumes/placement.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
-import { readsZeroWhenNew, replicasOf } from '../../volumes/replicas.ts';
+import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
 import { attachForCopy, releaseAfterCopy } from '../bridge.ts';
 import { lockName } from '../disk-call.ts';
@@ -37,17 +37,18 @@ export const mkfs: ActionHandler = async (call, ctx) => {
 
 async function makeImage(ctx: Context, image: ImageCall, resource: string): Promise<void> {
   const { linstor, settings } = image;
-  const [existing] = await linstor.definitions({ names: [resource] });
+  const [[existing], plan] = await Promise.all([
+    linstor.definitions({ names: [resource] }),
+    planPlacement(linstor, settings.placement),
+  ]);
   await clearOwnLeftover(ctx, image, existing, resource);
-  const plan = await planPlacement(linstor, settings.placement);
   const minKib = mibToKib(image.image.sizeMib);
-  await createVolume(ctx, linstor, {
+  const view = await createVolume(ctx, linstor, {
     name: resource,
     sizeKib: minKib,
     plan,
     props: { [marks.incomplete]: 'mkfs' },
   });
-  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
   const fs = image.image.fs.toLowerCase();
   const wantsFs = !notFileSystems.has(fs);
   const clean = readsZeroWhenNew(view);

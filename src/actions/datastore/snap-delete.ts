@@ -1,5 +1,6 @@
 import { snapshotSizeMark } from '../../volumes/marks.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
@@ -10,8 +11,10 @@ export const snapDelete: ActionHandler = async (call, ctx) => {
   const resource = existingImageResource(image);
   const { id, name } = targetSnapshot(image);
   await ctx.lock(lockName(resource), async () => {
-    await dropSnapshot(ctx, image.linstor, resource, name);
-    const [definition] = await image.linstor.definitions({ names: [resource] });
+    const [, [definition]] = await bothDone(
+      dropSnapshot(ctx, image.linstor, resource, name),
+      image.linstor.definitions({ names: [resource] }),
+    );
     if (definition && snapshotSizeMark(id) in definition.props)
       await image.linstor.modifyDefinition(resource, { unset: [snapshotSizeMark(id)] });
   });

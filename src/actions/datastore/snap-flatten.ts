@@ -1,6 +1,8 @@
-import type { Linstor } from '../../linstor/linstor.ts';
+import { isDriverError } from '../../errors.ts';
+import type { Linstor, Snapshot } from '../../linstor/linstor.ts';
+import { marks } from '../../volumes/marks.ts';
 import { snapshotId } from '../../volumes/names.ts';
-import { dropSnapshot, requireSnapshot } from '../../volumes/snapshot.ts';
+import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
@@ -8,34 +10,51 @@ import { revert } from '../revert.ts';
 
 /**
  * The image becomes the snapshot, then all of OpenNebula's snapshots go (contract §2.6). In this order: without the target
- * nothing is deleted. After a failure half-way the target goes last, so that the action can be repeated.
+ * nothing is deleted. After a failure half-way the target goes last, so that the action can be repeated; a repeated call that
+ * finds none at all is told by a mark that it has been done.
  */
 export const snapFlatten: ActionHandler = async (call, ctx) => {
   const image = await openImageCall(call, ctx);
   const resource = existingImageResource(image);
-  const { name } = targetSnapshot(image);
+  const { id, name } = targetSnapshot(image);
   const { linstor, settings } = image;
   await ctx.lock(lockName(resource), async () => {
-    await requireSnapshot(linstor, resource, name);
-    await revert(ctx, { settings, linstor, resource, snapshot: name, hosts: settings.bridgeList });
+    try {
+      await revert(ctx, { settings, linstor, resource, snapshot: name, hosts: settings.bridgeList });
+    } catch (error) {
+      if (!isDriverError(error, 'SNAPSHOT') || !(await isFlattened(linstor, resource, id))) throw error;
+      ctx.log.info(`image ${image.image.id} was flattened by an earlier try`);
+      return;
+    }
     ctx.undo.commit();
-    const snapshots = (await linstor.snapshots({ names: [resource] })).filter(
-      (each) => snapshotId(each.name) !== undefined,
-    );
-    const others = snapshots
+    await markFlattened(linstor, resource, id);
+    const others = (await ourSnapshots(linstor, resource))
       .filter((each) => each.name !== name)
       .sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0));
     for (const each of [...others.map((snapshot) => snapshot.name), name])
       await dropSnapshot(ctx, linstor, resource, each);
-    await forgetUsage(linstor, resource);
   });
   return undefined;
 };
 
-async function forgetUsage(linstor: Linstor, resource: string): Promise<void> {
+async function ourSnapshots(linstor: Linstor, resource: string): Promise<Snapshot[]> {
+  const all = await linstor.snapshots({ names: [resource] });
+  return all.filter((each) => snapshotId(each.name) !== undefined);
+}
+
+async function isFlattened(linstor: Linstor, resource: string, id: number): Promise<boolean> {
+  const [[definition], left] = await Promise.all([
+    linstor.definitions({ names: [resource] }),
+    ourSnapshots(linstor, resource),
+  ]);
+  return definition?.props[marks.flattened] === String(id) && left.length === 0;
+}
+
+/** What the snapshots use is forgotten with the same call. */
+async function markFlattened(linstor: Linstor, resource: string, id: number): Promise<void> {
   const [definition] = await linstor.definitions({ names: [resource] });
-  const keys = Object.keys(definition?.props ?? {}).filter((key) =>
+  const usage = Object.keys(definition?.props ?? {}).filter((key) =>
     /^Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE$/.test(key),
   );
-  if (keys.length > 0) await linstor.modifyDefinition(resource, { unset: keys });
+  await linstor.modifyDefinition(resource, { set: { [marks.flattened]: String(id) }, unset: usage });
 }

@@ -1,5 +1,4 @@
 import { readDatastoreMessage } from '../../opennebula/message.ts';
-import { virtualSize } from '../../transfer/vsize.ts';
 import type { ActionHandler } from '../action.ts';
 import { imageSource } from '../image-source.ts';
 
@@ -7,6 +6,7 @@ import { imageSource } from '../image-source.ts';
 export const stat: ActionHandler = async (call, ctx) => {
   const message = await readDatastoreMessage(call);
   const settings = ctx.settings(message.datastore.template);
+  const { virtualSize } = await import('../../transfer/vsize.ts');
   return String(
     await virtualSize(imageSource(ctx, message, settings), {
       stagingDir: settings.stagingDir,

@@ -6,14 +6,14 @@ import { type KiB, kib, mibToKib } from '../../units.ts';
 import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
-import { clearLeftover } from '../../volumes/reclaim.ts';
+import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
 import { duplicate } from '../duplicate.ts';
-import { attachAndLink } from '../on-host.ts';
+import { attachAndLink, requireClosed } from '../on-host.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 /**
@@ -58,16 +58,19 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
     throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
   if (image.props[marks.incomplete] !== undefined)
     throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
+  let made: readonly Resource[] | undefined;
   const existing = definitions.find((definition) => sameName(definition.name, name));
   if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
     await dropHelper(ctx, call, image, replicasOf(view, source));
   } else {
+    requireOwn(existing);
+    await requireClosed(ctx, call.settings, name, replicasOf(view, name), [call.target.host]);
     await clearLeftover(ctx, call.linstor, name, existing);
-    await makeClone(ctx, call, image, replicasOf(view, source));
+    made = await makeClone(ctx, call, image, replicasOf(view, source));
   }
-  const minKib = await ensureSize(ctx, call, image);
-  await attachAndLink(ctx, call, { resource: name, minKib });
+  const minKib = await ensureSize(ctx, call, image, made);
+  await attachAndLink(ctx, call, { resource: name, minKib, ...(made ? { view: made } : {}) });
 }
 
 /** An earlier try that was killed may have left its helper snapshot on the image. */
@@ -86,8 +89,8 @@ async function makeClone(
   call: DiskCall,
   source: ResourceDefinition,
   replicas: readonly Resource[],
-): Promise<void> {
-  await duplicate(ctx, {
+): Promise<readonly Resource[] | undefined> {
+  return duplicate(ctx, {
     settings: call.settings,
     linstor: call.linstor,
     source,
@@ -124,9 +127,14 @@ export const diskMarks = (call: DiskCall): Record<string, string> => ({
 });
 
 /** KiB that the device must have. A disk may be asked for larger than its image (contract §3.3). */
-async function ensureSize(ctx: Context, call: DiskCall, image: ResourceDefinition): Promise<KiB> {
+async function ensureSize(
+  ctx: Context,
+  call: DiskCall,
+  image: ResourceDefinition,
+  view: readonly Resource[] | undefined,
+): Promise<KiB> {
   const wanted = mibToKib(call.disk.sizeMib);
   if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) return wanted;
-  const growth = await growVolume(ctx, call.linstor, call.diskResource.resource, wanted);
+  const growth = await growVolume(ctx, call.linstor, call.diskResource.resource, wanted, view);
   return kib(Math.max(wanted, growth.before));
 }

@@ -67,6 +67,7 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     target: image,
     sizeKib: mibToKib(disk.disk.sizeMib),
     props: { [marks.incomplete]: 'saveas' },
+    completes: marks.incomplete,
     mode: disk.settings.cloneMode === 'copy' ? ('snapshot' as const) : disk.settings.cloneMode,
     what: `the saved image of disk ${disk.disk.id} of VM ${disk.vm.id}`,
     spread: disk.vm.id,
@@ -81,16 +82,16 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
         { remedy: 'power the VM off and save the disk then' },
       );
     }
-    const temporary = `saveas-${crypto.randomUUID().slice(0, 8)}`;
+    // Of a name that a repeated call knows: a try that was killed cannot take its snapshot away.
+    const temporary = image;
     await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () =>
-      takeSnapshot(ctx, linstor, origin, temporary, { existing: 'fail' }),
+      takeSnapshot(ctx, linstor, origin, temporary, { existing: 'replace' }),
     );
-    await duplicate(ctx, { ...request, snapshot: temporary });
+    await duplicate(ctx, { ...request, snapshot: temporary, snapshotIsNew: true });
     await dropSnapshot(ctx, linstor, origin, temporary);
   } else {
     await duplicate(ctx, request);
   }
-  await linstor.modifyDefinition(image, { unset: [marks.incomplete] });
 }
 
 /** Only what an interrupted save of this image left may be removed: anything else is somebody's image. */

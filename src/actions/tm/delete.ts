@@ -1,14 +1,16 @@
 import type { Context } from '../../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import { removeDirectories } from '../../hosts/scripts/directories.ts';
-import type { Resource } from '../../linstor/linstor.ts';
+import type { Resource, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { detach } from '../../volumes/attach.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
+import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
 import { replicaOnHost } from '../../volumes/nodes.ts';
+import { isOwn } from '../../volumes/reclaim.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
@@ -44,9 +46,15 @@ const cloneGraceMs = 3600_000;
 
 async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
   const { resource, ownedByVm } = call.diskResource;
-  const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+  const [all, [definition]] = await Promise.all([
+    call.linstor.resources({ names: [resource] }),
+    ownedByVm ? call.linstor.definitions({ names: [resource] }) : [],
+  ]);
+  const view = replicasOf(all, resource);
   const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
-  const released = await releaseLink(ctx, call.target, here);
+  const released = await releaseLink(ctx, call.target, here, {
+    shared: !ownedByVm && !isExclusive(call.disk),
+  });
   if (!ownedByVm || !mayRemove(ctx, call.vm, call.target.host)) {
     await release(ctx, call, view, released);
     return;
@@ -58,11 +66,30 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
     );
   }
   if (here === undefined && view.length > 0) await requireClosedWherePossible(ctx, call, view);
+  if (definition && !isOwn(definition)) {
+    // What clone refused to replace must not go when the failed VM is cleaned up.
+    ctx.log.warn(`resource ${resource} carries no mark of this driver and is left alone`);
+    return;
+  }
   await removeResource(ctx, call.linstor, resource);
-  if (call.disk.kind === 'clone') {
-    // Left by CLONE_MODE=snapshot on old ZFS servers, and by the bash driver always (contract §0.2).
+  if (call.disk.kind === 'clone' && mayHaveHelper(call.vm, view, definition)) {
     await call.linstor.deleteSnapshot(resourceOfSource(call.disk.source), resource);
   }
+}
+
+/**
+ * May the image still carry the snapshot that the clone was made of? The bash driver always leaves it, ours on ZFS under old
+ * servers, and where a clone was cut off (contract §0.2). A VM that ends normally has got all its disks: there was no cut.
+ */
+function mayHaveHelper(
+  vm: Vm,
+  view: readonly Resource[],
+  definition: ResourceDefinition | undefined,
+): boolean {
+  const ended = inLcm(vm.lcmState, 'EPILOG', 'EPILOG_FAILURE');
+  const ours = definition?.props[marks.deployment] !== undefined;
+  const zfs = view.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
+  return !ended || !ours || zfs;
 }
 
 /** An unreachable node must not keep a VM from being cleaned up; an open device must. */

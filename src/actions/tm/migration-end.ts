@@ -1,7 +1,6 @@
-import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
-import { isSharedDirectory, removeDirectories } from '../../hosts/scripts/directories.ts';
+import { removeUnlessShared } from '../../hosts/scripts/directories.ts';
 import type { MigrationMessage } from '../../opennebula/migration-message.ts';
 import { closeWindow } from '../../volumes/dual-primary.ts';
 import { replicaOnHost } from '../../volumes/nodes.ts';
@@ -43,7 +42,8 @@ export async function leaveHost(
     // Somebody runs the VM there, whatever was reported: its files are not taken away.
     ctx.log.warn(`${message.directory} stays on ${host}: a disk of VM ${message.vmId} is open there`);
   } else if (primary) {
-    await attempt(() => removeDirectory(ctx, message.directory, host, other));
+    // A shared directory is the running VM's.
+    await attempt(() => removeUnlessShared(ctx.hosts, host, other, message.directory));
   }
   if (primary) {
     for (const text of await finishOthers(ctx, action, message))
@@ -57,12 +57,6 @@ export async function leaveHost(
     remedy: first.remedy,
     cause: first,
   });
-}
-
-/** Only where the two hosts have directories of their own: a shared one is the running VM's. */
-async function removeDirectory(ctx: Context, directory: string, host: string, other: string): Promise<void> {
-  if (await isSharedDirectory(ctx.hosts, other, host, dirname(directory))) return;
-  await removeDirectories(ctx.hosts, host, [directory]);
 }
 
 async function releaseDisks(

@@ -2,13 +2,7 @@ import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import { type DatastoreMessage, readDatastoreMessage } from '../../opennebula/message.ts';
-import {
-  type DiskUsage,
-  findMonitord,
-  inBandLines,
-  monitorMessages,
-  sendToMonitord,
-} from '../../opennebula/monitord.ts';
+import { type DiskUsage, findMonitord, inBandLines } from '../../opennebula/monitord.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { capacityOf } from '../../volumes/capacity.ts';
@@ -42,12 +36,13 @@ async function readUsage(
   settings: Settings,
   message: DatastoreMessage,
 ): Promise<DiskUsage[]> {
-  const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.resources()]);
+  const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.allocations()]);
   return diskUsage(settings.namePrefix, message.datastore.id, definitions, resources);
 }
 
 async function report(ctx: Context, usage: readonly DiskUsage[]): Promise<void> {
   try {
+    const { monitorMessages, sendToMonitord } = await import('../../opennebula/monitord-datagrams.ts');
     const target = findMonitord(process.env);
     await sendToMonitord(target, monitorMessages(usage, target.publicKey));
   } catch (error) {

@@ -49,6 +49,7 @@ async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
     ctx,
     call.target,
     replicaOnHost(view, call.target.host, call.settings.nodeMap),
+    { shared: !isExclusive(call.disk) },
   );
   if (released === 'free' || released === 'unreachable') {
     const result = await poll(ctx.clock, closeGraceMs, async () => {
@@ -65,20 +66,25 @@ async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
   } else {
     ctx.log.info(`${resource} is still used on ${call.target.host} and stays attached there`);
   }
-  const unset = marksToUnset(call, view);
+  const unset = await marksToUnset(ctx, call, view);
   if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
   if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO')
     await dropDiskSnapshots(ctx, call);
 }
 
-function marksToUnset(call: DiskCall, view: readonly Resource[]): string[] {
+async function marksToUnset(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<string[]> {
   if (isExclusive(call.disk)) return [marks.vmId, marks.diskId, marks.datastoreId];
-  const others = view.some(
-    (each) => each.inUse && replicaOnHost([each], call.target.host, call.settings.nodeMap) === undefined,
-  );
-  if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view)) && !others)
-    return [dualPrimaryProperty];
-  return [];
+  if (call.disk.kind !== 'shareable' || !hasNetworkLayer(layersOf(view))) return [];
+  return (await hasOtherVms(ctx, call, view)) ? [] : [dualPrimaryProperty];
+}
+
+/** LINSTOR tells of open devices only, but a VM that is powered off starts again without another ln. */
+async function hasOtherVms(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<boolean> {
+  const { host } = call.target;
+  if (view.some((each) => each.inUse && !replicaOnHost([each], host, call.settings.nodeMap))) return true;
+  if (call.disk.imageId === undefined) return false;
+  const { vmIds = [] } = await ctx.one.image(call.disk.imageId);
+  return vmIds.some((id) => id !== call.vm.id);
 }
 
 /** OpenNebula forgets them (PERSISTENT_SNAPSHOTS=NO), so they would be leaked. */

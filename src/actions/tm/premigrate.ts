@@ -1,8 +1,8 @@
-import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
-import { copyDirectory, isSharedDirectory, removeDirectories } from '../../hosts/scripts/directories.ts';
+import { copyDirectory, removeUnlessShared } from '../../hosts/scripts/directories.ts';
 import { type MigrationMessage, readMigrationMessage } from '../../opennebula/migration-message.ts';
 import { openWindow, requireMovable } from '../../volumes/dual-primary.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import {
@@ -40,8 +40,10 @@ export const premigrate: ActionHandler = async (call, ctx) => {
       message.destinationHost,
     );
   }
-  if (primary) await bringDirectory(ctx, message);
-  const attached = await forAll(disks, (disk) => prepare(ctx, message, disk));
+  const [, attached] = await bothDone(
+    primary ? bringDirectory(ctx, message) : Promise.resolve(),
+    forAll(disks, (disk) => prepare(ctx, message, disk)),
+  );
   await linkAttachedDisks(ctx, message.destinationHost, attached);
   if (primary) await premigrateOthers(ctx, message);
   return undefined;
@@ -54,10 +56,9 @@ export const isSameHost = (message: Pick<MigrationMessage, 'sourceHost' | 'desti
 async function bringDirectory(ctx: Context, message: MigrationMessage): Promise<void> {
   const { directory, sourceHost, destinationHost } = message;
   // Not asked for in the step itself: by then the directory may be half there, and the other copy is a running VM's.
-  ctx.undo.push(`remove ${directory} on ${destinationHost}`, async () => {
-    if (await isSharedDirectory(ctx.hosts, destinationHost, sourceHost, dirname(directory))) return;
-    await removeDirectories(ctx.hosts, destinationHost, [directory]);
-  });
+  ctx.undo.push(`remove ${directory} on ${destinationHost}`, () =>
+    removeUnlessShared(ctx.hosts, destinationHost, sourceHost, directory),
+  );
   const copied = await copyDirectory(
     ctx.hosts,
     { host: sourceHost, directory },

@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
 import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
+import type { Resource } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
 import { replicaOnHost } from '../../volumes/nodes.ts';
 import { devicePaths } from '../../volumes/replicas.ts';
@@ -37,14 +38,20 @@ export const resize: ActionHandler = async (call, ctx) => {
     const growth = await growVolume(ctx, disk.linstor, resource, mibToKib(size));
     if (growth.before > mibToKib(size))
       ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);
-    await confirmOnHost(ctx, disk, size);
+    await confirmOnHost(ctx, disk, size, growth.view);
   });
   return undefined;
 };
 
-async function confirmOnHost(ctx: Context, call: DiskCall, size: ReturnType<typeof mib>): Promise<void> {
+/** Growing changes no device name, so the view from before serves. */
+async function confirmOnHost(
+  ctx: Context,
+  call: DiskCall,
+  size: ReturnType<typeof mib>,
+  known: readonly Resource[] | undefined,
+): Promise<void> {
   if (ctx.hosts.isFrontend(call.target.host)) return;
-  const view = await call.linstor.resources({ names: [call.diskResource.resource] });
+  const view = known ?? (await call.linstor.resources({ names: [call.diskResource.resource] }));
   const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
   if (!here) return;
   await waitForDevice(ctx.hosts, call.target.host, devicePaths(here), kibToBytes(mibToKib(size)), sizeWaitMs);

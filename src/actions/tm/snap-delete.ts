@@ -1,5 +1,6 @@
 import { snapshotSizeMark } from '../../volumes/marks.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
@@ -9,8 +10,10 @@ export const snapDelete: ActionHandler = async (call, ctx) => {
   const { disk, id, name } = await openSnapshotCall(call.argv, ctx);
   const { resource } = disk.diskResource;
   await ctx.lock(lockName(resource), async () => {
-    await dropSnapshot(ctx, disk.linstor, resource, name);
-    const [definition] = await disk.linstor.definitions({ names: [resource] });
+    const [, [definition]] = await bothDone(
+      dropSnapshot(ctx, disk.linstor, resource, name),
+      disk.linstor.definitions({ names: [resource] }),
+    );
     if (definition && snapshotSizeMark(id) in definition.props) {
       await disk.linstor.modifyDefinition(resource, { unset: [snapshotSizeMark(id)] });
     }

@@ -4,10 +4,10 @@ import { type MiB, mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
 import { marks } from '../../volumes/marks.ts';
 import { planPlacement } from '../../volumes/placement.ts';
-import { clearLeftover } from '../../volumes/reclaim.ts';
-import { hasNetworkLayer, readsZeroWhenNew } from '../../volumes/replicas.ts';
+import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
+import { hasNetworkLayer, readsZeroWhenNew, replicasOf } from '../../volumes/replicas.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
-import { attachAndLink, formatDevice, wipeDevice } from '../on-host.ts';
+import { attachAndLink, formatDevice, requireClosed, wipeDevice } from '../on-host.ts';
 import type { DiskTarget } from '../target.ts';
 import { diskMarks, isCompleted } from './clone.ts';
 
@@ -34,24 +34,31 @@ export async function makeVolatile(ctx: Context, request: VolatileDisk): Promise
 async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promise<void> {
   const name = call.diskResource.resource;
   const minKib = mibToKib(request.sizeMib);
-  const [existing] = await call.linstor.definitions({ names: [name] });
+  const [[existing], plan] = await Promise.all([
+    call.linstor.definitions({ names: [name] }),
+    planPlacement(call.linstor, call.settings.placement),
+  ]);
   if (isCompleted(call, existing)) {
     await attachAndLink(ctx, call, { resource: name, minKib });
     return;
   }
+  requireOwn(existing);
+  if (existing) {
+    const left = replicasOf(await call.linstor.resources({ names: [name] }), name);
+    await requireClosed(ctx, call.settings, name, left, [call.target.host]);
+  }
   await clearLeftover(ctx, call.linstor, name, existing);
-  const plan = await planPlacement(call.linstor, call.settings.placement);
   const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
-  const replicas = await createVolume(ctx, call.linstor, {
+  const view = await createVolume(ctx, call.linstor, {
     name,
     sizeKib: minKib,
     plan,
     props: { ...diskMarks(call), [marks.incomplete]: 'format' },
     ...(prefer ? { node: call.settings.nodeMap[call.target.host] ?? call.target.host } : {}),
   });
-  const device = await attachAndLink(ctx, call, { resource: name, minKib });
+  const device = await attachAndLink(ctx, call, { resource: name, view, minKib });
   // No tenant reads what another left in a thick pool.
-  if (!readsZeroWhenNew(replicas)) await wipeDevice(ctx, call.target.host, device);
+  if (!readsZeroWhenNew(view)) await wipeDevice(ctx, call.target.host, device);
   if (request.swap) await formatDevice(ctx, call.target.host, device, 'swap');
   else if (call.disk.fs !== '') await formatDevice(ctx, call.target.host, device, call.disk.fs);
   await call.linstor.modifyDefinition(name, { unset: [marks.incomplete] });

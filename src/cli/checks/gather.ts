@@ -6,7 +6,7 @@ import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import type { ClusterFacts, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
 import { attempt, gatherFiles, isOneOfSeveral } from './gather-files.ts';
-import { type HostFacts, probeHost } from './host-probe.ts';
+import { type HostFacts, hostStagingDir, probeHost } from './host-probe.ts';
 
 export interface GatherOptions {
   readonly layout: Layout;
@@ -181,10 +181,9 @@ async function gatherHosts(
     ...(one.hosts.ok ? one.hosts.value.filter((host) => host.enabled).map((host) => host.name) : []),
     ...all.flatMap((item) => item.bridgeList),
   ]);
-  const staging = all[0]?.stagingDir ?? '/var/tmp';
   const answers = await Promise.all(
     [...names].map(
-      async (host) => [host, await known(() => probeHost(context.hosts, host, staging, now))] as const,
+      async (host) => [host, await known(() => probeHost(context.hosts, host, hostStagingDir, now))] as const,
     ),
   );
   return new Map(answers);

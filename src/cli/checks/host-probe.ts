@@ -22,6 +22,9 @@ export interface HostFacts {
 
 const tools = ['dd', 'qemu-img', 'blockdev', 'blkdiscard', 'virsh', 'flock', 'stat', 'tar'];
 
+/** Where a host that a copy is read from puts chunks (transfer/copy.ts); STAGING_DIR is the front-end's. */
+export const hostStagingDir = '/var/tmp';
+
 /** Reads only. `key=value` lines; "$1" is the staging directory, the rest are tools. */
 const script = `
 staging=$1; shift

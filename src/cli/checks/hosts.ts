@@ -2,7 +2,7 @@ import { nodeOfHost } from '../../hosts/node-names.ts';
 import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from './check.ts';
 import { type Facts, orElse } from './facts.ts';
-import type { HostFacts } from './host-probe.ts';
+import { type HostFacts, hostStagingDir } from './host-probe.ts';
 
 /** The hypervisors, as oneadmin sees them over ssh. */
 export function checkHosts(facts: Facts): Finding[] {
@@ -40,7 +40,7 @@ function checkHost(facts: Facts, host: string, state: HostFacts): Finding[] {
     ...checkDrbd(facts, host, state),
     ...checkRights(host, state),
     ...checkDevices(host, state),
-    ...checkRest(facts, host, state),
+    ...checkRest(host, state),
   ];
 }
 
@@ -177,27 +177,25 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
   return findings;
 }
 
-function checkRest(facts: Facts, host: string, state: HostFacts): Finding[] {
+function checkRest(host: string, state: HostFacts): Finding[] {
   const findings: Finding[] = [];
-  const staging =
-    [...facts.settings.values()].flatMap((item) => (item.ok ? [item.value.stagingDir] : []))[0] ?? '/var/tmp';
   if (!state.stagingWritable)
     findings.push({
       id: 'hosts.staging',
       severity: 'fail',
       object: host,
-      what: `${staging} is missing or cannot be written`,
-      why: 'downloads and conversions are put there',
-      remedy: `on ${host}: install -d -m 1777 ${staging}`,
+      what: `${hostStagingDir} is missing or cannot be written`,
+      why: 'chunks of a device that is copied to another host are put there',
+      remedy: `on ${host}: install -d -m 1777 ${hostStagingDir}`,
     });
-  else if (state.stagingFreeKib < 2 * 1024 * 1024)
+  else if (state.stagingFreeKib < 512 * 1024)
     findings.push({
       id: 'hosts.staging',
       severity: 'warn',
       object: host,
-      what: `${staging} has ${humanSize(bytes(state.stagingFreeKib * 1024))} free`,
-      why: 'an image that is converted must fit there',
-      remedy: 'free space, or set STAGING_DIR in the datastore',
+      what: `${hostStagingDir} has ${humanSize(bytes(state.stagingFreeKib * 1024))} free`,
+      why: 'a copy to another host puts up to 256 MiB of chunks there',
+      remedy: `free space in ${hostStagingDir} on ${host}`,
     });
   const skew = Math.abs(state.clock * 1000 - state.askedAt);
   if (state.clock > 0 && skew > 5000)

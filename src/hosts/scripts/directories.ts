@@ -1,5 +1,5 @@
 import { dirname, posix } from 'node:path';
-import { DriverError } from '../../errors.ts';
+import { DriverError, toDriverError } from '../../errors.ts';
 import type { Hosts } from '../hosts.ts';
 import { runPipeline } from '../pipeline.ts';
 
@@ -36,17 +36,49 @@ export async function removeDirectories(
   });
 }
 
-/** Arguments: directory (or where it will be), marker name. */
+/** Arguments: directory (or where it will be), marker name. Markers of calls that were killed are swept. */
 const markScript = `
 dir=$1
 while [ ! -d "$dir" ]; do dir=$(dirname -- "$dir"); [ "$dir" != / ] || exit 71; done
+find "$dir" "$dir/.." -maxdepth 1 -type f -name '.linstor_un-*' -mmin +60 -delete 2>/dev/null || :
 : >"$dir/$2" && printf '%s' "$dir"
 `;
-const seeScript = `
-if [ -e "$1/$2" ]; then rm -f -- "$1/$2"; echo yes; else ls -- "$1" >/dev/null 2>&1; [ -e "$1/$2" ] && { rm -f -- "$1/$2"; echo yes; }; fi
+/** A listing makes NFS look again. */
+const seeFunction = `
+sees() { if [ ! -e "$1/$2" ]; then ls -- "$1" >/dev/null 2>&1; fi; [ -e "$1/$2" ] && rm -f -- "$1/$2"; }
+`;
+const seeScript = `${seeFunction}
+if sees "$1" "$2"; then echo yes; fi
 exit 0
 `;
+/** Arguments: where the marker is, its name, directory. */
+const seeOrTellScript = `${seeFunction}
+if sees "$1" "$2"; then echo shared; elif [ -d "$3" ]; then echo there; fi
+exit 0
+`;
+const seeOrRemoveScript = `${seeFunction}
+if sees "$1" "$2"; then echo shared; else rm -rf --one-file-system -- "$3" || exit 1; fi
+`;
 const unmarkScript = `rm -f -- "$1/$2"`;
+
+const sameDirMs = 30_000;
+
+/** Leaves a marker in the directory, or where it will be: place and name. Undefined where there is nothing at all. */
+async function mark(hosts: Hosts, host: string, directory: string): Promise<[string, string] | undefined> {
+  const name = `.linstor_un-${crypto.randomUUID()}`;
+  const { exitCode, stdout } = await hosts.run(host, {
+    verb: 'same-dir',
+    script: markScript,
+    args: [directory, name],
+    timeoutMs: sameDirMs,
+    okCodes: [0, 71],
+  });
+  return exitCode === 71 ? undefined : [stdout, name];
+}
+
+async function unmark(hosts: Hosts, host: string, marker: readonly string[]): Promise<void> {
+  await hosts.run(host, { verb: 'same-dir', script: unmarkScript, args: marker, timeoutMs: sameDirMs });
+}
 
 /**
  * Is this directory the same on both hosts (NFS, …)? Found out by a file with a random name, because file system
@@ -60,25 +92,53 @@ export async function isSharedDirectory(
   directory: string,
 ): Promise<boolean> {
   if (one === other) return true;
-  const marker = `.linstor_un-${crypto.randomUUID()}`;
-  const timeoutMs = 30_000;
-  const marked = await hosts.run(one, {
-    verb: 'same-dir',
-    script: markScript,
-    args: [directory, marker],
-    timeoutMs,
-    okCodes: [0, 71],
-  });
-  if (marked.exitCode === 71) return false;
-  const args = [marked.stdout, marker];
+  const marker = await mark(hosts, one, directory);
+  if (!marker) return false;
   let shared = false;
   try {
-    const seen = await hosts.run(other, { verb: 'same-dir', script: seeScript, args, timeoutMs });
+    const seen = await hosts.run(other, {
+      verb: 'same-dir',
+      script: seeScript,
+      args: marker,
+      timeoutMs: sameDirMs,
+    });
     shared = seen.stdout.trim() === 'yes';
   } finally {
-    if (!shared) await hosts.run(one, { verb: 'same-dir', script: unmarkScript, args, timeoutMs });
+    if (!shared) await unmark(hosts, one, marker);
   }
   return shared;
+}
+
+/**
+ * Removes a VM directory from `host`, unless it is the very one that `other` has: then it is left. Returns whether it was
+ * removed. One session on the host that is left, two on the other.
+ */
+export async function removeUnlessShared(
+  hosts: Hosts,
+  host: string,
+  other: string,
+  directory: string,
+): Promise<boolean> {
+  const path = vmDirectory(directory);
+  if (host === other) return false;
+  const marker = await mark(hosts, other, dirname(path));
+  if (!marker) {
+    await removeDirectories(hosts, host, [path]);
+    return true;
+  }
+  let shared = false;
+  try {
+    const { stdout } = await hosts.run(host, {
+      verb: 'remove-dir',
+      script: seeOrRemoveScript,
+      args: [...marker, path],
+      timeoutMs: 120_000,
+    });
+    shared = stdout.trim() === 'shared';
+  } finally {
+    if (!shared) await unmark(hosts, other, marker);
+  }
+  return !shared;
 }
 
 export interface Place {
@@ -104,11 +164,12 @@ tar --create --sparse --anchored --no-wildcards "\${exclude[@]}" --file=- .
 `;
 
 /**
- * Arguments: directory. Unpacked beside it and put in its place when complete. Links that are already there
+ * Arguments: directory, a marker that has served (or nothing). Unpacked beside it and put in its place when complete. Links that are already there
  * (\`disk.N\` made for this host) win over copied ones; everything else that was there is replaced.
  */
 export const unpackScript = `
 set -e
+if [ -n "\${2-}" ]; then rm -f -- "$2"; fi
 parent=$(dirname -- "$1")
 mkdir -p -- "$parent"
 new=$(mktemp -d "$parent/.linstor_un-XXXXXXXX")
@@ -141,33 +202,73 @@ export async function copyDirectory(
   options: CopyDirectoryOptions = {},
 ): Promise<boolean> {
   const [source, target] = [vmDirectory(from.directory), vmDirectory(to.directory)];
-  if (source === target && (await isSharedDirectory(hosts, to.host, from.host, dirname(target))))
-    return false;
-  const { skip = [], timeoutMs = 30 * 60_000, signal, env } = options;
-  const exists = await hosts.run(from.host, {
-    verb: 'move-dir',
-    script: '[ -d "$1" ]',
-    args: [source],
-    timeoutMs: 30_000,
-    okCodes: [0, 1],
-  });
-  if (exists.exitCode !== 0) return false;
-  await runPipeline(
-    [
-      // 1: a file changed while it was read; the logs of a running VM do.
-      {
-        name: `tar on ${from.host}`,
-        argv: hosts.sshArgv(from.host, { script: packScript, args: [source, ...skip] }),
-        okCodes: [0, 1],
-      },
-      {
-        name: `tar on ${to.host}`,
-        argv: hosts.sshArgv(to.host, { script: unpackScript, args: [target] }),
-      },
-    ],
-    { timeoutMs, ...(signal ? { signal } : {}), ...(env ? { env } : {}) },
-  );
-  return true;
+  if (source === target && from.host === to.host) return false;
+  const marker = source === target ? await mark(hosts, to.host, dirname(target)) : undefined;
+  let state = '';
+  let marked = marker !== undefined;
+  try {
+    const seen = await hosts.run(from.host, {
+      verb: 'same-dir',
+      script: seeOrTellScript,
+      // Nothing of that name is anywhere.
+      args: [...(marker ?? ['/', '.linstor_un-none']), source],
+      timeoutMs: sameDirMs,
+    });
+    state = seen.stdout.trim();
+    if (state === 'shared') marked = false;
+    if (state !== 'there') return false;
+    await sendThrough(hosts, from.host, to.host, { source, target, marker }, options);
+    marked = false;
+    return true;
+  } finally {
+    if (marked && marker) await unmark(hosts, to.host, marker);
+  }
+}
+
+interface Shipment {
+  readonly source: string;
+  readonly target: string;
+  /** Goes with the unpacking, which spares a session. */
+  readonly marker: readonly [string, string] | undefined;
+}
+
+async function sendThrough(
+  hosts: Hosts,
+  from: string,
+  to: string,
+  { source, target, marker }: Shipment,
+  { skip = [], timeoutMs = 30 * 60_000, signal, env }: CopyDirectoryOptions,
+): Promise<void> {
+  const tell = (ms: number, outcome: string): void => {
+    for (const [host, verb] of [
+      [from, 'pack-dir'],
+      [to, 'unpack-dir'],
+    ] as const)
+      hosts.onCall?.({ kind: hosts.isFrontend(host) ? 'local' : 'ssh', target: host, verb, ms, outcome });
+  };
+  const started = performance.now();
+  const stages = [
+    // 1: a file changed while it was read; the logs of a running VM do.
+    {
+      name: `tar on ${from}`,
+      argv: hosts.sshArgv(from, { script: packScript, args: [source, ...skip] }),
+      okCodes: [0, 1],
+    },
+    {
+      name: `tar on ${to}`,
+      argv: hosts.sshArgv(to, {
+        script: unpackScript,
+        args: [target, ...(marker ? [`${marker[0]}/${marker[1]}`] : [])],
+      }),
+    },
+  ];
+  try {
+    await runPipeline(stages, { timeoutMs, ...(signal ? { signal } : {}), ...(env ? { env } : {}) });
+    tell(performance.now() - started, 'exit 0');
+  } catch (error) {
+    tell(performance.now() - started, toDriverError(error).code);
+    throw error;
+  }
 }
 
 /** `copyDirectory`, then the source is removed. Nothing is removed when both are the same place. */

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import type { FaultRule } from './faults.ts';
+import type { Fault, FaultRule } from './faults.ts';
 import { generationNames, generationOf } from './generation.ts';
 import { findDefinition } from './model/definition.ts';
 import { findResource } from './model/resource.ts';
 import type { Runtime } from './runtime.ts';
 import { restartController, setConnection } from './satellite/connection.ts';
 import { setInUse } from './satellite/usage.ts';
+import { damage, mendCluster, strikeNow } from './strike.ts';
 
 /**
  * What a person or a test does to the lab itself, outside of LINSTOR's own paths:
@@ -13,6 +14,8 @@ import { setInUse } from './satellite/usage.ts';
  * - `GET  /lab`                     generation, nodes, faults
  * - `PUT  /lab/faults`              list of rules (see faults.ts); `GET` shows them with their counters
  * - `DELETE /lab/faults`            none any more
+ * - `POST /lab/strike`            a fault of the cluster, at once
+ * - `POST /lab/mend`              `{"node"?}`: takes such faults back
  * - `PUT  /lab/nodes/{node}`        `{"connection": "OFFLINE"}`; ONLINE brings it back, `{"flags": ["EVICTED"]}`
  * - `PUT  /lab/resources/{rd}/{node}` `{"in_use": true}` or `{"disk_state": "Outdated"}` (null: as it is)
  * - `PUT  /lab/generation`          `{"generation": "1.27"}`
@@ -100,6 +103,12 @@ async function change(
     case 'DELETE faults':
       faults.clear();
       return [];
+    case 'POST strike':
+      return lab.exclusively(() => strikeNow(lab, fault.parse(body) as Fault));
+    case 'POST mend':
+      return lab.exclusively(() =>
+        mendCluster(lab, z.strictObject({ node: z.string().optional() }).parse(body).node),
+      );
     case 'PUT nodes':
       return lab.exclusively(() => changeNode(lab, first, nodeChange.parse(body)));
     case 'PUT resources':
@@ -141,6 +150,7 @@ function overview(lab: Runtime): unknown {
     nodes: state.nodes.map(({ name, connection, flags }) => ({ name, connection, flags })),
     definitions: state.definitions.map((definition) => definition.name),
     faults: lab.faults.list(),
+    damage: damage(lab),
     tuning: lab.tuning,
   };
 }

@@ -22,7 +22,8 @@
  * - `{"kind": "redirect", "to": "https://host:3371"}`       302, as a controller with TLS switched on
  * - `{"kind": "unauthorised"}`                              401 with code 10001
  *
- * Cluster faults (state of the cluster when the rule matches; they stay until undone by `/lab/…`):
+ * Cluster faults (state of the cluster when the rule matches; they stay until undone by `/lab/…`;
+ * `POST /lab/strike` brings them about without a call):
  * - `{"kind": "node", "node": "alpha", "connection": "OFFLINE"}`
  * - `{"kind": "pool", "node": "alpha", "pool": "thin", "freeKib": 0}`   pool full (null: as it really is)
  * - `{"kind": "device-late", "node": "alpha", "seconds": 3}`           new device nodes appear later there

@@ -12,6 +12,7 @@ import { encode } from './rest/json.ts';
 import { loadState, Runtime, type Tuning } from './runtime.ts';
 import { setConnection } from './satellite/connection.ts';
 import { setInUse } from './satellite/usage.ts';
+import { strikeCluster } from './strike.ts';
 
 export interface LabOptions {
   /** Everything of this lab lies below it: state, images, device nodes. */
@@ -127,28 +128,6 @@ function failure(runtime: Runtime, status: number, code: number, message: string
       ...(status === 401 ? { 'WWW-Authenticate': 'Basic' } : {}),
     },
   });
-}
-
-export async function strikeCluster(runtime: Runtime, fault: Fault): Promise<void> {
-  switch (fault.kind) {
-    case 'node':
-      await setConnection(runtime, fault.node, fault.connection);
-      break;
-    case 'pool': {
-      const pool = runtime.state.pools.find((item) => item.node === fault.node && item.name === fault.pool);
-      if (pool && fault.freeKib !== null) pool.forcedFreeKib = fault.freeKib;
-      else if (pool) delete pool.forcedFreeKib;
-      break;
-    }
-    case 'device-late':
-      if (fault.seconds > 0) runtime.faults.lateDevices.set(fault.node, fault.seconds);
-      else runtime.faults.lateDevices.delete(fault.node);
-      break;
-    case 'satellite':
-      runtime.faults.satelliteErrors.set(fault.node, fault.message);
-      break;
-    default:
-  }
 }
 
 async function strikeAfter(faults: readonly Fault[], response: Response): Promise<Response> {

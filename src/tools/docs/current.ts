@@ -8,7 +8,7 @@ const root = new URL('../../../', import.meta.url).pathname;
 
 /** The reference page for the code as it is. */
 export async function renderCurrentReference(): Promise<string> {
-  const roundTrips = readRoundTrips(`${root}test/bench/round-trips.json`);
+  const roundTrips = readRoundTrips(`${root}test/budget/budget.json`);
   const troubleshooting = readFileSync(`${root}docs/troubleshooting.md`, 'utf8');
   return renderReference({
     commands: await readCommands(),

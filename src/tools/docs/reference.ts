@@ -55,12 +55,20 @@ function actionTable(): string {
 }
 
 const roundTripText =
-  'Calls to the LINSTOR controller and ssh sessions of one action, as counted on the lab; a test holds the actions to it.';
+  'Calls to the LINSTOR controller (REST), ssh sessions and XML-RPC calls to oned of one action, as counted on the lab; a test holds ' +
+  'the actions to it. Independent calls overlap.';
 
 function roundTripTable(rows: readonly RoundTrips[]): string {
   return table(
-    ['Action', 'Case', 'LINSTOR', 'ssh'],
-    rows.map(({ action, mode, linstor, ssh }) => [code(action), mode || '–', String(linstor), String(ssh)]),
+    ['Action', 'Case', 'LINSTOR', 'ssh', 'oned', 'Remark'],
+    rows.map(({ action, mode, linstor, ssh, one, comment }) => [
+      code(action),
+      mode || '–',
+      String(linstor),
+      String(ssh),
+      one === undefined ? '–' : String(one),
+      comment ?? '',
+    ]),
   );
 }
 

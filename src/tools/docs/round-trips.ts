@@ -9,6 +9,10 @@ export interface RoundTrips {
   readonly mode: string;
   readonly linstor: number;
   readonly ssh: number;
+  /** XML-RPC calls to oned. */
+  readonly one?: number | undefined;
+  /** Why it is not fewer, where fewer were aimed at. */
+  readonly comment?: string | undefined;
 }
 
 const count = z.int().nonnegative();
@@ -19,6 +23,8 @@ const schema = z.array(
     mode: z.string(),
     linstor: count,
     ssh: count,
+    one: count.optional(),
+    comment: z.string().optional(),
   }),
 );
 

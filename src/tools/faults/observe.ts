@@ -41,8 +41,9 @@ interface RawSnapshot {
 }
 
 const dualPrimary = 'DrbdOptions/Net/allow-two-primaries';
-/** Made at random, or told by the controller about itself. */
-const ownProps = /^(?:Aux\/one\/MADE_BY\/|DrbdPrimarySetOn|DrbdOptions\/auto-verify-algo|DrbdOptions\/Net\/shared)/;
+/** Made at random, told by the controller about itself, or a figure whose absence is no failure. */
+const ownProps =
+  /^(?:Aux\/one\/MADE_BY\/|Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE|DrbdPrimarySetOn|DrbdOptions\/auto-verify-algo|DrbdOptions\/Net\/shared)/;
 
 const isDiskless = (resource: RawResource): boolean =>
   resource.flags?.some((flag) => flag === 'DISKLESS' || flag === 'DRBD_DISKLESS') ?? false;
@@ -54,17 +55,29 @@ export async function observe(world: FaultWorld): Promise<Observation> {
     world.linstor('GET', '/v1/view/resources'),
     world.linstor('GET', '/v1/view/snapshots'),
   ])) as [RawDefinition[], RawResource[], RawSnapshot[]];
+  // LINSTOR's own net under a rollback: it takes it away itself, or leaves it for the operator after a failure.
+  const asked = snapshots.filter((snapshot) => !snapshot.name.startsWith('safety-snap-'));
   const byName = (name: string): RawResource[] => resources.filter((resource) => resource.name === name);
   const attached = definitions.flatMap(({ name }) => {
     const on = byName(name).filter((resource) => isDiskless(resource) && !isTieBreaker(resource));
-    return on.length === 0 ? [] : [[name, on.map((resource) => resource.node_name).sort().join(',')]];
+    return on.length === 0
+      ? []
+      : [
+          [
+            name,
+            on
+              .map((resource) => resource.node_name)
+              .sort()
+              .join(','),
+          ],
+        ];
   });
   return {
     resources: Object.fromEntries(
       definitions.map((definition) => [definition.name, describe(definition, byName(definition.name))]),
     ),
     snapshots: Object.fromEntries(
-      snapshots.map((snapshot) => [
+      asked.map((snapshot) => [
         `${snapshot.resource_name}/${snapshot.name}`,
         `${snapshot.flags?.join() ?? ''} on ${snapshot.nodes?.length ?? 0}`,
       ]),
@@ -158,10 +171,7 @@ function walk(root: string, below = ''): string[] {
 }
 
 function temporary(world: FaultWorld): string[] {
-  const places = [
-    world.staging,
-    ...nodes.map((node) => join(world.cluster.dir, 'hosts', node, 'home')),
-  ];
+  const places = [world.staging, ...nodes.map((node) => join(world.cluster.dir, 'hosts', node, 'home'))];
   return places.flatMap((place) =>
     walk(place)
       .filter((path) => !statSync(join(place, path), { throwIfNoEntry: false })?.isDirectory())

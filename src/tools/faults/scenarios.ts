@@ -52,7 +52,13 @@ async function start(world: FaultWorld, base: Base, disks: readonly object[], ho
   ).vm;
 }
 
-const clone = (group: GroupName, about: string, mode: string, at: 'host' | 'other', sizeMb?: number): Scenario => ({
+const clone = (
+  group: GroupName,
+  about: string,
+  mode: string,
+  at: 'host' | 'other',
+  sizeMb?: number,
+): Scenario => ({
   action: 'tm/clone',
   about,
   group,
@@ -376,7 +382,9 @@ export async function makeBase(
   };
   const { one } = world;
   const images = ok(await one.createDatastore({ name: 'images', type: 'IMAGE', template: common })).datastore;
-  const system = ok(await one.createDatastore({ name: 'system', type: 'SYSTEM', template: common })).datastore;
+  const system = ok(
+    await one.createDatastore({ name: 'system', type: 'SYSTEM', template: common }),
+  ).datastore;
   const away = ok(await one.createDatastore({ name: 'away', type: 'SYSTEM', template: common })).datastore;
   const make = async (name: string, seed: number, persistent: boolean): Promise<number> =>
     ok(
@@ -399,7 +407,8 @@ export async function makeBase(
   }[];
   const withDisk = (list: typeof replicas): string[] =>
     list.filter((each) => !each.flags?.includes('DISKLESS')).map((each) => each.node_name);
-  const host = withDisk(replicas).find((node) => withDisk(images0).includes(node)) ?? withDisk(images0)[0] ?? '';
+  const host =
+    withDisk(replicas).find((node) => withDisk(images0).includes(node)) ?? withDisk(images0)[0] ?? '';
   const other =
     world.cluster.description.nodes.find(
       (node) => !withDisk(replicas).includes(node) && !withDisk(images0).includes(node),

@@ -78,7 +78,11 @@ export class FaultWorld {
     const { description, paths } = this.cluster;
     return createLab({
       dir: paths.linstor,
-      nodes: description.nodes.map((name) => ({ name, layers: description.layers, pools: description.pools })),
+      nodes: description.nodes.map((name) => ({
+        name,
+        layers: description.layers,
+        pools: description.pools,
+      })),
       generation: description.generation,
       devices: description.devices,
       tuning: { cloneSeconds: 0.05 },
@@ -97,7 +101,10 @@ export class FaultWorld {
   /** LINSTOR's own answer, past the proxy. */
   async linstor(method: string, path: string, body?: unknown): Promise<unknown> {
     const answer = await this.#lab.fetch(
-      new Request(`http://lab${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }),
+      new Request(`http://lab${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
     );
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.json();
@@ -167,9 +174,9 @@ export class FaultWorld {
     }
   }
 
-  /** ssh calls since `mend`, by host. */
-  sshCalls(): Record<string, number> {
-    return Object.fromEntries(nodes.map((node) => [node, tracedCommands(this.cluster.dir, node).length]));
+  /** Texts of the commands since `mend`, by host. */
+  sshCalls(): Record<string, string[]> {
+    return Object.fromEntries(nodes.map((node) => [node, tracedCommands(this.cluster.dir, node)]));
   }
 
   async close(): Promise<void> {
@@ -187,6 +194,8 @@ export class FaultWorld {
 
 /** `cp` keeps holes, links and times; the runtime's own copy fills holes. */
 function copy(from: string, to: string): void {
-  const done = Bun.spawnSync(['cp', '-a', '--sparse=always', '--reflink=auto', from, to], { stdin: 'ignore' });
+  const done = Bun.spawnSync(['cp', '-a', '--sparse=always', '--reflink=auto', from, to], {
+    stdin: 'ignore',
+  });
   if (!done.success) cpSync(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
 }

@@ -2,8 +2,10 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runClient } from '../../../src/lab/client/client.ts';
 import type { FaultRule } from '../../../src/lab/linstor/faults.ts';
 import { serveLab, serveLinstor } from '../../../src/lab/linstor/serve.ts';
+import { RestLinstor } from '../../../src/linstor/rest.ts';
 import { makeGroup, openLab, spawn } from './fixture.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lab-faults-'));
@@ -60,6 +62,45 @@ describe('over a socket', () => {
     await expect((await over('GET', '/v1/nodes')).json()).rejects.toThrow();
   });
 
+  test('hang: the answer comes late, or not at all, and the rest goes on meanwhile', async () => {
+    await arm({ ...createGroups, fault: { kind: 'hang', seconds: 0.3 } });
+    let done = false;
+    const slow = over('POST', '/v1/resource-groups', group('slow')).then((answer) => {
+      done = true;
+      return answer.status;
+    });
+    expect((await over('GET', '/v1/controller/version')).status).toBe(200);
+    expect([done, await exists('slow')]).toEqual([false, false]);
+    expect([await slow, await exists('slow')]).toEqual([201, true]);
+    await arm({ ...createGroups, fault: { kind: 'hang', seconds: 0.01, afterwards: 'drop' } });
+    await expect(over('POST', '/v1/resource-groups', group('never'))).rejects.toThrow();
+    expect(await exists('never')).toBe(false);
+  });
+
+  test('dropped after execution is an answer lost; a code may have a status of its own', async () => {
+    await arm({ ...createGroups, fault: { kind: 'drop', when: 'after' } });
+    await expect(over('POST', '/v1/resource-groups', group('after'))).rejects.toThrow();
+    expect(await exists('after')).toBe(true);
+    await arm({ ...createGroups, fault: { kind: 'code', code: 1002, status: 200, message: 'inside' } });
+    const answer = await over('POST', '/v1/resource-groups', group('inside'));
+    const code = BigInt(/"ret_code": ?(-?\d+)/.exec(await answer.text())?.[1] ?? 0);
+    expect([answer.status, code & 0x7fffn, code < 0n, await exists('inside')]).toEqual([
+      200,
+      1002n,
+      true,
+      false,
+    ]);
+  });
+
+  test('times: so often and no more', async () => {
+    await arm({ path: '^/v1/nodes$', times: 2, fault: { kind: 'unauthorised' } });
+    const statuses = [];
+    for (let call = 0; call < 4; call += 1) statuses.push((await over('GET', '/v1/nodes')).status);
+    expect(statuses).toEqual([401, 401, 200, 200]);
+    await over('DELETE', '/lab/faults');
+    expect(await (await over('GET', '/lab/faults')).json()).toEqual([]);
+  });
+
   test('a rule with an unknown word is refused', async () => {
     expect((await over('PUT', '/lab/faults', [{ fault: { kind: 'nonsense' } }])).status).toBe(400);
     expect((await over('PUT', '/lab/faults', [{ colour: 1, fault: { kind: 'lose' } }])).status).toBe(400);
@@ -67,6 +108,47 @@ describe('over a socket', () => {
 });
 
 describe('in the cluster', () => {
+  test('a node that goes away with a call; what is asked of it meanwhile comes with its return', async () => {
+    const lab = openLab();
+    await makeGroup(lab, 'grp', { node_name_list: ['alpha'] });
+    lab.lab.setFaults([
+      { path: '/spawn$', times: 1, fault: { kind: 'node', node: 'alpha', connection: 'OFFLINE' } },
+    ]);
+    expect((await spawn(lab, 'grp', 'rr')).codes).toContain(996);
+    const [alpha] = await lab.get<{ connection_status: string }[]>('/v1/nodes?nodes=alpha');
+    expect(alpha?.connection_status).toBe('OFFLINE');
+    expect((await lab.send('POST', '/lab/mend', { node: 'alpha' })).status).toBe(200);
+    expect((await spawn(lab, 'grp', 'rr')).status).toBe(201);
+  });
+
+  test('a full pool: nothing can be placed until it is mended', async () => {
+    const lab = openLab();
+    await makeGroup(lab, 'grp', { node_name_list: ['alpha'] });
+    const full = { kind: 'pool', node: 'alpha', pool: 'thin', freeKib: 0 };
+    const struck = await lab.send('POST', '/lab/strike', full);
+    expect(struck.body).toMatchObject({ pools: [{ node: 'alpha', pool: 'thin', freeKib: 0 }] });
+    const free = async () =>
+      (
+        await lab.get<{ free_capacity: unknown }[]>('/v1/view/storage-pools?nodes=alpha&storage_pools=thin')
+      )[0]?.free_capacity;
+    expect(Number(await free())).toBe(0);
+    expect((await spawn(lab, 'grp', 'rr')).codes).toContain(996);
+    await lab.send('POST', '/lab/mend');
+    expect(Number(await free())).toBeGreaterThan(0);
+    expect((await spawn(lab, 'grp', 'rr')).status).toBe(201);
+  });
+
+  test('what cannot be struck is refused', async () => {
+    const lab = openLab();
+    for (const fault of [
+      { kind: 'pool', node: 'alpha', pool: 'none', freeKib: 0 },
+      { kind: 'satellite', node: 'nobody', message: 'x' },
+      { kind: 'lose' },
+    ])
+      expect((await lab.send('POST', '/lab/strike', fault)).status).toBe(400);
+    expect((await lab.send('POST', '/lab/mend', { node: 'nobody' })).status).toBe(400);
+  });
+
   test('a device node that comes later', async () => {
     const lab = openLab();
     lab.lab.setFaults([{ method: 'POST', fault: { kind: 'device-late', node: 'alpha', seconds: 0.05 } }]);
@@ -121,6 +203,29 @@ describe('in the cluster', () => {
     await lab.send('DELETE', '/v1/resource-definitions/rr/snapshots/ss');
     expect((await lab.send('DELETE', '/v1/resource-definitions/rr')).status).toBe(200);
   });
+});
+
+test('refuse: the connection closes without a word, whatever is asked', async () => {
+  await arm({ fault: { kind: 'refuse' } });
+  await expect(over('GET', '/v1/nodes')).rejects.toThrow();
+  await expect(over('POST', '/v1/resource-groups', group('refused'))).rejects.toThrow();
+  await over('DELETE', '/lab/faults');
+  expect(await exists('refused')).toBe(false);
+});
+
+test('controller 1 is dead and 2 alive: the driver and the client end up at 2, and write once', async () => {
+  const first = serveLab(served.lab);
+  await first.stop();
+  const controllers = [first.url, served.url];
+  const driver = new RestLinstor({ controllers, transport: 'rest', linstorCommand: 'linstor' });
+  expect((await driver.nodes()).map(({ name }) => String(name))).toEqual(['alpha', 'bravo', 'charlie']);
+  // Counted by a rule that changes nothing.
+  await arm({ ...createGroups, nth: 99, fault: { kind: 'lose' } });
+  const client = await runClient(['-m', 'resource-group', 'create', 'once'], {
+    env: { LS_CONTROLLERS: controllers.join(',') },
+  });
+  expect([client.exit, await exists('once')]).toEqual([0, true]);
+  expect(await (await over('GET', '/lab/faults')).json()).toMatchObject([{ seen: 1, fired: 0 }]);
 });
 
 test('two controllers of one cluster: one dies, the other goes on', async () => {

@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { diskful, nodesOf, Rig } from './rig.ts';
+
+/** Attributes that say where volumes go: from a datastore's template to where LINSTOR has put them. */
+let rig: Rig;
+beforeAll(async () => {
+  rig = await Rig.open();
+});
+afterAll(async () => rig.stop());
+
+const pools = (replicas: Parameters<typeof diskful>[0]): string[] => [
+  ...new Set(diskful(replicas).map(({ pool }) => pool)),
+];
+
+/** Of the placing request. */
+const filterOf = (requests: readonly { path: string; body: string }[]): Record<string, unknown> => {
+  const placed = requests.find(({ path }) => path.endsWith('/autoplace'));
+  return (
+    (JSON.parse(placed?.body ?? '{}') as { select_filter?: Record<string, unknown> }).select_filter ?? {}
+  );
+};
+
+const siteOf = (node: string): string => (node === 'node1' || node === 'node3' ? 'a' : 'b');
+
+describe('placement', () => {
+  test('RESOURCE_GROUP', async () => {
+    for (const [group, count] of [
+      ['plain', 1],
+      ['drbd', 2],
+    ] as const) {
+      const { resource, replicas } = await rig.block({ RESOURCE_GROUP: group });
+      const definition = (await rig.lab.linstor('GET', `/v1/resource-definitions/${resource}`)) as {
+        resource_group_name: string;
+      };
+      expect(definition.resource_group_name).toBe(group);
+      expect(nodesOf(replicas)).toHaveLength(count);
+    }
+  });
+
+  test('NODE_LIST', async () => {
+    for (const list of [
+      ['node1', 'node4'],
+      ['node2', 'node3', 'node4'],
+    ]) {
+      const { replicas } = await rig.block({ RESOURCE_GROUP: 'drbd', NODE_LIST: list.join(' ') });
+      expect(nodesOf(replicas)).toEqual(list);
+    }
+  });
+
+  test('REPLICA_COUNT, and AUTO_PLACE for the same', async () => {
+    for (const [name, count] of [
+      ['REPLICA_COUNT', 3],
+      ['AUTO_PLACE', 1],
+      ['LINSTOR_AUTO_PLACE', 4],
+    ] as const) {
+      const { replicas } = await rig.block({ RESOURCE_GROUP: 'drbd', [name]: String(count) });
+      expect(nodesOf(replicas)).toHaveLength(count);
+    }
+  });
+
+  test('STORAGE_POOL', async () => {
+    for (const pool of ['lvm', 'thin']) {
+      const { replicas } = await rig.block({ RESOURCE_GROUP: 'open', STORAGE_POOL: pool });
+      expect(pools(replicas)).toEqual([pool]);
+    }
+  });
+
+  test('PROVIDERS', async () => {
+    for (const [provider, pool] of [
+      ['LVM_THIN', 'lvm'],
+      ['FILE_THIN', 'thin'],
+    ] as const) {
+      const { replicas } = await rig.block({ RESOURCE_GROUP: 'open', PROVIDERS: provider });
+      expect(pools(replicas)).toEqual([pool]);
+    }
+  });
+
+  test('LAYER_LIST', async () => {
+    for (const list of [['STORAGE'], ['DRBD', 'STORAGE']]) {
+      const { replicas } = await rig.block({
+        RESOURCE_GROUP: 'open',
+        REPLICA_COUNT: '1',
+        LAYER_LIST: list.join(','),
+      });
+      expect(diskful(replicas)[0]?.layers).toEqual(list);
+    }
+  });
+
+  test('REPLICAS_ON_SAME and REPLICAS_ON_DIFFERENT', async () => {
+    const same = await rig.block({ RESOURCE_GROUP: 'open', REPLICAS_ON_SAME: 'site' });
+    expect(filterOf(same.requests)['replicas_on_same']).toEqual(['Aux/site']);
+    expect(new Set(nodesOf(same.replicas).map(siteOf)).size).toBe(1);
+    const different = await rig.block({ RESOURCE_GROUP: 'open', REPLICAS_ON_DIFFERENT: 'site' });
+    expect(filterOf(different.requests)['replicas_on_different']).toEqual(['Aux/site']);
+    expect(new Set(nodesOf(different.replicas).map(siteOf)).size).toBe(2);
+  });
+
+  test('DO_NOT_PLACE_WITH and DO_NOT_PLACE_WITH_REGEX', async () => {
+    // On each node in turn: no placement of LINSTOR's own avoids all of them.
+    for (const node of ['node1', 'node2', 'node3', 'node4']) {
+      const { resource } = await rig.block({ RESOURCE_GROUP: 'drbd', NODE_LIST: node });
+      for (const [name, value] of [
+        ['DO_NOT_PLACE_WITH', resource],
+        ['DO_NOT_PLACE_WITH_REGEX', `^${resource}$`],
+      ] as const) {
+        const { replicas } = await rig.block({ RESOURCE_GROUP: 'drbd', [name]: value });
+        expect(nodesOf(replicas)).not.toContain(node);
+      }
+    }
+  });
+
+  test('ENCRYPTION', async () => {
+    await rig.lab.linstor('POST', '/v1/encryption/passphrase', { new_passphrase: 'secret' });
+    const open = await rig.block({ RESOURCE_GROUP: 'drbd', ENCRYPTION: 'no' });
+    expect(open.replicas[0]?.layers).toEqual(['DRBD', 'STORAGE']);
+    const closed = await rig.block({ RESOURCE_GROUP: 'drbd', ENCRYPTION: 'yes' });
+    expect(diskful(closed.replicas)[0]?.layers).toEqual(['DRBD', 'LUKS', 'STORAGE']);
+  });
+});
+
+describe('disks of VMs', () => {
+  test('the system datastore goes before the image datastore', async () => {
+    const { image } = await rig.block({ RESOURCE_GROUP: 'drbd' });
+    const system = await rig.datastore('SYSTEM', {
+      RESOURCE_GROUP: 'open',
+      STORAGE_POOL: 'lvm',
+      REPLICA_COUNT: '3',
+    });
+    const { vm } = await rig.vm([{ image }], 'node1', system);
+    const replicas = await rig.replicas(`one-vm-${vm}-disk-0`);
+    expect(pools(replicas)).toEqual(['lvm']);
+    expect(nodesOf(replicas)).toHaveLength(3);
+    await rig.one.terminate(vm);
+  });
+
+  test('PREFER_NODE', async () => {
+    const system = await rig.datastore('SYSTEM', { RESOURCE_GROUP: 'drbd', PREFER_NODE: 'yes' });
+    for (const host of ['node1', 'node2', 'node3', 'node4']) {
+      const { vm } = await rig.vm([{ volatile: 'fs', sizeMb: 4 }], host, system);
+      const nodes = nodesOf(await rig.replicas(`one-vm-${vm}-disk-0`));
+      expect(nodes).toContain(host);
+      expect(nodes).toHaveLength(2);
+      await rig.one.terminate(vm);
+    }
+  });
+
+  test('DISKLESS_POOL', async () => {
+    for (const node of ['node1', 'node2', 'node3', 'node4'])
+      await rig.lab.linstor('POST', `/v1/nodes/${node}/storage-pools`, {
+        storage_pool_name: 'nodisk',
+        provider_kind: 'DISKLESS',
+      });
+    for (const pool of ['nodisk', undefined]) {
+      const attributes = { RESOURCE_GROUP: 'drbd', ...(pool ? { DISKLESS_POOL: pool } : {}) };
+      const { image, replicas, resource } = await rig.block(attributes, true);
+      const taken = replicas.map(({ node }) => node);
+      const host = ['node1', 'node2', 'node3', 'node4'].find((node) => !taken.includes(node)) ?? '';
+      const system = await rig.datastore('SYSTEM', attributes);
+      const { vm, requests } = await rig.vm([{ image }], host, system);
+      const here = (await rig.replicas(resource)).find(({ node }) => node === host);
+      expect(here?.diskless).toBe(true);
+      // Asked for; the lab itself knows of one pool for diskless replicas.
+      const made = requests.filter(({ path }) => path === `/v1/resource-definitions/${resource}/resources`);
+      expect(made.map(({ body }) => JSON.parse(body) as unknown)).toEqual(
+        pool
+          ? [[{ resource: { node_name: host, props: { StorPoolName: pool }, flags: ['DRBD_DISKLESS'] } }]]
+          : [],
+      );
+      await rig.one.terminate(vm);
+    }
+  });
+
+  test('CHECKPOINT_REPLICA_COUNT', async () => {
+    for (const count of [1, 3]) {
+      const system = await rig.datastore('SYSTEM', {
+        RESOURCE_GROUP: 'drbd',
+        CHECKPOINT_REPLICA_COUNT: String(count),
+      });
+      const { vm } = await rig.vm([{ volatile: 'fs', sizeMb: 4 }], 'node1', system);
+      const { done } = await rig.watch(() => rig.one.suspend(vm));
+      expect(done.error).toBeUndefined();
+      expect(nodesOf(await rig.replicas(`one-vm-${vm}-checkpoint`))).toHaveLength(count);
+      expect(nodesOf(await rig.replicas(`one-vm-${vm}-disk-0`))).toHaveLength(2);
+      await rig.one.terminate(vm);
+    }
+  });
+});

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { casesOf } from '../../src/tools/faults/cases.ts';
+import { prepare, runCase } from '../../src/tools/faults/run-case.ts';
+import { scenarios } from '../../src/tools/faults/scenarios.ts';
+import { FaultWorld } from '../../src/tools/faults/world.ts';
+import { driverTarget } from '../support/lab.ts';
+
+/**
+ * A few rows of the fault matrix (`bun run faults` runs all of it): those that once failed, and one of each kind of fault. A
+ * fault that no longer comes about is a failure too: the row would prove nothing.
+ */
+const rows: readonly { action: string; about: string; cases: readonly [call: RegExp, fault: string][] }[] = [
+  {
+    action: 'tm/clone',
+    about: 'snapshot, replica on the host',
+    cases: [
+      [/POST \/v1\/resource-definitions$/, 'answer lost'],
+      [/POST .*\/snapshots$/, 'answer lost'],
+      [/POST .*\/snapshots$/, 'satellite fails'],
+      [/POST .*snapshot-restore-volume-definition/, 'truncated JSON'],
+      [/POST .*snapshot-restore-resource/, 'answer lost'],
+      [/POST .*snapshot-restore-resource/, '2xx with an error inside'],
+      [/POST .*snapshot-restore-resource/, 'controller gone after'],
+      [/POST .*snapshot-restore-resource/, 'SIGKILL after'],
+      [/POST .*snapshot-restore-resource/, 'SIGTERM'],
+      [/DELETE .*\/snapshots\//, 'code 998'],
+      [/^one one\.vm\.info/, 'XML-RPC error'],
+      [/^ssh /, 'answer lost'],
+    ],
+  },
+  {
+    action: 'tm/ln',
+    about: 'persistent, diskless on the host',
+    cases: [
+      [/make-available/, 'answer lost'],
+      [/make-available/, 'SIGTERM'],
+      [/^ssh /, 'refused'],
+    ],
+  },
+  {
+    action: 'datastore/snap_flatten',
+    about: 'persistent image',
+    cases: [
+      [/PUT /, 'SIGKILL after'],
+      [/DELETE .*snapshot-0/, 'controller gone after'],
+    ],
+  },
+  {
+    action: 'tm/cpds',
+    about: 'disk of a running VM',
+    cases: [[/POST .*snapshot-restore-resource/, 'SIGKILL before']],
+  },
+];
+
+let world: FaultWorld;
+beforeAll(() => {
+  world = new FaultWorld(driverTarget);
+});
+afterAll(async () => world.close());
+
+describe('a fault leaves nothing behind, and the same call again succeeds', () => {
+  test.each(rows)('$action: $about', async ({ action, about, cases }) => {
+    const scenario = scenarios.find((each) => each.action === action && each.about === about);
+    if (!scenario) throw new Error('there is no such scenario');
+    const prepared = await prepare(world, scenario);
+    const all = casesOf(prepared.footprint, { makesImage: scenario.makesImage ?? false });
+    for (const [call, fault] of cases) {
+      const chosen = all.find((each) => call.test(each.call) && each.fault === fault);
+      if (!chosen) throw new Error(`no call ${call} with “${fault}”`);
+      const { verdict, missed, findings } = await runCase(world, prepared, chosen);
+      expect({ call: chosen.call, fault, verdict, missed, findings }).toEqual({
+        call: chosen.call,
+        fault,
+        verdict: 'survived',
+        missed: false,
+        findings: [],
+      });
+    }
+  });
+});
