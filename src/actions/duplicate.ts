@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { DriverError, isDriverError } from '../errors.ts';
+import { isDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
@@ -9,7 +9,7 @@ import { dualPrimaryProperty } from '../volumes/dual-primary.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { replicaOnHost } from '../volumes/nodes.ts';
-import { planPlacement } from '../volumes/placement.ts';
+import { planPlacement, unknownGroup } from '../volumes/placement.ts';
 import { removeResource } from '../volumes/remove.ts';
 import {
   hasNetworkLayer,
@@ -172,11 +172,7 @@ async function wantedPools({
   if (placement.storagePools.length > 0) return placement.storagePools;
   if (placement.resourceGroup === undefined || sameName(placement.resourceGroup, source.group)) return [];
   const group = await linstor.resourceGroup(placement.resourceGroup);
-  if (!group)
-    throw new DriverError(
-      'BAD_ATTRIBUTE',
-      `RESOURCE_GROUP “${placement.resourceGroup}” does not exist in LINSTOR`,
-    );
+  if (!group) throw unknownGroup(placement.resourceGroup);
   return group.filter.storagePools ?? [];
 }
 

@@ -1,7 +1,7 @@
 import type { Linstor, Node, ResourceGroup, StoragePool } from '../linstor/linstor.ts';
 import type { PlacementSettings } from '../opennebula/settings.ts';
 import { type KiB, kib, kibToMibFloor, type MiB, mib } from '../units.ts';
-import { planFor } from './placement.ts';
+import { planFor, unknownGroup } from './placement.ts';
 
 export interface Capacity {
   readonly totalMib: MiB;
@@ -31,7 +31,7 @@ export async function capacityOf(linstor: Linstor, settings: PlacementSettings):
     linstor.nodes(),
     linstor.controllerProperties(),
   ]);
-  if (!groups) return { totalMib: mib(0), usedMib: mib(0), freeMib: mib(0) };
+  if (!groups) throw unknownGroup(settings.resourceGroup ?? '');
   const eligible = eligiblePools(pools, nodes, groups, settings);
   const limited = eligible.some((pool) => isLimited(pool, props));
   const promised = limited ? await promisedKib(linstor) : new Map<string, number>();

@@ -31,12 +31,14 @@ export async function planPlacement(
 ): Promise<Plan> {
   const name = settings.resourceGroup ?? defaultGroup;
   const group = await linstor.resourceGroup(name);
-  if (!group) {
-    throw new DriverError('BAD_ATTRIBUTE', `RESOURCE_GROUP “${name}” does not exist in LINSTOR`, {
-      remedy: `create it: linstor resource-group create ${name} --place-count 2 --storage-pool <pool>`,
-    });
-  }
+  if (!group) throw unknownGroup(name);
   return planFor(group, settings, replicaCount);
+}
+
+export function unknownGroup(name: string): DriverError {
+  return new DriverError('BAD_ATTRIBUTE', `RESOURCE_GROUP “${name}” does not exist in LINSTOR`, {
+    remedy: `create it: linstor resource-group create ${name} --place-count 2 --storage-pool <pool>`,
+  });
 }
 
 export function planFor(

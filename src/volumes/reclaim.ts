@@ -7,9 +7,12 @@ import { poll } from './wait.ts';
 /** A pending deletion whose satellites are online is a matter of moments. */
 const deletionGraceMs = 20_000;
 
-/** Ours are marked from the first moment, the bash driver's from the moment they were complete (contract §0.2). */
+/**
+ * Ours are marked from the first moment, the bash driver's from the moment they were complete (contract §0.2). One without
+ * volumes holds nothing: over the LINSTOR client the marks come right after the definition, and a kill may come between.
+ */
 export const isOwn = (definition: ResourceDefinition): boolean =>
-  Object.keys(definition.props).some((key) => key.startsWith('Aux/one/'));
+  definition.volumes.length === 0 || Object.keys(definition.props).some((key) => key.startsWith('Aux/one/'));
 
 /** A resource of the right name that nobody of ours has made is not a leftover. Throws LINSTOR_EXISTS. */
 export function requireOwn(existing: ResourceDefinition | undefined): void {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { capacityFrom } from '../../src/volumes/capacity.ts';
+import { isDriverError } from '../../src/errors.ts';
+import type { Linstor } from '../../src/linstor/linstor.ts';
+import { capacityFrom, capacityOf } from '../../src/volumes/capacity.ts';
 
 const GiB = 1024 * 1024;
 const pool = (manager: string, total: number, free = total) => ({
@@ -58,4 +60,27 @@ describe('capacity', () => {
       ),
     );
   });
+});
+
+test('a group that does not exist is an error: OpenNebula then keeps its last figures', async () => {
+  const linstor = {
+    resourceGroup: async () => undefined,
+    storagePools: async () => [],
+    nodes: async () => [],
+    controllerProperties: async () => ({}),
+  } as Partial<Linstor> as Linstor;
+  const settings = {
+    resourceGroup: 'gone',
+    nodeList: [],
+    layerList: [],
+    providers: [],
+    replicasOnSame: [],
+    replicasOnDifferent: [],
+    doNotPlaceWith: [],
+    storagePools: [],
+    encryption: false,
+  };
+  const error = await capacityOf(linstor, settings).catch((thrown: unknown) => thrown);
+  expect(isDriverError(error, 'BAD_ATTRIBUTE')).toBe(true);
+  expect(String(error)).toContain('gone');
 });

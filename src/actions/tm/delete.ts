@@ -66,8 +66,9 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
     );
   }
   if (here === undefined && view.length > 0) await requireClosedWherePossible(ctx, call, view);
-  if (definition && !isOwn(definition)) {
-    // What clone refused to replace must not go when the failed VM is cleaned up.
+  // What clone refused to replace must not go when the failed VM is cleaned up. A VM that has run has run with this disk.
+  const hasRun = inLcm(call.vm.lcmState, 'EPILOG', 'EPILOG_FAILURE', 'HOTPLUG', 'HOTPLUG_EPILOG_POWEROFF');
+  if (definition && !isOwn(definition) && !hasRun) {
     ctx.log.warn(`resource ${resource} carries no mark of this driver and is left alone`);
     return;
   }

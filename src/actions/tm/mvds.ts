@@ -1,5 +1,5 @@
 import type { Context } from '../../context.ts';
-import { DriverError } from '../../errors.ts';
+import { DriverError, toDriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { detach } from '../../volumes/attach.ts';
 import { isExclusive } from '../../volumes/disk.ts';
@@ -83,8 +83,16 @@ async function hasOtherVms(ctx: Context, call: DiskCall, view: readonly Resource
   const { host } = call.target;
   if (view.some((each) => each.inUse && !replicaOnHost([each], host, call.settings.nodeMap))) return true;
   if (call.disk.imageId === undefined) return false;
-  const { vmIds = [] } = await ctx.one.image(call.disk.imageId);
-  return vmIds.some((id) => id !== call.vm.id);
+  try {
+    const { vmIds = [] } = await ctx.one.image(call.disk.imageId);
+    return vmIds.some((id) => id !== call.vm.id);
+  } catch (error) {
+    // Giving the disk back does not fail over this; two primaries that stay allowed do no harm, forbidden ones would.
+    ctx.log.warn(
+      `whether other VMs have image ${call.disk.imageId} is not known (${toDriverError(error).message}); it stays shareable`,
+    );
+    return true;
+  }
 }
 
 /** OpenNebula forgets them (PERSISTENT_SNAPSHOTS=NO), so they would be leaked. */

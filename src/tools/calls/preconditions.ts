@@ -2,7 +2,14 @@ import type { Linstor, ResourceName } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { diskIdOf, hostPath, vmPlace } from '../../opennebula/paths.ts';
 import { kib } from '../../units.ts';
-import { diskResource, imageResource, resourceOfSource, snapshotName } from '../../volumes/names.ts';
+import { marks } from '../../volumes/marks.ts';
+import {
+  diskResource,
+  imageResource,
+  parseResource,
+  resourceOfSource,
+  snapshotName,
+} from '../../volumes/names.ts';
 import type { RewrittenCall } from './rewrite.ts';
 
 /**
@@ -101,6 +108,14 @@ function snapshotOf(call: RewrittenCall, resource: ResourceName | undefined): Pr
   return [{ resource, name: snapshotName(Number(number)) }];
 }
 
+/** As an earlier call of the driver would have left them on a VM's disk. */
+function marksOf(resource: string): Record<string, string> {
+  const parsed = parseResource('', resource);
+  return parsed?.kind === 'disk'
+    ? { [marks.vmId]: String(parsed.vmId), [marks.diskId]: String(parsed.diskId) }
+    : {};
+}
+
 /** Brings LINSTOR into that state; what is there already is left as it is. */
 export async function establish(
   linstor: Linstor,
@@ -114,7 +129,7 @@ export async function establish(
   for (const { resource, sizeMib } of present) {
     if ((await linstor.resources({ names: [resource] })).length > 0) continue;
     await linstor.deleteDefinition(resource);
-    await linstor.createDefinition({ name: resource });
+    await linstor.createDefinition({ name: resource, props: marksOf(resource) });
     await linstor.createVolume(resource, 0, kib(Math.max(sizeMib, 4) * 1024));
     await linstor.place(resource, { placeCount: 1 });
   }
