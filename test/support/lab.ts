@@ -6,6 +6,7 @@ import type { DriverTarget } from '../../src/lab/cluster-remotes.ts';
 import { type ServedCluster, serveCluster } from '../../src/lab/cluster-serve.ts';
 import type { DriverCall } from '../../src/lab/one/driver.ts';
 import type { LabOne } from '../../src/lab/one/lab-one.ts';
+import type { LabOnedOptions } from '../../src/lab/one/oned.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -50,6 +51,7 @@ export const groups = {
 export async function startLab(
   request: Partial<LabRequest> = {},
   env: Readonly<Record<string, string>> = {},
+  oned: Partial<LabOnedOptions> = {},
 ): Promise<TestLab> {
   const dir = mkdtempSync(join(tmpdir(), 'linstor_un-test-'));
   const cluster = createCluster({ target: driverTarget, ...request, dir });
@@ -62,7 +64,7 @@ export async function startLab(
     LINSTOR_UN_LOCKS: mkdtempSync(join(dir, 'locks-')),
     ...env,
   };
-  const one = cluster.one({ env: driverEnv, onCall: (call) => calls.push(call) });
+  const one = cluster.one({ ...oned, env: driverEnv, onCall: (call) => calls.push(call) });
   const linstor = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${cluster.linstorUrl}${path}`, {
       method,
