@@ -59,6 +59,7 @@ export async function copyResource(
     { host: target.host, device: target.device, bytes: target.bytes, readsZero: to.readsZero },
     {
       compress: where.settings.compressTransfer,
+      limitTransferBw: where.settings.limitTransferBw,
       verify: where.settings.verify,
       stagingDir: where.settings.stagingDir,
       signal: ctx.signal,

@@ -1,10 +1,28 @@
-/** The programs of a stream (stream.ts); constant bash texts. */
+/** The programs of a stream (stream.ts); constant bash texts. Between them is a FIFO: no program only passes bytes on. */
 
-/** Argument: 1 for "as it is". Unpacks by the first bytes and leaves in a file how it was packed. */
+/**
+ * Arguments: 1 for "as it is", a file for how it was packed, the FIFO. Unpacks by the first bytes.
+ *
+ * gzip's own decoder is several times slower than zlib's, which zstd has where it was built with it. What follows the last
+ * member is padding, as tapes have it: gzip says so with code 2, zstd by its message.
+ */
 export const unpackScript = `
 as_is=$1 report=$2
+exec >"$3" || exit 1
 magic=$(dd bs=1 count=6 status=none | od -An -tx1 | tr -d ' \\n')
 again() { printf "$(sed 's/../\\\\x&/g' <<<"$magic")"; exec cat; }
+rest() { cat >/dev/null; exit 0; }
+gunzip_by_zlib() {
+  local said
+  exec 5>&1
+  said=$(again | zstd -dcq 2>&1 >&5; echo " \${PIPESTATUS[*]}")
+  case $said in
+    *' 0 0') exit 0 ;;
+    *' 141') exit 141 ;;
+    *'unsupported format'*' '[0-9]*' 1' | *'unknown header'*' '[0-9]*' 1') rest ;;
+    *) printf '%s\\n' "\${said% * *}" >&2; exit 1 ;;
+  esac
+}
 packing=none
 if [ "$as_is" != 1 ]; then
   case $magic in
@@ -17,8 +35,10 @@ fi
 echo "$packing" >"$report"
 case $packing in
   none) again ;;
-  # 2: only a warning (padding behind the end, as tapes have it).
-  gzip) again | gzip -dc; codes="\${PIPESTATUS[*]}"; case $codes in '0 0' | '0 2') exit 0 ;; *' 141') exit 141 ;; *) exit 1 ;; esac ;;
+  gzip)
+    if zstd -vV 2>&1 | grep -q 'supports:.* gzip'; then gunzip_by_zlib; fi
+    again | gzip -dc
+    case "\${PIPESTATUS[*]}" in '0 0') exit 0 ;; '0 2' | '141 2') rest ;; *' 141') exit 141 ;; *) exit 1 ;; esac ;;
   bzip2) again | bzip2 -dc ;;
   # Memory limits: a header may ask for gigabytes of window.
   xz) again | xz -dc --memlimit-decompress=1GiB ;;
@@ -27,14 +47,35 @@ esac
 `;
 
 /** Arguments: file for the head, its length, FIFO, what to print when the head is complete. */
-export const relayScript = `
-dd of="$1" bs=64K count="$2" iflag=fullblock,count_bytes status=none || exit 1
+export const headScript = `
+dd if="$3" of="$1" bs=64K count="$2" iflag=fullblock,count_bytes status=none || exit 1
 printf '%s\\n' "$4" >&2
-exec cat -- "$1" - >"$3"
 `;
 
-/** Arguments: most bytes. Into descriptor 3; holes for zeroes. */
-export const storeScript = `
-dd of=/proc/self/fd/3 bs=64K count="$1" iflag=fullblock,count_bytes conv=sparse status=none || exit 1
+/**
+ * For programs that take the rest of a stream. What they get of it (StreamInput): file with the head, FIFO with what
+ * follows, and what to print once the FIFO is open – by then the end of the stream can be seen.
+ */
+export const streamFunctions = `
+open_rest() { # FIFO, mark: to stdin
+  exec <"$1" || exit 1
+  printf '%s\\n' "$2" >&2
+}
+`;
+
+/** Arguments: most bytes, input. Into descriptor 3; holes for zeroes. */
+export const storeScript = `${streamFunctions}
+file=/proc/self/fd/3
+open_rest "$3" "$4"
+dd if="$2" of="$file" bs=64K conv=sparse status=none || exit 1
+from=$(stat -Lc %s "$file") || exit 1
+if [ "$from" -gt "$1" ]; then exit 72; fi
+dd of="$file" bs=64K count="$(($1 - from))" seek="$from" iflag=fullblock,count_bytes oflag=seek_bytes conv=sparse,notrunc status=none || exit 1
 [ "$(head -c 1 | wc -c)" = 0 ] || exit 72
+`;
+
+/** Arguments: input. Prints the length. */
+export const countScript = `${streamFunctions}
+open_rest "$2" "$3"
+from=$(stat -Lc %s "$1") && rest=$(wc -c) && echo $((from + rest))
 `;

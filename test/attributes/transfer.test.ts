@@ -90,6 +90,14 @@ describe('where images come from', () => {
       expect(fetched.length).toBeGreaterThan(0);
       expect(fetched.some((line) => line.includes('--limit-rate 50M'))).toBe(limit !== undefined);
     }
+    // What goes to another host as well: a second's worth, then a pause.
+    for (const limit of ['1M', undefined]) {
+      const template = limit ? { LIMIT_TRANSFER_BW: limit } : {};
+      const seen = must(await importFrom(rig.file(`limit-${limit}.raw`, content), template));
+      expect(await digestOf(seen.done.image, content.length)).toBe(sha256(content));
+      const pauses = seen.programs.filter((line) => line.startsWith('sleep ')).length;
+      expect(pauses > 0).toBe(limit !== undefined);
+    }
   });
 
   test('STAGING_DIR', async () => {

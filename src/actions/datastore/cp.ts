@@ -90,6 +90,7 @@ async function importInto(
     {
       verify: settings.verify,
       compress: settings.compressTransfer,
+      limitTransferBw: settings.limitTransferBw,
       stagingDir: settings.stagingDir,
       signal: ctx.signal,
       clock: ctx.clock,
