@@ -121,6 +121,17 @@ describe('who copies, and how', () => {
     expect(refused.done.error).toContain('NO_BRIDGE');
   });
 
+  test('an image of some size goes by NBD, on a connection of its own', async () => {
+    const large = randomBytes(70 * MiB);
+    const seen = must(await importFrom(rig.file('large.raw', large), {}));
+    expect(await digestOf(seen.done.image, large.length)).toBe(sha256(large));
+    const forwarding = seen.programs.filter((line) => line.includes('ExitOnForwardFailure=yes'));
+    expect(forwarding).toHaveLength(1);
+    expect(forwarding[0]).toContain('ControlPath=none');
+    expect(unquoted(forwarding[0] ?? '')).toContain('Ciphers=aes128-gcm@openssh.com,chacha20-poly1305@openssh.com');
+    expect(hostsOf(seen)).toHaveLength(1);
+  });
+
   /** Arguments of the receiving script: device, reads zero, verify, unpacking program. */
   const receiver = (seen: Seen<Operation>): string | undefined =>
     seen.programs
