@@ -128,7 +128,9 @@ describe('who copies, and how', () => {
     const forwarding = seen.programs.filter((line) => line.includes('ExitOnForwardFailure=yes'));
     expect(forwarding).toHaveLength(1);
     expect(forwarding[0]).toContain('ControlPath=none');
-    expect(unquoted(forwarding[0] ?? '')).toContain('Ciphers=aes128-gcm@openssh.com,chacha20-poly1305@openssh.com');
+    expect(unquoted(forwarding[0] ?? '')).toContain(
+      'Ciphers=aes128-gcm@openssh.com,chacha20-poly1305@openssh.com',
+    );
     expect(hostsOf(seen)).toHaveLength(1);
   });
 
