@@ -158,8 +158,9 @@ export class CliLinstor implements L.Linstor {
   async modifyDefinition(name: string, change: L.PropsChange & { group?: string }): Promise<Outcome> {
     const unset = [...(change.unset ?? []), ...(await this.#keysBelow(name, change.unsetNamespaces ?? []))];
     const calls = [
-      ...unset.map((key) => setProperty(name, key, undefined)),
       ...Object.entries(change.set ?? {}).map(([key, value]) => setProperty(name, key, value)),
+      // Last: what is taken away may be the mark of something unfinished.
+      ...unset.map((key) => setProperty(name, key, undefined)),
       ...(change.group ? [['resource-definition', 'modify', name, '--resource-group', change.group]] : []),
     ];
     return this.#then(new Outcome([]), calls);
@@ -184,6 +185,7 @@ export class CliLinstor implements L.Linstor {
     options: SpawnOptions = {},
   ): Promise<Outcome> {
     const { filter = {}, definitionsOnly = false } = options;
+    if (options.marked) throw cannot('spawn with properties');
     const properties = Object.entries(options.props ?? {}).map(([key, value]) =>
       setProperty(name, key, value),
     );

@@ -76,7 +76,9 @@ export async function attach(
   if (!network) throw notReachable(resource, host, diskful, present);
   const node = await makeAvailable(ctx, linstor, resource, host, settings, present, options);
   const made = present === undefined || !isAttached(present);
-  const guessed = drbdPaths(resource, present, view);
+  // Without a number the name by resource serves; where it does not come, `reportedPaths` has another.
+  const guessed =
+    drbdPaths(resource, present, view) ?? (layersOf(view)[0] === 'DRBD' ? [byResPath(resource)] : undefined);
   if (guessed) return { resource, host, node, devicePaths: guessed, made };
   const reported = await reportedPaths(linstor, {
     resource,
