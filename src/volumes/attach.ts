@@ -15,6 +15,7 @@ import {
   isTieBreaker,
   layersOf,
   replicasOf,
+  stablePath,
 } from './replicas.ts';
 
 /** A resource that is usable on a host, as far as LINSTOR can say; the device node is checked on the host itself. */
@@ -76,9 +77,7 @@ export async function attach(
   if (!network) throw notReachable(resource, host, diskful, present);
   const node = await makeAvailable(ctx, linstor, resource, host, settings, present, options);
   const made = present === undefined || !isAttached(present);
-  // Without a number the name by resource serves; where it does not come, `reportedPaths` has another.
-  const guessed =
-    drbdPaths(resource, present, view) ?? (layersOf(view)[0] === 'DRBD' ? [byResPath(resource)] : undefined);
+  const guessed = drbdPaths(resource, present, view);
   if (guessed) return { resource, host, node, devicePaths: guessed, made };
   const reported = await reportedPaths(linstor, {
     resource,
@@ -116,7 +115,7 @@ function drbdPaths(
   const same =
     other?.startsWith('/dev/drbd') || (others.length > 1 && others.every((path) => path === other));
   const known = own ?? (same ? other : undefined);
-  return known ? [byResPath(resource), known] : undefined;
+  return known ? [...new Set([stablePath(resource, known), known])] : undefined;
 }
 
 function requireState(present: Resource, resource: ResourceName): void {

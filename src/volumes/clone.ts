@@ -7,7 +7,7 @@ import { createDefinition, spawnMarked } from './define.ts';
 import { madeByMark, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
-import { isDiskful, isReadable, layersOf } from './replicas.ts';
+import { isDiskful, isNumbered, isReadable, layersOf, stablePath } from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
 import { bothDone, poll, twice } from './wait.ts';
@@ -113,15 +113,18 @@ async function defineTarget(ctx: Context, linstor: Linstor, request: CloneReques
 }
 
 /**
- * Under DRBD it is known without asking: replicas where the source has them, under a name that udev gives. The device of plain
- * storage is known to LINSTOR alone.
+ * Under DRBD it is known without asking: replicas where the source has them, under the name that udev gives; should that not come, LINSTOR
+ * is asked after all. The device of plain storage is known to LINSTOR alone.
  */
 async function viewOf(
   linstor: Linstor,
   { target, replicas }: CloneRequest,
   readable: readonly Resource[],
 ): Promise<readonly Resource[]> {
-  if (layersOf(replicas)[0] !== 'DRBD') return linstor.resources({ names: [target] });
+  const known =
+    layersOf(replicas)[0] === 'DRBD' &&
+    readable.every(({ volumes }) => volumes.length === 1 && isNumbered(volumes[0]?.devicePath));
+  if (!known) return linstor.resources({ names: [target] });
   // Field by field: the source's device must never pass for the clone's.
   return readable.map(({ node, flags, props, layers, stateKnown, volumes }) => ({
     name: target,
@@ -130,7 +133,12 @@ async function viewOf(
     props,
     layers,
     stateKnown,
-    volumes: volumes.map(({ number, pool, provider }) => ({ number, pool, provider })),
+    volumes: volumes.map(({ number, pool, provider, devicePath }) => ({
+      number,
+      pool,
+      provider,
+      devicePath: stablePath(target, devicePath),
+    })),
     connections: {},
   }));
 }
