@@ -10,7 +10,7 @@ import { removeResource } from './remove.ts';
 import { isDiskful, isNumbered, isReadable, layersOf, stablePath } from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
-import { bothDone, poll, twice } from './wait.ts';
+import { bothDone, persistently, poll } from './wait.ts';
 
 export interface CloneRequest {
   readonly source: ResourceName;
@@ -163,7 +163,7 @@ async function dropHelperSnapshot(
   snapshot: string,
 ): Promise<void> {
   try {
-    await twice(ctx.clock, () => dropSnapshot(ctx, linstor, source, snapshot));
+    await persistently(ctx.clock, () => dropSnapshot(ctx, linstor, source, snapshot));
   } catch (error) {
     ctx.log.warn(
       `helper snapshot ${snapshot} of ${source} could not be deleted: ${toDriverError(error).message}`,
