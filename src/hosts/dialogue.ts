@@ -15,8 +15,10 @@ export interface DialogueOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** For both scripts: the other one ended without its word. Never the reason of a failure. */
+/** For both scripts: the other one ended, or hangs, without its word. Never the reason of a failure. */
 export const silence = 79;
+/** Seconds for a word that needs no work: a session whose other end is lost must not keep the other side. */
+export const wordSeconds = 30;
 
 /**
  * Two scripts on two hosts that decide something together: one session on each, where asking them in turn takes three.

@@ -161,9 +161,9 @@ export class CliLinstor implements L.Linstor {
       Object.entries(change.set ?? {}).map(([key, value]) => setProperty(name, key, value)),
     );
     const calls = [
+      ...(change.group ? [['resource-definition', 'modify', name, '--resource-group', change.group]] : []),
       // Last: what is taken away may be the mark of something unfinished.
       ...unset.map((key) => setProperty(name, key, undefined)),
-      ...(change.group ? [['resource-definition', 'modify', name, '--resource-group', change.group]] : []),
     ];
     return this.#then(set, calls);
   }

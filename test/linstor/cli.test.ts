@@ -140,7 +140,7 @@ describe('what is asked of it', () => {
     [
       'changes',
       (l) => l.modifyDefinition('rd', { set: { a: 'x y' }, unset: ['b'], group: 'g' }),
-      [`${set} rd b`, `${set} rd a x y`, 'resource-definition modify rd --resource-group g'],
+      [`${set} rd a x y`, 'resource-definition modify rd --resource-group g', `${set} rd b`],
     ],
     [
       'sizes have a unit',

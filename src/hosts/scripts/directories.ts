@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { DriverError } from '../../errors.ts';
-import { dialogue, silence } from '../dialogue.ts';
+import { dialogue, silence, wordSeconds } from '../dialogue.ts';
 import type { Hosts } from '../hosts.ts';
 import { type DiskLink, linkArguments, linkCodes, linkFunctions, linkRefusal } from './link-disks.ts';
 import { markerFunctions, markerName, removeWhereNotShared } from './shared-marker.ts';
@@ -82,7 +82,7 @@ cd -- "$directory" || exit 1
 if [ "$limit" -gt 0 ] && [ "$(du -sm . 2>/dev/null | cut -f1)" -ge "$limit" ]; then echo large; exit 0; fi
 if [ -n "$name" ]; then leave "$(dirname -- "$directory")" "$name" || exit 1; fi
 echo there
-read -r answer || exit ${silence}
+read -t ${wordSeconds} -r answer || exit ${silence}
 [ "$answer" = send ] || exit 0
 exclude=()
 for name in "$@"; do exclude+=("--exclude=./$name"); done
@@ -133,7 +133,7 @@ const codes = { none: 80, shared: 81, large: 82 } as const;
 /** Arguments: directory, marker (or nothing), then as of `link_disks` where there are disks. */
 const receiveScript = `${markerFunctions}${unpackFunction}${linkFunctions}
 directory=$1 name=$2; shift 2
-IFS= read -r said || exit ${silence}
+IFS= read -t ${wordSeconds} -r said || exit ${silence}
 state=${codes.none}
 case $said in
   none) ;;

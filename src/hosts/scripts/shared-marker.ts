@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type DialogueOptions, dialogue, silence } from '../dialogue.ts';
+import { type DialogueOptions, dialogue, silence, wordSeconds } from '../dialogue.ts';
 import type { Hosts } from '../hosts.ts';
 
 /**
@@ -41,14 +41,14 @@ const shared = 81;
 
 /** Arguments: name. */
 const lookScript = `${markerFunctions}
-IFS= read -r said || exit ${silence}
+IFS= read -t ${wordSeconds} -r said || exit ${silence}
 case $said in 'marked '*) if sees "\${said#marked }" "$1"; then exit ${shared}; fi ;; esac
 exit 0
 `;
 
 /** Arguments: name, directory. Without a word from the other side nothing is removed. */
 const lookOrRemoveScript = `${markerFunctions}
-IFS= read -r said || exit ${silence}
+IFS= read -t ${wordSeconds} -r said || exit ${silence}
 case $said in
   'marked '*) if sees "\${said#marked }" "$1"; then exit ${shared}; fi ;;
   nothing) ;;
