@@ -319,6 +319,7 @@ export class FakeLinstor implements Linstor {
     options: Parameters<Linstor['spawn']>[3] = {},
   ): Promise<Outcome> {
     const { filter = {}, props = {} } = options;
+    this.#write('spawn', name);
     await this.createDefinition({ name, group, props, ...(filter.layers ? { layers: filter.layers } : {}) });
     try {
       await this.createVolume(name, 0, sizeKib);
