@@ -2,7 +2,7 @@ import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { type Bytes, bytes } from '../units.ts';
-import { partName } from './local-copy.ts';
+import { partNames } from './local-copy.ts';
 import { type NbdSource, sendByNbd, suitsNbd } from './nbd.ts';
 import {
   stages,
@@ -95,8 +95,11 @@ async function copyOverSsh(
   return writtenBytes(stdout, target);
 }
 
-const partOf = (source: CopySource, found: Found, total: Bytes): { part?: string } =>
-  total < found.size ? { part: partName(source.device, found.isBlock, total) } : {};
+function partOf(source: CopySource, found: Found, total: Bytes): { part?: string } {
+  if (total === found.size) return {};
+  const [ofBlock, ofFile] = partNames(source.device, total);
+  return { part: found.isBlock ? ofBlock : ofFile };
+}
 
 /**
  * Copies the content. On one host nothing leaves it; between two, only data travel: straight where the one may log in to
@@ -120,27 +123,51 @@ async function copyChecked(
   options: TransferOptions,
 ): Promise<TransferResult> {
   const started = performance.now();
-  const label = `${source.device} on ${source.host}`;
+  const label = labelOf(source);
+  const done = (total: Bytes): TransferResult => ({
+    bytes: total,
+    ms: Math.round(performance.now() - started),
+    verified: options.verify === true,
+  });
+  try {
+    if (sameHost(hosts, source.host, target.host) && source.bytes !== undefined) {
+      checkFits(label, source.bytes, target);
+      const spec = { format: 'raw', source: source.device, total: source.bytes, isPart: true };
+      await copyOnHost(hosts, spec, target, options);
+      return done(source.bytes);
+    }
+    return done(await copyFound(hosts, source, target, options));
+  } catch (error) {
+    throw transferError(error, label, target);
+  }
+}
+
+/** Looks at the source first: how long it is, and how it is best read. */
+async function copyFound(
+  hosts: Hosts,
+  source: CopySource,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<Bytes> {
+  const label = labelOf(source);
   const found = await find(hosts, source);
   const total = source.bytes ?? found.size;
   if (total > found.size) {
     throw new DriverError('IMAGE_SIZE', `${label} has ${found.size} bytes, ${total} were to be copied`);
   }
-  if (total > target.bytes) {
+  checkFits(label, total, target);
+  if (sameHost(hosts, source.host, target.host)) {
+    await copyOnHost(hosts, { format: 'raw', source: source.device, total }, target, options);
+    return total;
+  }
+  const written = await copyOverSsh(hosts, source, found, total, target, options);
+  if (written === total) return total;
+  throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
+}
+
+const labelOf = (source: CopySource): string => `${source.device} on ${source.host}`;
+
+function checkFits(label: string, total: Bytes, target: TransferTarget): void {
+  if (total > target.bytes)
     throw new DriverError('IMAGE_SIZE', `${label}: ${total} bytes do not fit into ${target.bytes}`);
-  }
-  try {
-    if (sameHost(hosts, source.host, target.host)) {
-      const spec = { format: 'raw', source: source.device, total, ...partOf(source, found, total) };
-      await copyOnHost(hosts, spec, target, options);
-    } else {
-      const written = await copyOverSsh(hosts, source, found, total, target, options);
-      if (written !== total) {
-        throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
-      }
-    }
-  } catch (error) {
-    throw transferError(error, label, target);
-  }
-  return { bytes: total, ms: Math.round(performance.now() - started), verified: options.verify === true };
 }

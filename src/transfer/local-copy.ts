@@ -4,14 +4,21 @@ import { wireCodes, zeroFunctions } from './wire.ts';
 /**
  * Source and target on one machine: qemu-img does it, in parallel and with direct I/O where the storage can.
  *
- * Arguments: format, source, source as a part (a JSON name, or empty), device, bytes, reads zero (0/1), verify (0/1).
+ * Arguments: format, source, the names of a part of it (`partNames`; empty: all of it), device, bytes, reads zero (0/1), verify (0/1).
  * stdin stays open as long as somebody waits (pipeline.ts, holdStdin): without that, a conversion on another host would go on
  * after its action has ended. Progress is qemu-img's own, on stderr.
  */
 export const localCopy = `${sizeFunctions}${zeroFunctions}
-format=$1 source=$2 part=$3 device=$4 total=$5 reads_zero=$6 verify=$7
+format=$1 source=$2 of_block=$3 of_file=$4 device=$5 total=$6 reads_zero=$7 verify=$8 part=
 case $(kind_of "$device") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
 if [ ! -b "$source" ] && [ ! -f "$source" ]; then exit ${wireCodes.noSource}; fi
+if [ -n "$of_block" ]; then
+  length=$(size_of "$source") || exit ${wireCodes.noSource}
+  if [ "$length" -lt "$total" ]; then exit ${wireCodes.noSource}; fi
+  if [ "$length" -gt "$total" ]; then
+    if [ -b "$source" ]; then part=$of_block; else part=$of_file; fi
+  fi
+fi
 capacity=$(size_of "$device") || exit ${wireCodes.noDevice}
 if [ "$total" -gt "$capacity" ]; then exit ${wireCodes.tooLarge}; fi
 
@@ -50,10 +57,11 @@ fi
 `;
 
 /**
- * The first `bytes` of a raw file or device, as a name that qemu-img understands. LINSTOR's volumes may be larger than asked
- * for, so a source may be larger than its copy has to be.
+ * The first `bytes` of a raw device, and of a raw file, as names that qemu-img understands. LINSTOR's volumes may be larger
+ * than asked for, so a source may be larger than its copy has to be.
  */
-export function partName(path: string, isBlock: boolean, bytes: number): string {
-  const driver = isBlock ? 'host_device' : 'file';
-  return `json:${JSON.stringify({ driver: 'raw', size: bytes, file: { driver, filename: path } })}`;
+export function partNames(path: string, bytes: number): readonly [ofBlock: string, ofFile: string] {
+  const name = (driver: string): string =>
+    `json:${JSON.stringify({ driver: 'raw', size: bytes, file: { driver, filename: path } })}`;
+  return [name('host_device'), name('file')];
 }

@@ -6,12 +6,16 @@ import { bandwidth } from './bandwidth.ts';
 import { nbdReceiver, nbdSender, socketDirectory } from './nbd-scripts.ts';
 import { stages, type TransferOptions, type TransferTarget } from './target.ts';
 import { wireCodes } from './wire.ts';
-import { type LocalCopySpec, pipelineOptions, writtenBytes } from './write.ts';
+import { pipelineOptions, writtenBytes } from './write.ts';
 
 /** Below that, a connection of its own takes longer than what it saves. */
 const worthwhile = bytes(64 * 1024 * 1024);
 
-export interface NbdSource extends Omit<LocalCopySpec, 'total'> {
+export interface NbdSource {
+  readonly format: string;
+  readonly source: string;
+  /** Only a part of the source: its name (`partNames`). */
+  readonly part?: string;
   /** The host that reads; absent: this machine. */
   readonly host?: string;
   /** The most that may have to be sent. */

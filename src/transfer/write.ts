@@ -6,7 +6,7 @@ import { type PipelineOptions, runPipeline, type Stage } from '../hosts/pipeline
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { bandwidth } from './bandwidth.ts';
-import { localCopy } from './local-copy.ts';
+import { localCopy, partNames } from './local-copy.ts';
 import { progressReader } from './progress.ts';
 import type { StreamInput } from './stream.ts';
 import { streamWriter } from './stream-writer.ts';
@@ -99,9 +99,9 @@ export function writtenBytes(stdout: string, target: TransferTarget): Bytes {
 export interface LocalCopySpec {
   readonly format: string;
   readonly source: string;
-  /** Only a part of the source: a name from `partName`. */
-  readonly part?: string;
   readonly total: Bytes;
+  /** The source may be longer: only its beginning is wanted. */
+  readonly isPart?: boolean;
 }
 
 /** qemu-img on the host of the target (this machine or another), where the source is a path too. */
@@ -112,9 +112,11 @@ export async function copyOnHost(
   options: TransferOptions,
   descriptors?: readonly number[],
 ): Promise<void> {
-  const { format, source, part = '', total } = spec;
+  const { format, source, total, isPart = false } = spec;
+  const parts = isPart ? partNames(source, total) : ['', ''];
   const flags = [target.readsZero ? '1' : '0', options.verify ? '1' : '0'];
-  const command = { script: localCopy, args: [format, source, part, target.device, String(total), ...flags] };
+  const args = [format, source, ...parts, target.device, String(total), ...flags];
+  const command = { script: localCopy, args };
   const argv = hosts.isFrontend(target.host) ? localArgv(command) : hosts.sshArgv(target.host, command);
   await runPipeline([{ name: stages.copy, argv }], {
     ...pipelineOptions(options, total),

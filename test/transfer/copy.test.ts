@@ -109,6 +109,18 @@ describe('copy', () => {
     }
   });
 
+  test('within one host it is one session, and a source that is too short is refused', async () => {
+    const device = dirtyDevice(join(work, 'target'), size);
+    const options = { env: fake.env, stagingDir: work };
+    await copyDevice(fake.hosts, { ...from(), bytes: bytes(size) }, to(device, 'host1'), options);
+    expect(holdsExactly(device, image)).toBe(true);
+    expect(readFileSync(join(fake.root, 'calls'), 'utf8')).toBe('host1\n');
+    const long = { ...from(), bytes: bytes(size + 512) };
+    const place = { ...to(device, 'host1'), bytes: bytes(size + 512) };
+    expect(await codeOf(copyDevice(fake.hosts, long, place, options))).toBe('DEVICE_MISSING');
+    expect(holdsExactly(device, image)).toBe(true);
+  });
+
   test('what does not fit, or is not there, is refused before a byte is written', async () => {
     const small = zeroDeviceFile(join(work, 'target'), MiB);
     const options = { env: fake.env, stagingDir: work };
