@@ -1,21 +1,20 @@
-import * as z from 'zod/mini';
-import { count, id, readFields, text } from './fields.ts';
+import { count, id, orElse, readFields, text } from './fields.ts';
 import type { Datastore } from './one.ts';
 import { nameTemplate } from './template-owner.ts';
 import type { XmlElement } from './xml.ts';
 
-const schema = z.object({
+const datastoreFields = {
   ID: id,
-  NAME: z._default(text, ''),
-  TYPE: z._default(count, 0),
-  DS_MAD: z._default(text, ''),
-  TM_MAD: z._default(text, ''),
-  BASE_PATH: z._default(text, ''),
-});
+  NAME: orElse(text, ''),
+  TYPE: orElse(count, 0),
+  DS_MAD: orElse(text, ''),
+  TM_MAD: orElse(text, ''),
+  BASE_PATH: orElse(text, ''),
+};
 
 /** `<DATASTORE>` (contract §10.2). Throws ONE_INCOMPLETE. */
 export function readDatastore(element: XmlElement): Datastore {
-  const fields = readFields(element, schema, `datastore ${element.value('ID') ?? '?'}`);
+  const fields = readFields(element, datastoreFields, `datastore ${element.value('ID') ?? '?'}`);
   const template = element.first('TEMPLATE')?.attributes() ?? {};
   nameTemplate(
     template,

@@ -1,28 +1,38 @@
-import * as z from 'zod/mini';
 import { mib } from '../units.ts';
-import { id, idOrNone, incomplete, optional, readFields, size, text, yesNo } from './fields.ts';
+import {
+  type FieldValues,
+  id,
+  idOrNone,
+  incomplete,
+  optional,
+  orElse,
+  readFields,
+  size,
+  text,
+  yesNo,
+} from './fields.ts';
 import type { Disk } from './one.ts';
 import type { XmlElement } from './xml.ts';
 
-const schema = z.object({
+const diskFields = {
   DISK_ID: id,
-  SOURCE: z._default(text, ''),
-  IMAGE: z._default(text, ''),
+  SOURCE: orElse(text, ''),
+  IMAGE: orElse(text, ''),
   IMAGE_ID: optional(id),
   DATASTORE_ID: optional(idOrNone),
-  TM_MAD: z._default(text, ''),
+  TM_MAD: orElse(text, ''),
   CLONE: optional(yesNo),
   SAVE: optional(yesNo),
   SHAREABLE: optional(yesNo),
-  PERSISTENT_TYPE: z._default(text, ''),
-  TYPE: z._default(text, ''),
+  PERSISTENT_TYPE: orElse(text, ''),
+  TYPE: orElse(text, ''),
   SIZE: optional(size),
   ORIGINAL_SIZE: optional(size),
-  FS: z._default(text, ''),
-  FORMAT: z._default(text, ''),
-});
+  FS: orElse(text, ''),
+  FORMAT: orElse(text, ''),
+};
 
-type Fields = z.output<typeof schema>;
+type Fields = FieldValues<typeof diskFields>;
 
 /**
  * `<DISK>` of a VM. Its kind decides whether `delete` removes the volume or only detaches it: what cannot be told
@@ -30,7 +40,7 @@ type Fields = z.output<typeof schema>;
  */
 export function readDisk(element: XmlElement, vm: string): Disk {
   const object = `disk ${element.value('DISK_ID') ?? '?'} of ${vm}`;
-  const fields = readFields(element, schema, object);
+  const fields = readFields(element, diskFields, object);
   const kind = kindOf(fields, object);
   const ofVm = kind === 'clone' || kind === 'volatile';
   if (ofVm && fields.SIZE === undefined) throw incomplete(object, 'SIZE is missing');

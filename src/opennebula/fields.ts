@@ -1,64 +1,90 @@
-import * as z from 'zod/mini';
 import { DriverError } from '../errors.ts';
 import type { XmlElement } from './xml.ts';
 
 /*
- * Zod parts for the texts in OpenNebula's documents, and the one place where a document is held to them. `zod/mini` here and
- * in the documents: every action reads one, and the methods of the classic schemas cost each start 3 ms and 5 MiB.
+ * The texts in OpenNebula's documents, and the one place where a document is held to them. Not zod, which checks everything that
+ * has a structure: here is one text an element, every action reads at least one document, and loading zod/mini and its first
+ * check took longer than all else that the action did (docs/performance.md).
  */
 
-/** A text of this form, blanks around it ignored. `why` follows the value in the error. */
-const form = (pattern: RegExp, why: string) => z.string().check(z.trim(), z.regex(pattern, why));
+/** Value of an element from its text, undefined when there is no such element. Throws `Refused`. */
+export type Field<T> = (value: string | undefined) => T;
 
-export const id = z.pipe(form(/^\d{1,9}$/, 'is not an object id'), z.transform(Number));
+export type FieldValues<S> = { readonly [Name in keyof S]: S[Name] extends Field<infer T> ? T : never };
+
+/** What is wrong with a text; follows the value in the error. */
+class Refused extends Error {}
+
+export const text: Field<string> = (value) => {
+  if (value === undefined) throw new Refused('is missing');
+  return value;
+};
+
+/** A text that is not empty. */
+export const nonEmpty: Field<string> = (value) => {
+  if (text(value) === '') throw new Refused('is empty');
+  return text(value);
+};
+
+export const id = form(/^\d{1,9}$/, 'is not an object id', Number);
 
 /** -1 stands for “none”. */
-export const idOrNone = z.pipe(form(/^(-1|\d{1,9})$/, 'is not an object id'), z.transform(Number));
+export const idOrNone = form(/^(-1|\d{1,9})$/, 'is not an object id', Number);
 
-export const count = z.pipe(form(/^-?\d{1,15}$/, 'is not a number'), z.transform(Number));
+export const count = form(/^-?\d{1,15}$/, 'is not a number', Number);
 
-export const size = z.pipe(form(/^\d{1,15}$/, 'is not a size in MB'), z.transform(Number));
+export const size = form(/^\d{1,15}$/, 'is not a size in MB', Number);
 
-export const text = z.string();
-
-export const yesNo = z.pipe(
-  form(/^(yes|no|1|0)$/i, 'is neither YES nor NO'),
-  z.transform((value: string) => /^(yes|1)$/i.test(value)),
-);
+export const yesNo = form(/^(yes|no|1|0)$/i, 'is neither YES nor NO', (value) => /^(yes|1)$/i.test(value));
 
 /** An element that is empty counts as absent. */
-export function optional<T extends z.ZodMiniType>(field: T) {
-  return z.pipe(
-    z.transform((value: unknown) => (typeof value === 'string' && value.trim() === '' ? undefined : value)),
-    z.optional(field),
-  );
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return (value) => (value === undefined || value.trim() === '' ? undefined : field(value));
+}
+
+/** An element that is empty does not count as absent. */
+export function orElse<T>(field: Field<T>, absent: T): Field<T> {
+  return (value) => (value === undefined ? absent : field(value));
 }
 
 /**
- * The child elements that `schema` names, checked. An element that occurs twice is refused: which of the two was
+ * The child elements that `fields` names, checked. An element that occurs twice is refused: which of the two was
  * meant decides over data. Throws ONE_INCOMPLETE naming the object and the element.
  */
-export function readFields<S extends z.ZodMiniObject>(
+export function readFields<S extends Readonly<Record<string, Field<unknown>>>>(
   element: XmlElement,
-  schema: S,
+  fields: S,
   object: string,
-): z.output<S> {
-  const values: Record<string, string> = {};
-  for (const name of Object.keys(schema.shape)) {
-    const found = element.all(name);
-    if (found.length > 1) throw incomplete(object, `${name} stands there ${found.length} times`);
-    const only = found[0];
-    if (only !== undefined) values[name] = only.text;
-  }
-  const result = schema.safeParse(values);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const name = String(issue?.path[0] ?? '');
-  const value = values[name];
-  const reason = value === undefined ? 'is missing' : `“${value}” ${issue?.message ?? 'is wrong'}`;
-  throw incomplete(object, `${name} ${reason}`);
+): FieldValues<S> {
+  const values: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) values[name] = read(element, name, field, object);
+  return values as FieldValues<S>;
 }
 
 export function incomplete(object: string, reason: string): DriverError {
   return new DriverError('ONE_INCOMPLETE', `OpenNebula’s document of ${object} cannot be used: ${reason}`);
+}
+
+function read(element: XmlElement, name: string, field: Field<unknown>, object: string): unknown {
+  const found = element.all(name);
+  if (found.length > 1) throw incomplete(object, `${name} stands there ${found.length} times`);
+  const value = found[0]?.text;
+  try {
+    return field(value);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw incomplete(
+      object,
+      value === undefined ? `${name} is missing` : `${name} “${value}” ${error.message}`,
+    );
+  }
+}
+
+/** A text of this form, blanks around it ignored. `why` follows the value in the error. */
+function form<T>(pattern: RegExp, why: string, convert: (value: string) => T): Field<T> {
+  return (value) => {
+    const trimmed = text(value).trim();
+    if (!pattern.test(trimmed)) throw new Refused(why);
+    return convert(trimmed);
+  };
 }

@@ -1,10 +1,9 @@
-import * as z from 'zod/mini';
-import { count, id, readFields, text } from './fields.ts';
+import { count, id, nonEmpty, readFields } from './fields.ts';
 import type { Host } from './one.ts';
 import { hostState } from './states.ts';
 import type { XmlElement } from './xml.ts';
 
-const schema = z.object({ ID: id, NAME: text.check(z.minLength(1, 'is empty')), STATE: count });
+const hostFields = { ID: id, NAME: nonEmpty, STATE: count };
 
 /**
  * Not in error, disabled or offline: the rule by which OpenNebula itself thins out BRIDGE_LIST (contract §2.8). A
@@ -19,6 +18,6 @@ const usable: ReadonlySet<number> = new Set([
 
 /** `<HOST>`. Throws ONE_INCOMPLETE. */
 export function readHost(element: XmlElement): Host {
-  const fields = readFields(element, schema, `host ${element.value('NAME') ?? '?'}`);
+  const fields = readFields(element, hostFields, `host ${element.value('NAME') ?? '?'}`);
   return { id: fields.ID, name: fields.NAME, state: fields.STATE, enabled: usable.has(fields.STATE) };
 }

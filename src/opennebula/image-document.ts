@@ -1,26 +1,25 @@
-import * as z from 'zod/mini';
 import { mib } from '../units.ts';
-import { count, id, idOrNone, optional, readFields, size, text, yesNo } from './fields.ts';
+import { count, id, idOrNone, optional, orElse, readFields, size, text, yesNo } from './fields.ts';
 import type { Image } from './one.ts';
 import { readSnapshots } from './snapshot-list.ts';
 import type { XmlElement } from './xml.ts';
 
-const schema = z.object({
+const imageFields = {
   ID: id,
-  NAME: z._default(text, ''),
-  TYPE: z._default(count, 0),
-  PERSISTENT: z._default(yesNo, false),
-  SOURCE: z._default(text, ''),
-  PATH: z._default(text, ''),
-  FORMAT: z._default(text, ''),
-  FS: z._default(text, ''),
-  FSTYPE: z._default(text, ''),
+  NAME: orElse(text, ''),
+  TYPE: orElse(count, 0),
+  PERSISTENT: orElse(yesNo, false),
+  SOURCE: orElse(text, ''),
+  PATH: orElse(text, ''),
+  FORMAT: orElse(text, ''),
+  FS: orElse(text, ''),
+  FSTYPE: orElse(text, ''),
   SIZE: size,
-  STATE: z._default(count, 0),
-  CLONING_ID: z._default(idOrNone, -1),
+  STATE: orElse(count, 0),
+  CLONING_ID: orElse(idOrNone, -1),
   TARGET_SNAPSHOT: optional(idOrNone),
   DATASTORE_ID: optional(idOrNone),
-});
+};
 
 /**
  * `<IMAGE>` (contract §10.2). Up to 5.12 FSTYPE holds the file system or the marker `save_as`; since 6.0 FS and
@@ -28,7 +27,7 @@ const schema = z.object({
  */
 export function readImage(element: XmlElement): Image {
   const object = `image ${element.value('ID') ?? '?'}`;
-  const fields = readFields(element, schema, object);
+  const fields = readFields(element, imageFields, object);
   const { TARGET_SNAPSHOT: target, DATASTORE_ID: datastoreId } = fields;
   const vms = element.first('VMS');
   return {

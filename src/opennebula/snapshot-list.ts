@@ -1,21 +1,20 @@
-import * as z from 'zod/mini';
 import { mib } from '../units.ts';
-import { count, id, optional, readFields, size, text } from './fields.ts';
+import { count, id, optional, orElse, readFields, size, text } from './fields.ts';
 import type { ImageSnapshot } from './one.ts';
 import type { XmlElement } from './xml.ts';
 
-const schema = z.object({
+const snapshotFields = {
   ID: id,
   SIZE: optional(size),
   ACTIVE: optional(text),
-  PARENT: z._default(count, -1),
-  CHILDREN: z._default(text, ''),
-});
+  PARENT: orElse(count, -1),
+  CHILDREN: orElse(text, ''),
+};
 
 /** `<SNAPSHOT>` children of a `<SNAPSHOTS>` of an image or a disk. SIZE is the virtual size at its creation. */
 export function readSnapshots(list: XmlElement | undefined, object: string): ImageSnapshot[] {
   return (list?.all('SNAPSHOT') ?? []).map((element) => {
-    const fields = readFields(element, schema, `a snapshot of ${object}`);
+    const fields = readFields(element, snapshotFields, `a snapshot of ${object}`);
     return {
       id: fields.ID,
       ...(fields.SIZE === undefined ? {} : { sizeMib: mib(fields.SIZE) }),

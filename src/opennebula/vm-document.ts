@@ -1,32 +1,31 @@
-import * as z from 'zod/mini';
 import { mib } from '../units.ts';
 import { readDisk } from './disk-document.ts';
-import { count, id, incomplete, optional, readFields, size, text } from './fields.ts';
+import { count, id, incomplete, optional, orElse, readFields, size, text } from './fields.ts';
 import type { Disk, History, Vm, VmSnapshot } from './one.ts';
 import { readSnapshots } from './snapshot-list.ts';
 import type { XmlElement } from './xml.ts';
 
-const vmSchema = z.object({
+const vmFields = {
   ID: id,
-  NAME: z._default(text, ''),
+  NAME: orElse(text, ''),
   STATE: count,
   LCM_STATE: count,
-  DEPLOY_ID: z._default(text, ''),
-});
+  DEPLOY_ID: orElse(text, ''),
+};
 
-const historySchema = z.object({
+const historyFields = {
   SEQ: count,
-  HOSTNAME: z._default(text, ''),
-  HID: z._default(count, -1),
-  DS_ID: z._default(count, -1),
-  TM_MAD: z._default(text, ''),
-  VM_MAD: z._default(text, ''),
-  STIME: z._default(count, 0),
-});
+  HOSTNAME: orElse(text, ''),
+  HID: orElse(count, -1),
+  DS_ID: orElse(count, -1),
+  TM_MAD: orElse(text, ''),
+  VM_MAD: orElse(text, ''),
+  STIME: orElse(count, 0),
+};
 
-const snapshotsSchema = z.object({ DISK_ID: id });
-const contextSchema = z.object({ DISK_ID: optional(id) });
-const memorySchema = z.object({ MEMORY: optional(size) });
+const snapshotsFields = { DISK_ID: id };
+const contextFields = { DISK_ID: optional(id) };
+const memoryFields = { MEMORY: optional(size) };
 
 /**
  * `<VM>` (contract §10.2). `xml` is the document as it came; for a VM inside another document it is written
@@ -34,12 +33,12 @@ const memorySchema = z.object({ MEMORY: optional(size) });
  */
 export function readVm(element: XmlElement, xml?: string): Vm {
   const object = `VM ${element.value('ID') ?? '?'}`;
-  const fields = readFields(element, vmSchema, object);
+  const fields = readFields(element, vmFields, object);
   const template = element.first('TEMPLATE');
   if (!template) throw incomplete(object, 'TEMPLATE is missing');
   const context = template.first('CONTEXT');
-  const contextDiskId = context && readFields(context, contextSchema, `the context of ${object}`).DISK_ID;
-  const memory = readFields(template, memorySchema, object).MEMORY;
+  const contextDiskId = context && readFields(context, contextFields, `the context of ${object}`).DISK_ID;
+  const memory = readFields(template, memoryFields, object).MEMORY;
   return {
     id: fields.ID,
     name: fields.NAME,
@@ -69,7 +68,7 @@ function readDisks(template: XmlElement, object: string): Disk[] {
 /** Oldest first; the last one is the present place. */
 function readHistory(element: XmlElement, object: string): History[] {
   const records = element.all('HISTORY_RECORDS/HISTORY').map((record) => {
-    const fields = readFields(record, historySchema, `a history record of ${object}`);
+    const fields = readFields(record, historyFields, `a history record of ${object}`);
     return {
       seq: fields.SEQ,
       hostname: fields.HOSTNAME,
@@ -85,7 +84,7 @@ function readHistory(element: XmlElement, object: string): History[] {
 
 function readDiskSnapshots(element: XmlElement, object: string): VmSnapshot[] {
   return element.all('SNAPSHOTS').map((list) => {
-    const diskId = readFields(list, snapshotsSchema, `the snapshots of ${object}`).DISK_ID;
+    const diskId = readFields(list, snapshotsFields, `the snapshots of ${object}`).DISK_ID;
     return { diskId, snapshots: readSnapshots(list, `disk ${diskId} of ${object}`) };
   });
 }
