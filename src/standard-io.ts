@@ -1,4 +1,4 @@
-import { fstatSync, readlinkSync, writeSync } from 'node:fs';
+import { fstatSync, readlinkSync, readSync, writeSync } from 'node:fs';
 
 /*
  * The standard streams by their descriptors. `process.stdin` and `process.stdout` are made when they are first touched, with all of
@@ -7,7 +7,8 @@ import { fstatSync, readlinkSync, writeSync } from 'node:fs';
 
 /** All of `text`, before it returns. Nobody to read it is no error: the action's work is the same. */
 export function writeTo(fd: 1 | 2, text: string): void {
-  const bytes = Buffer.from(text);
+  if (text === '') return;
+  const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);
@@ -20,14 +21,40 @@ export function writeTo(fd: 1 | 2, text: string): void {
   }
 }
 
-/** '' from a terminal, which nobody types a message into, and when stdin is closed. */
-export function readStdin(): Promise<string> {
-  try {
-    if (fstatSync(0).isCharacterDevice()) return Promise.resolve('');
-  } catch {
-    return Promise.resolve('');
+/**
+ * '' from a terminal, which nobody types a message into, and when stdin is closed. Waits where it is called: there is nothing
+ * else to do before the message is there, and `Bun.stdin` starts two threads to wait for it.
+ */
+export async function readStdin(): Promise<string> {
+  if (!hasInput()) return '';
+  const decoder = new TextDecoder();
+  const chunk = new Uint8Array(64 * 1024);
+  let text = '';
+  for (;;) {
+    const length = readChunk(chunk);
+    // A pipe that the writer has made non-blocking: here waiting is left to the event loop.
+    if (length === undefined) return text + decoder.decode(await Bun.stdin.bytes());
+    if (length === 0) return text + decoder.decode();
+    text += decoder.decode(chunk.subarray(0, length), { stream: true });
   }
-  return Bun.stdin.text();
+}
+
+function hasInput(): boolean {
+  try {
+    return !fstatSync(0).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes read, 0 at the end, undefined when there are none yet. */
+function readChunk(chunk: Uint8Array): number | undefined {
+  try {
+    return readSync(0, chunk);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return undefined;
+    throw error;
+  }
 }
 
 /** What writes to the terminal that stderr is; undefined where it is none. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ControllerSettings } from '../opennebula/settings.ts';
@@ -23,7 +23,8 @@ export interface ClientConfigSources {
 
 function readText(path: string, onProblem: ((message: string) => void) | undefined): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    // Usually there is no such file, and every action asks: an answer is cheaper than an error.
+    return statSync(path, { throwIfNoEntry: false }) && readFileSync(path, 'utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') onProblem?.(`${path} cannot be read (${code})`);
@@ -52,14 +53,9 @@ export function parseGlobalSection(text: string): Section | undefined {
 function readFiles(sources: ClientConfigSources): Section {
   const root = sources.root ?? '/';
   const folder = join(root, 'etc/linstor/linstor-client.d');
-  let names: string[] = [];
-  try {
-    names = readdirSync(folder)
-      .filter((name) => name.endsWith('.conf'))
-      .sort();
-  } catch {
-    // Usually there is none.
-  }
+  const names = namesIn(folder)
+    .filter((name) => name.endsWith('.conf'))
+    .sort();
   const read = (path: string) => readText(path, sources.onProblem);
   const own = read(join(sources.home ?? homedir(), '.config/linstor/linstor-client.conf'));
   const last = own ?? read(join(root, 'etc/linstor/linstor-client.conf'));
@@ -68,6 +64,14 @@ function readFiles(sources: ClientConfigSources): Section {
     .map((text) => (text === undefined ? undefined : parseGlobalSection(text)))
     .filter((section) => section !== undefined);
   return sections.at(-1) ?? {};
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return existsSync(folder) ? readdirSync(folder) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** First that is set and not empty. */

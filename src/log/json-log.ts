@@ -43,7 +43,7 @@ export class JsonLog {
   write(record: ActionRecord): boolean {
     try {
       this.#rotate();
-      const line = Buffer.from(`${JSON.stringify(record)}\n`);
+      const line = new TextEncoder().encode(`${JSON.stringify(record)}\n`);
       const file = openSync(this.path, 'a', 0o640);
       try {
         const stat = fstatSync(file);
