@@ -1,7 +1,7 @@
 import type { Clock, Context, Log } from './context.ts';
 import { DriverError } from './errors.ts';
 import { SshHosts } from './hosts/ssh.ts';
-import { clientSettings } from './linstor/client-config.ts';
+import { type ClientSettings, clientSettings } from './linstor/client-config.ts';
 import type { Linstor } from './linstor/linstor.ts';
 import { type DriverConfig, readConfig } from './opennebula/config-file.ts';
 import type { One } from './opennebula/one.ts';
@@ -31,15 +31,23 @@ export interface Environment {
 export function readEnvironment(options: { argv0: string; env: RuntimeOptions['env'] }): Environment {
   const remotes = findRemotes({ argv0: options.argv0, cwd: process.cwd(), env: options.env });
   const oneVersion = remotes === undefined ? undefined : readVersion(remotes);
-  const config = readConfig({
-    env: options.env,
-    client: clientSettings({ env: options.env }),
-    ...(remotes === undefined ? {} : { remotes }),
-  });
+  const config = readConfig({ env: options.env, ...(remotes === undefined ? {} : { remotes }) });
   return {
-    config,
+    config: withClient(config, options.env),
     ...(remotes === undefined ? {} : { remotes }),
     ...(oneVersion === undefined ? {} : { oneVersion }),
+  };
+}
+
+/** The client's own configuration is read with the first settings: an action that needs none does not look for four files. */
+function withClient(config: DriverConfig, env: RuntimeOptions['env']): DriverConfig {
+  let client: ClientSettings | undefined;
+  return {
+    ...config,
+    get client() {
+      client ??= clientSettings({ env });
+      return client;
+    },
   };
 }
 

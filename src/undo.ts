@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Log } from './context.ts';
 
 interface Step {
@@ -14,7 +14,8 @@ interface Step {
  */
 export class Undo {
   #steps: Step[] = [];
-  readonly #works = new AsyncLocalStorage<readonly symbol[]>();
+  /** Made by the first `within`: until then nothing can stand in one. */
+  #works: AsyncLocalStorage<readonly symbol[]> | undefined;
   readonly #log: Log;
   readonly #failed: string[] = [];
 
@@ -24,7 +25,7 @@ export class Undo {
 
   /** Returns a function that forgets this one step (e.g. after a thaw that has been done). */
   push(label: string, run: () => Promise<unknown>): () => void {
-    const step = { label, run, works: this.#works.getStore() ?? [] };
+    const step = { label, run, works: this.#present() };
     this.#steps.push(step);
     return () => {
       const index = this.#steps.indexOf(step);
@@ -57,7 +58,11 @@ export class Undo {
    */
   async within<T>(work: () => Promise<T>): Promise<T> {
     const own = Symbol();
-    return this.#works.run([...(this.#works.getStore() ?? []), own], async () => {
+    const works = [...this.#present(), own];
+    // Loaded here, not with the action: many end without a lock.
+    const { AsyncLocalStorage } = await import('node:async_hooks');
+    this.#works ??= new AsyncLocalStorage();
+    return this.#works.run(works, async () => {
       try {
         return await work();
       } catch (error) {
@@ -65,6 +70,10 @@ export class Undo {
         throw error;
       }
     });
+  }
+
+  #present(): readonly symbol[] {
+    return this.#works?.getStore() ?? [];
   }
 
   async #takeBack(concerned: (step: Step) => boolean): Promise<void> {

@@ -1,11 +1,10 @@
-import { hostname } from 'node:os';
 import type { Log } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import type { HostCommand, HostResult, Hosts } from './hosts.ts';
 import { type ProcessResult, runProcess } from './process.ts';
 import { quote, quoteAll } from './quote.ts';
 import { hasRawBytes } from './raw-text.ts';
-import { isThisMachine, resolvedName } from './this-machine.ts';
+import { isThisMachine, ownName, resolvedName } from './this-machine.ts';
 
 /**
  * Put before every script. The PATH of a non-interactive ssh session often lacks sbin (blkdiscard, losetup,
@@ -98,12 +97,17 @@ export interface SshHostsOptions {
 /** `Hosts` over the `ssh` in PATH. A host that is this machine is worked on without ssh. */
 export class SshHosts implements Hosts {
   readonly #options: SshHostsOptions;
-  readonly #own: string;
+  #ownName: string | undefined;
   #fullName: string | undefined;
 
   constructor(options: SshHostsOptions = {}) {
     this.#options = options;
-    this.#own = options.ownName ?? hostname();
+    this.#ownName = options.ownName;
+  }
+
+  get #own(): string {
+    this.#ownName ??= ownName();
+    return this.#ownName;
   }
 
   get onCall(): Log['call'] | undefined {

@@ -1,6 +1,11 @@
-import { hostname } from 'node:os';
+import { readFileSync } from 'node:fs';
 
 /** Which names mean the machine that we run on. */
+
+/** gethostname(2), from the kernel: for that alone `node:os` need not be loaded by every action. */
+export function ownName(): string {
+  return readFileSync('/proc/sys/kernel/hostname', 'utf8').trim();
+}
 
 const shortName = (name: string): string => name.split('.', 1)[0] ?? name;
 const isAddress = (name: string): boolean => /^[\d.]+$/.test(name) || name.includes(':');
@@ -9,7 +14,7 @@ const loopback = new Set(['localhost', 'localhost.localdomain', '127.0.0.1', '::
 /** `hostname -f`; the plain host name when the resolver does not know a longer one in time. */
 export function resolvedName(): string {
   const result = Bun.spawnSync(['hostname', '-f'], { stdin: 'ignore', stderr: 'ignore', timeout: 2000 });
-  return result.success ? result.stdout.toString().trim() : hostname();
+  return result.success ? result.stdout.toString().trim() : ownName();
 }
 
 /**

@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ControllerSettings } from '../opennebula/settings.ts';
 
@@ -57,13 +56,18 @@ function readFiles(sources: ClientConfigSources): Section {
     .filter((name) => name.endsWith('.conf'))
     .sort();
   const read = (path: string) => readText(path, sources.onProblem);
-  const own = read(join(sources.home ?? homedir(), '.config/linstor/linstor-client.conf'));
+  const own = read(join(sources.home ?? homeDirectory(sources.env), '.config/linstor/linstor-client.conf'));
   const last = own ?? read(join(root, 'etc/linstor/linstor-client.conf'));
   const texts = [...names.map((name) => read(join(folder, name))), last];
   const sections = texts
     .map((text) => (text === undefined ? undefined : parseGlobalSection(text)))
     .filter((section) => section !== undefined);
   return sections.at(-1) ?? {};
+}
+
+/** Every daemon's environment has it; only without it is Node's module loaded, which asks the user database. */
+function homeDirectory(env: ClientConfigSources['env']): string {
+  return env?.['HOME'] || process.getBuiltinModule('node:os').homedir();
 }
 
 function namesIn(folder: string): string[] {
