@@ -1,11 +1,13 @@
 import { basename } from 'node:path';
 import { readInvocation } from './invocation.ts';
+import { compileLongWork } from './jit.ts';
 
 /**
  * Entry: which invocation is this? A driver action loads only itself; everything for people is loaded on demand
  * (design §2). No top-level await: bytecode forbids it.
  */
 function main(): void {
+  compileLongWork();
   const invocation = readInvocation(process.argv0, Bun.argv.slice(2));
   const done =
     invocation.kind === 'action'

@@ -14,6 +14,8 @@ const result = Bun.spawnSync(
     '--compile',
     '--minify',
     '--bytecode',
+    // A start runs everything once: nothing of it is worth compiling. `src/jit.ts` goes back to the usual.
+    '--compile-jit-policy=10',
     '--sourcemap=none',
     // One chunk an action: what is not called is not even read.
     '--splitting',
