@@ -9,6 +9,8 @@ export interface Run {
 
 export interface Measured {
   readonly ms: number;
+  /** User and system time of the process and of those that it waited for. */
+  readonly cpuMs: number;
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -29,7 +31,9 @@ export async function runMeasured({ argv, stdin = '', env, cwd }: Run): Promise<
     child.stderr.text(),
     child.exited,
   ]);
-  return { ms: performance.now() - start, exitCode, stdout, stderr };
+  const ms = performance.now() - start;
+  const cpuMs = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1000;
+  return { ms, cpuMs, exitCode, stdout, stderr };
 }
 
 const timeProgram = '/usr/bin/time';

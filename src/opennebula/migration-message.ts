@@ -53,6 +53,10 @@ export async function readMigrationMessage(call: Call): Promise<MigrationMessage
   };
 }
 
+/** oned migrates within one host too, to another system datastore: for a live migration there is nothing to do then. */
+export const isSameHost = (message: Pick<MigrationMessage, 'sourceHost' | 'destinationHost'>): boolean =>
+  message.sourceHost.toLowerCase() === message.destinationHost.toLowerCase();
+
 /** `ceph` is valid base64, but not of a document. */
 function isDocument(argument: string): boolean {
   const text = argument.trim();

@@ -1,7 +1,5 @@
-import { readMigrationMessage } from '../../opennebula/migration-message.ts';
+import { isSameHost, readMigrationMessage } from '../../opennebula/migration-message.ts';
 import type { ActionHandler } from '../action.ts';
-import { leaveHost } from './migration-end.ts';
-import { isSameHost } from './premigrate.ts';
 
 /**
  * `failmigrate`, arguments as `premigrate` and in the same order: the VM still runs on the source, the destination is
@@ -10,6 +8,7 @@ import { isSameHost } from './premigrate.ts';
 export const failmigrate: ActionHandler = async (call, ctx) => {
   const message = await readMigrationMessage(call);
   if (isSameHost(message)) return undefined;
+  const { leaveHost } = await import('./migration-end.ts');
   await leaveHost(ctx, 'failmigrate', message, message.destinationHost, message.sourceHost);
   return undefined;
 };

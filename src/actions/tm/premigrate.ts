@@ -1,7 +1,11 @@
 import type { Context } from '../../context.ts';
 import { copyDirectory, removeUnlessShared } from '../../hosts/scripts/directories.ts';
 import type { DiskLink } from '../../hosts/scripts/link-disks.ts';
-import { type MigrationMessage, readMigrationMessage } from '../../opennebula/migration-message.ts';
+import {
+  isSameHost,
+  type MigrationMessage,
+  readMigrationMessage,
+} from '../../opennebula/migration-message.ts';
 import { openWindow, requireMovable } from '../../volumes/dual-primary.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
@@ -50,9 +54,6 @@ export const premigrate: ActionHandler = async (call, ctx) => {
   if (primary) await premigrateOthers(ctx, message);
   return undefined;
 };
-
-export const isSameHost = (message: Pick<MigrationMessage, 'sourceHost' | 'destinationHost'>): boolean =>
-  message.sourceHost.toLowerCase() === message.destinationHost.toLowerCase();
 
 /**
  * Context ISO, NVRAM, TPM state and the like, and the links of our disks: one session on each host. A directory that both hosts

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { parseVmTarget, requireDiskTarget } from '../../../src/actions/target.ts';
-import { isSameHost } from '../../../src/actions/tm/premigrate.ts';
-import { readMigrationMessage } from '../../../src/opennebula/migration-message.ts';
+import { isSameHost, readMigrationMessage } from '../../../src/opennebula/migration-message.ts';
 import { readCheckpointMessage } from '../../../src/opennebula/vmm-message.ts';
 import { checkpointSize } from '../../../src/volumes/checkpoint.ts';
 import { asCall, recorded } from '../../opennebula/recorded-calls.ts';
