@@ -1,4 +1,5 @@
 import type { ActionKind } from '../actions/action.ts';
+import { isDigits } from '../digits.ts';
 
 /** What an action is about, as far as its arguments say; enough to find it again in the log. */
 export interface Subject {
@@ -42,7 +43,8 @@ function vmmSubject(argv: readonly string[]): Subject {
 }
 
 /** `host:<vmdir>/disk.3` */
-function pathSubject(argv: readonly string[]): Subject {
+function pathSubject(all: readonly string[]): Subject {
+  const argv = all.filter((word) => word.includes(':'));
   for (const word of argv.toReversed()) {
     const found = /^([^:/]+):.*\/disk\.(\d+)$/.exec(word);
     if (found?.[1]) return { disk: Number(found[2]), host: found[1] };
@@ -52,5 +54,5 @@ function pathSubject(argv: readonly string[]): Subject {
 }
 
 function numbered(key: 'vm' | 'image' | 'datastore', text: string | undefined): Subject {
-  return text !== undefined && /^\d+$/.test(text) ? { [key]: Number(text) } : {};
+  return text !== undefined && isDigits(text) ? { [key]: Number(text) } : {};
 }

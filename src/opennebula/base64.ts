@@ -8,11 +8,11 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
  * §1.2). Bytes that are no UTF-8 become U+FFFD. Throws BAD_MESSAGE.
  */
 export function decodeBase64(text: string, what: string): string {
-  const packed = text.replaceAll(/\s+/g, '');
-  if (!isBase64(packed)) {
+  const bytes = bytesOf(text);
+  if (bytes === undefined || bytes.length === 0) {
     throw new DriverError('BAD_MESSAGE', `the ${what} is neither XML nor base64`);
   }
-  return decoder.decode(Uint8Array.fromBase64(packed));
+  return decoder.decode(bytes);
 }
 
 /** Text as one line of base64. */
@@ -32,6 +32,11 @@ export function xmlOfMessage(text: string, what: string): string {
   return trimmed.startsWith('<') ? trimmed : decodeBase64(trimmed, what);
 }
 
-function isBase64(packed: string): boolean {
-  return packed.length > 0 && packed.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(packed);
+/** Undefined for what is no base64, with all of its padding. */
+function bytesOf(text: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.fromBase64(text, { lastChunkHandling: 'strict' });
+  } catch {
+    return undefined;
+  }
 }

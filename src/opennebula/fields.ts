@@ -1,3 +1,4 @@
+import { isDigits } from '../digits.ts';
 import { DriverError } from '../errors.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -26,16 +27,28 @@ export const nonEmpty: Field<string> = (value) => {
   return text(value);
 };
 
-export const id = form(/^\d{1,9}$/, 'is not an object id', Number);
+const isId = (value: string): boolean => isDigits(value, 9);
+
+export const id = form(isId, 'is not an object id', Number);
 
 /** -1 stands for “none”. */
-export const idOrNone = form(/^(-1|\d{1,9})$/, 'is not an object id', Number);
+export const idOrNone = form((value) => value === '-1' || isId(value), 'is not an object id', Number);
 
-export const count = form(/^-?\d{1,15}$/, 'is not a number', Number);
+export const count = form(
+  (value) => isDigits(value.startsWith('-') ? value.slice(1) : value, 15),
+  'is not a number',
+  Number,
+);
 
-export const size = form(/^\d{1,15}$/, 'is not a size in MB', Number);
+export const size = form((value) => isDigits(value, 15), 'is not a size in MB', Number);
 
-export const yesNo = form(/^(yes|no|1|0)$/i, 'is neither YES nor NO', (value) => /^(yes|1)$/i.test(value));
+const answers: Readonly<Record<string, boolean>> = { YES: true, '1': true, NO: false, '0': false };
+
+export const yesNo = form(
+  (value) => Object.hasOwn(answers, value.toUpperCase()),
+  'is neither YES nor NO',
+  (value) => answers[value.toUpperCase()] === true,
+);
 
 /** An element that is empty counts as absent. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
@@ -80,11 +93,11 @@ function read(element: XmlElement, name: string, field: Field<unknown>, object: 
   }
 }
 
-/** A text of this form, blanks around it ignored. `why` follows the value in the error. */
-function form<T>(pattern: RegExp, why: string, convert: (value: string) => T): Field<T> {
+/** A text of some form, blanks around it ignored. `why` follows the value in the error. */
+function form<T>(has: (value: string) => boolean, why: string, convert: (value: string) => T): Field<T> {
   return (value) => {
     const trimmed = text(value).trim();
-    if (!pattern.test(trimmed)) throw new Refused(why);
+    if (!has(trimmed)) throw new Refused(why);
     return convert(trimmed);
   };
 }

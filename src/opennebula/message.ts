@@ -1,4 +1,5 @@
 import type { Call } from '../actions/action.ts';
+import { isDigits } from '../digits.ts';
 import { DriverError } from '../errors.ts';
 import { xmlOfMessage } from './base64.ts';
 import { readDatastore } from './datastore-document.ts';
@@ -79,7 +80,7 @@ export function idArgument(
   value: string | undefined,
   name: string,
 ): number {
-  if (value !== undefined && /^\d{1,9}$/.test(value)) return Number(value);
+  if (value !== undefined && isDigits(value, 9)) return Number(value);
   throw badMessage(
     call,
     value === undefined ? `the ${name} is missing` : `“${brief(value)}” is not a ${name}`,

@@ -20,8 +20,9 @@ export function hostPath(argument: string): HostPath {
 
 /** The core writes `/var/lib/one//datastores/…`: paths are compared without doubled and trailing slashes. */
 export function normalPath(path: string): string {
-  const single = path.trim().replaceAll(/\/{2,}/g, '/');
-  return single.length > 1 ? single.replace(/\/$/, '') : single;
+  const trimmed = path.trim();
+  const single = trimmed.includes('//') ? trimmed.replaceAll(/\/{2,}/g, '/') : trimmed;
+  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single;
 }
 
 /** Disk id of `…/<vm>/disk.<id>`; undefined for anything else, such as the VM directory. */

@@ -21,7 +21,8 @@ const words: Readonly<Record<LogLevel, string>> = {
  * with a line break is a defect of ours. Only `monitor`, which is encoded on its way, may have several lines.
  */
 export function replyText(call: Pick<Call, 'kind' | 'name'>, reply: string | undefined): string {
-  const text = (reply ?? '').replace(/\n+$/, '').toWellFormed();
+  if (reply === undefined) return '';
+  const text = reply.replace(/\n+$/, '').toWellFormed();
   if (text === '') return '';
   if (call.name !== 'monitor' && /[\r\n]/.test(text)) {
     throw new DriverError('INTERNAL', `the reply of ${call.kind}/${call.name} has more than one line`);

@@ -40,7 +40,7 @@ export class XmlElement {
 
   /** True when nothing but text (or nothing at all) is inside. */
   get simple(): boolean {
-    return typeof this.#node === 'string' || Object.keys(this.#node).every((key) => /^[@#]/.test(key));
+    return typeof this.#node === 'string' || Object.keys(this.#node).every(isNoElement);
   }
 
   /** All elements at the path: one or several in the document, always a list here. */
@@ -63,7 +63,7 @@ export class XmlElement {
   /** Child elements in the order in which their names first occur. */
   get children(): XmlElement[] {
     if (typeof this.#node === 'string') return [];
-    const names = Object.keys(this.#node).filter((key) => !/^[@#]/.test(key));
+    const names = Object.keys(this.#node).filter((key) => !isNoElement(key));
     return names.flatMap((name) => this.all(name));
   }
 
@@ -145,8 +145,9 @@ function isLegal(point: number): boolean {
   return point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff) && point !== 0xfffe && point !== 0xffff;
 }
 
-/** Only the prolog is looked at: `<!DOCTYPE` inside somebody's CDATA is text. */
+/** Only the prolog is looked at: `<!DOCTYPE` inside somebody's CDATA is text. Most documents have none. */
 function hasDoctype(text: string): boolean {
+  if (text.startsWith('<') && text[1] !== '!' && text[1] !== '?') return false;
   const skip = /[\s\ufeff]+|<\?[\s\S]*?\?>|<!--[\s\S]*?-->/y;
   let position = 0;
   while (true) {
@@ -155,6 +156,9 @@ function hasDoctype(text: string): boolean {
     position = skip.lastIndex;
   }
 }
+
+/** Attributes and text among the children of a node. */
+const isNoElement = (key: string): boolean => key.startsWith('@') || key.startsWith('#');
 
 function split(path: Path): [string, string | undefined] {
   const slash = path.indexOf('/');
