@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { readInvocation } from './invocation.ts';
 import { compileLongWork } from './jit.ts';
+import { runAction } from './run-action.ts';
 
 /**
  * Entry: which invocation is this? A driver action loads only itself; everything for people is loaded on demand
@@ -11,7 +12,7 @@ function main(): void {
   const invocation = readInvocation(process.argv0, Bun.argv.slice(2));
   const done =
     invocation.kind === 'action'
-      ? import('./run-action.ts').then(({ runAction }) => runAction(invocation))
+      ? runAction(invocation)
       : invocation.kind === 'unknown'
         ? import('./unknown-action.ts').then(({ reportUnknown }) => reportUnknown(invocation.name))
         : import('./cli/main.ts').then(({ runCli }) => runCli([...invocation.argv]));
