@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError } from '../../src/errors.ts';
+import { importImage } from '../../src/transfer/import.ts';
 import { openImageFile } from '../../src/transfer/path-policy.ts';
 import { probeFile } from '../../src/transfer/probe.ts';
 import { virtualSize } from '../../src/transfer/vsize.ts';
-import { mib } from '../../src/units.ts';
-import { MiB, noise, patch, run, sparseImage, temporary, u64le } from './images.ts';
+import { bytes, mib } from '../../src/units.ts';
+import { fakeHosts } from '../hosts/fake-hosts.ts';
+import { MiB, noise, patch, run, sparseImage, temporary, u64le, zeroDeviceFile } from './images.ts';
 
 /** Damage that the tools themselves pass over without a word. */
 
@@ -127,6 +129,26 @@ describe('tables behind the end of the file read as empty', () => {
       expect([length, await judged(path)]).toEqual([length, 'IMAGE_FORMAT']);
     }
   });
+});
+
+test('a compressed cluster that cannot be unpacked is the image’s fault, not the device’s', async () => {
+  const path = join(dir, 'copy');
+  run('qemu-img', 'convert', '-c', '-O', 'qcow2', join(dir, 'raw'), path);
+  patch(path, 0x50000, noise(3000, 8));
+  const fake = fakeHosts();
+  try {
+    for (const host of ['host1', 'frontend']) {
+      const device = zeroDeviceFile(join(dir, 'device'), 12 * MiB);
+      const target = { host, device, bytes: bytes(12 * MiB), readsZero: true };
+      const options = { env: fake.env, stagingDir: join(dir, 'staging') };
+      await expect(importImage(fake.hosts, { path, policy }, target, options)).rejects.toMatchObject({
+        code: 'IMAGE_FORMAT',
+        message: expect.stringContaining('error while reading at byte'),
+      });
+    }
+  } finally {
+    fake.remove();
+  }
 });
 
 describe('packed in several parts', () => {
