@@ -1,4 +1,4 @@
-import { DriverError } from '../errors.ts';
+import { DriverError, isDriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError, runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { lastLines, localArgv } from '../hosts/ssh.ts';
@@ -95,8 +95,11 @@ async function importFile(
   // Both read the same held file; the volume of a wrong one is thrown away by the caller.
   try {
     const [written] = await allOrFirstFailure([write(), source.verify()]);
+    source.requireUnchanged();
     return written as Bytes;
   } catch (error) {
+    // What failed because the file is another one now is told as that.
+    if (!isDriverError(error, 'INTERRUPTED')) source.requireUnchanged();
     throw unreadable(error, source);
   }
 }
