@@ -32,20 +32,21 @@ headers=$1 pause=$2
 shift 2
 for try in 1 2 3 4; do
   rm -f -- "$headers"
-  curl --dump-header "$headers" "$@"
+  curl --dump-header "$headers" "$@" 2>"$headers.said"
   code=$? status=
   if [ -e "$headers" ]; then
     while read -r protocol number _; do case $protocol in HTTP/*) status=$number ;; esac; done <"$headers"
   fi
   case $code/$status in
-    0/* | */2??) exit "$code" ;;
+    */2??) break ;;
     22/408 | 22/429 | 22/500 | 22/50[234]) ;;
-    22/* ) exit 22 ;;
     5/* | 6/* | 7/* | 28/* | 35/* | 52/* | 55/* | 56/*) ;;
-    *) exit "$code" ;;
+    *) break ;;
   esac
   if [ "$try" -lt 4 ]; then sleep "$pause"; fi
 done
+# Of several attempts, what the last one said.
+cat -- "$headers.said" >&2
 exit "$code"
 `;
 

@@ -55,8 +55,9 @@ function checkVmdk(fd: number, fileBytes: Bytes): void {
   }
 }
 
-/** The regions of the first region table, which is the one that qemu-img reads. */
+/** The regions of the first region table, which is the one that qemu-img reads. Blocks are whole; qemu-img counts in sectors. */
 function checkVhdx(fd: number, fileBytes: Bytes): void {
+  if (fileBytes % sector !== 0) throw cutOff('the end of its last sector');
   const at = 192 * 1024;
   const table = view(fd, at, 64 * 1024, 'its region table');
   for (let index = 0; index < Math.min(table.getUint32(8, true), 64); index += 1) {

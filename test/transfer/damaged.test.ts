@@ -55,8 +55,9 @@ const copyOf = (name: string): string => {
 
 describe('an image without its end', () => {
   // The last cluster, grain or block holds the last 5000 bytes of the disk.
-  for (const name of ['qcow2', 'qcow2-2M', 'vmdk', 'vdi']) {
-    for (const missing of [1, 511, 512, 4096]) {
+  for (const name of ['qcow2', 'qcow2-2M', 'vmdk', 'vdi', 'vhdx']) {
+    // VHDX: the last block of this one is half used, so that whole sectors can be missed.
+    for (const missing of name === 'vhdx' ? [1, 511] : [1, 511, 512, 4096]) {
       test(`${name}, ${missing} bytes short`, async () => {
         expect(await judged(join(dir, name))).toBe('accepted');
         const path = copyOf(name);
