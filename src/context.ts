@@ -24,6 +24,8 @@ export interface Log {
     ms: number;
     outcome: string;
   }): void;
+  /** Writes to the terminal of a person who called the action by hand; absent when OpenNebula did. */
+  readonly terminal?: ((text: string) => void) | undefined;
 }
 
 /** The effects, in one hand. Nothing below `actions/` reaches the outside by another way. */

@@ -7,7 +7,7 @@ import { openActionLog } from './log/action-log.ts';
 import { failureText, type LogLevel, logText, replyText } from './opennebula/reply.ts';
 import { type Generation, generationOf } from './opennebula/version.ts';
 import { createContext, readEnvironment } from './runtime.ts';
-import { readStdin, writeTo } from './standard-io.ts';
+import { readStdin, terminalOf, writeTo } from './standard-io.ts';
 import type { Undo } from './undo.ts';
 
 /** Signals by which OpenNebula, systemd or a person stops an action. */
@@ -31,6 +31,9 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     info: (text) => say('info', text),
     warn: (text) => say('warn', text),
     call: (entry) => journal.call(entry),
+    get terminal() {
+      return terminalOf();
+    },
   };
   try {
     // The launcher below remotes/ says by which path it was called; that tells where remotes/ is.

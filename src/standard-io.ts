@@ -1,4 +1,4 @@
-import { fstatSync, writeSync } from 'node:fs';
+import { fstatSync, readlinkSync, writeSync } from 'node:fs';
 
 /*
  * The standard streams by their descriptors. `process.stdin` and `process.stdout` are made when they are first touched, with all of
@@ -28,4 +28,19 @@ export function readStdin(): Promise<string> {
     return Promise.resolve('');
   }
   return Bun.stdin.text();
+}
+
+/** What writes to the terminal that stderr is; undefined where it is none. */
+export function terminalOf(): ((text: string) => void) | undefined {
+  try {
+    // /dev/null is a character device too.
+    if (
+      !fstatSync(2).isCharacterDevice() ||
+      !readlinkSync('/proc/self/fd/2').match(/^\/dev\/(pts\/|tty|console)/)
+    )
+      return undefined;
+  } catch {
+    return undefined;
+  }
+  return (text) => writeTo(2, text);
 }

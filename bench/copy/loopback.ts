@@ -17,8 +17,11 @@ export interface Loopback {
 
 const sshd = '/usr/sbin/sshd';
 
-/** Undefined where there is no sshd. */
-export async function openLoopback(directory: string): Promise<Loopback | undefined> {
+/** Undefined where there is no sshd. `more`: further lines of its configuration. */
+export async function openLoopback(
+  directory: string,
+  more: readonly string[] = [],
+): Promise<Loopback | undefined> {
   if (!existsSync(sshd)) return undefined;
   mkdirSync(directory, { recursive: true });
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
@@ -37,6 +40,7 @@ export async function openLoopback(directory: string): Promise<Loopback | undefi
       'UsePAM no',
       'PermitRootLogin yes',
       'PidFile none',
+      ...more,
       '',
     ].join('\n'),
   );

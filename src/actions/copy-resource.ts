@@ -51,20 +51,16 @@ export async function copyResource(
     prefer: target.node,
   });
   const { copyDevice } = await import('../transfer/copy.ts');
-  const { logProgress } = await import('../transfer/progress.ts');
-  const size = kibToBytes(sizeKib);
-  await copyDevice(
-    ctx.hosts,
-    { host: source.host, device: source.device, bytes: size },
-    { host: target.host, device: target.device, bytes: target.bytes, readsZero: to.readsZero },
-    {
-      compress: where.settings.compressTransfer,
-      verify: where.settings.verify,
-      stagingDir: where.settings.stagingDir,
-      signal: ctx.signal,
-      clock: ctx.clock,
-      onProgress: logProgress(ctx.log, `copy of ${from.resource} to ${to.resource}`, ctx.clock),
-    },
+  const { withProgress } = await import('../transfer/progress.ts');
+  const { compressTransfer: compress, limitTransferBw, verify, stagingDir } = where.settings;
+  const { signal, clock } = ctx;
+  await withProgress(ctx.log, `copy of ${from.resource} to ${to.resource}`, clock, (onProgress) =>
+    copyDevice(
+      ctx.hosts,
+      { host: source.host, device: source.device, bytes: kibToBytes(sizeKib) },
+      { host: target.host, device: target.device, bytes: target.bytes, readsZero: to.readsZero },
+      { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
+    ),
   );
   await releaseAfterCopy(ctx, where, source);
   await releaseAfterCopy(ctx, where, target);

@@ -3,7 +3,13 @@ import { isDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
-import { canCloneNatively, canSnapshot, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
+import {
+  type Clone,
+  canCloneNatively,
+  canSnapshot,
+  cloneBySnapshot,
+  cloneNatively,
+} from '../volumes/clone.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { dualPrimaryProperty } from '../volumes/dual-primary.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
@@ -49,36 +55,38 @@ export interface Duplicate {
   readonly spread?: number;
 }
 
+const nothingLeft = { tidy: async (): Promise<void> => undefined } as const;
+
 /**
  * Makes the duplicate by sharing blocks where the mode and the storage allow it, by copying bytes otherwise. The target does
- * not exist before; its removal is on the undo stack. Its size is the source's or larger. Returns its view where that was read
- * on the way.
+ * not exist before; its removal is on the undo stack. Its size is the source's or larger. What it leaves to tidy goes beside what is done
+ * next.
  */
-export async function duplicate(ctx: Context, request: Duplicate): Promise<readonly Resource[] | undefined> {
+export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone> {
   if (request.snapshot !== undefined && !request.snapshotIsNew)
     await requireSnapshot(request.linstor, request.source.name, request.snapshot);
   const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
   if (request.mode === 'copy' || obstacle) {
     if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
-    await copyBytes(ctx, request);
-    if (request.completes !== undefined)
-      await request.linstor.modifyDefinition(request.target, { unset: [request.completes] });
-    return undefined;
+    return { ...(await copyBytes(ctx, request)), ...nothingLeft };
   }
-  let view: readonly Resource[] | undefined;
+  let made: Clone = nothingLeft;
   if (request.snapshot !== undefined) await restoreFrom(ctx, request, request.snapshot, request.target);
-  else view = await shareBlocks(ctx, request);
+  else made = await shareBlocks(ctx, request);
   await ownMarks(request);
-  return view;
+  return made;
 }
 
-async function shareBlocks(ctx: Context, request: Duplicate): Promise<readonly Resource[] | undefined> {
+async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
+  const [volume, ...further] = request.source.volumes;
+  const simple = volume?.number === 0 && volume.flags.length === 0 && further.length === 0;
   const clone = {
     source: request.source.name,
     replicas: request.replicas,
     target: request.target,
     plan: groupOf(request),
     props: request.props,
+    ...(simple ? { volume } : {}),
     // Only what is used on a host is attached next.
     wantsView: request.host !== undefined,
     ...localNode(request),
@@ -90,7 +98,7 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<readonly R
   ) {
     try {
       await cloneNatively(ctx, request.linstor, clone);
-      return undefined;
+      return nothingLeft;
     } catch (error) {
       if (!isDriverError(error, 'LINSTOR_UNSUPPORTED')) throw error;
       ctx.log.info(
@@ -200,15 +208,19 @@ async function ownMarks(request: Duplicate): Promise<void> {
   });
 }
 
-async function copyBytes(ctx: Context, request: Duplicate): Promise<void> {
+async function copyBytes(
+  ctx: Context,
+  request: Duplicate,
+): Promise<{ view: readonly Resource[]; sizeKib: KiB }> {
   const { linstor, settings, target } = request;
   const plan = await planPlacement(linstor, settings.placement);
   const local = !hasNetworkLayer(plan.effectiveLayers);
   const sourceKib = request.source.volumes[0]?.sizeKib ?? request.sizeKib;
   const node = await preferredNode(request, local);
+  const sizeKib = kib(Math.max(request.sizeKib, sourceKib));
   const created = await createVolume(ctx, linstor, {
     name: target,
-    sizeKib: kib(Math.max(request.sizeKib, sourceKib)),
+    sizeKib,
     plan,
     props: { ...request.props, [marks.incomplete]: 'copy' },
     ...(node === undefined ? {} : { node }),
@@ -220,7 +232,9 @@ async function copyBytes(ctx: Context, request: Duplicate): Promise<void> {
       sizeKib: sourceKib,
     });
   });
-  await linstor.modifyDefinition(target, { unset: [marks.incomplete] });
+  const { completes = marks.incomplete } = request;
+  await linstor.modifyDefinition(target, { unset: [...new Set([completes, marks.incomplete])] });
+  return { view: created, sizeKib };
 }
 
 /** LINSTOR knows nodes, not hosts: an unmapped host name is a node name. */

@@ -7,7 +7,7 @@ export interface HostCommand {
   readonly verb: string;
   /**
    * Constant bash text. Values never stand in it: they reach it as `"$1"`, `"$2"`, … The text runs
-   * under `set -uo pipefail` with LC_ALL=C and sbin in PATH; add `set -e` where it is wanted.
+   * under `set -uo pipefail` (before bash 4.4 without -u) with LC_ALL=C and sbin in PATH; add `set -e` where it is wanted.
    */
   readonly script: string;
   readonly args?: readonly string[];

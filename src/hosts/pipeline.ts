@@ -26,6 +26,8 @@ export interface PipelineOptions {
    * by it that nobody waits any more. Otherwise it is empty.
    */
   readonly holdStdin?: boolean;
+  /** The first stage reads what the last one writes: two that talk to each other. There is no stdout then. */
+  readonly loop?: boolean;
   /** Bytes of the last stage's stdout that are kept. */
   readonly outputLimit?: number;
 }
@@ -41,7 +43,7 @@ export interface PipelineResult {
 }
 
 /**
- * Constant text. Arguments: a mark, whether to hold stdin, then per stage the number of its words and its words. Every stage's exit code
+ * Constant text. Arguments: a mark, what the first stage reads (`empty`, `hold`, `loop`), then per stage the number of its words and its words. Every stage's exit code
  * is reported behind the mark: the code of a pipe as a whole tells of one stage only, and a lost code is how a
  * failed conversion was once registered as a good image.
  *
@@ -50,9 +52,9 @@ export interface PipelineResult {
  * is over and whose lock is free.
  */
 const runner = `
-mark=$1 hold=$2; shift 2
+mark=$1 input=$2; shift 2
 exec 9<&0 </dev/null
-if [ "$hold" = 1 ]; then exec <&9; fi
+if [ "$input" = hold ]; then exec <&9; fi
 { read -r _ <&9; kill -TERM 0; } >/dev/null 2>&1 &
 watch=$!
 disown
@@ -71,7 +73,23 @@ run() { # index, count, words...
     } | run $((index + 1)) "$@"
   fi
 }
-run 0 "$@"
+one() { # index, words...
+  local index=$1
+  shift
+  "$@" 9<&-
+  echo "$mark $index $?" >&2
+}
+converse() { # two times: count, words...; stdin is a pipe that nobody writes to
+  local first=("\${@:2:$1}")
+  shift $(($1 + 1))
+  local second=("\${@:2:$1}")
+  exec 6<&0 7>/proc/self/fd/0 </dev/null
+  # Nobody else keeps an end open: either side sees the end of its input when the other is gone.
+  { one 0 "\${first[@]}"; } <&6 6<&- 7>&- | { one 1 "\${second[@]}"; } >&7 6<&- 7>&- &
+  exec 6<&- 7>&-
+  wait
+}
+if [ "$input" = loop ]; then : | converse "$@"; else run 0 "$@"; fi
 kill "$watch" 2>/dev/null
 exit 0
 `;
@@ -148,11 +166,11 @@ export async function runPipeline(
   options: PipelineOptions,
 ): Promise<PipelineResult> {
   const mark = `stage-${crypto.randomUUID()}`;
-  const hold = options.holdStdin ? '1' : '0';
+  const input = options.loop ? 'loop' : options.holdStdin ? 'hold' : 'empty';
   const words = stages.flatMap(({ argv }) => [String(argv.length), ...argv]);
   const { timeoutMs, signal, env, descriptors, onStderr, outputLimit } = options;
   const ended = await runProcess(
-    ['bash', '--noprofile', '--norc', '-c', runner, 'linstor_un', mark, hold, ...words],
+    ['bash', '--noprofile', '--norc', '-c', runner, 'linstor_un', mark, input, ...words],
     {
       timeoutMs,
       lifeline: true,

@@ -7,22 +7,8 @@ import { type Place, removeDirectories, unpackScript } from './scripts/directori
  * every site has: whoever calls has the way over the front-end as well.
  */
 
-/** Below this the detour costs less than another connection. */
+/** MiB that are really there (holes do not count) below which the detour costs less than another connection. */
 export const largeDirectoryMib = 256;
-
-const sizeScript = `du -sm -- "$1" 2>/dev/null | cut -f1`;
-
-/** MiB that are really there (holes do not count); 0 when there is no such directory. */
-export async function directorySizeMib(hosts: Hosts, place: Place): Promise<number> {
-  const { stdout } = await hosts.run(place.host, {
-    verb: 'dir-size',
-    script: sizeScript,
-    args: [place.directory],
-    timeoutMs: 60_000,
-    okCodes: [0, 1],
-  });
-  return Number.parseInt(stdout, 10) || 0;
-}
 
 const unreachable = 75;
 

@@ -9,10 +9,11 @@ import { isThisMachine, resolvedName } from './this-machine.ts';
 
 /**
  * Put before every script. The PATH of a non-interactive ssh session often lacks sbin (blkdiscard, losetup,
- * mkswap); what the site put first stays first.
+ * mkswap); what the site put first stays first. To bash before 4.4 (CentOS 7) an empty array is an unset variable.
  */
 const prelude =
-  'export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"\nset -uo pipefail\n';
+  'export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"\n' +
+  'set -o pipefail; if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then set -u; fi\n';
 
 /**
  * Never a question, never for ever. Everything else (ControlMaster, keys, users, ports) is the site's own

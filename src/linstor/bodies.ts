@@ -74,6 +74,7 @@ export interface SpawnOptions {
   readonly filter?: PlacementFilter;
   readonly definitionsOnly?: boolean;
   readonly props?: Readonly<Record<string, string>>;
+  readonly marked?: boolean;
 }
 
 export function spawnBody(name: string, sizesKib: readonly number[], options: SpawnOptions): Body {

@@ -1,15 +1,13 @@
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import { DriverError } from '../errors.ts';
 import type { Json } from './json.ts';
 
 /** @throws LINSTOR_REPLY naming the first place that is not as expected */
-export function checked<T extends z.ZodType>(schema: T, raw: Json, what: string): z.output<T> {
+export function checked<T extends z.ZodMiniType>(schema: T, raw: Json, what: string): z.output<T> {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const where = issue === undefined || issue.path.length === 0 ? 'as a whole' : `at ${issue.path.join('.')}`;
-  throw new DriverError(
-    'LINSTOR_REPLY',
-    `${what}: the answer is not as expected ${where}: ${issue?.message ?? ''}`,
-  );
+  const why = issue && 'expected' in issue ? `expected ${issue.expected}` : (issue?.message ?? '');
+  throw new DriverError('LINSTOR_REPLY', `${what}: the answer is not as expected ${where}: ${why}`);
 }

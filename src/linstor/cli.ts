@@ -152,17 +152,20 @@ export class CliLinstor implements L.Linstor {
       ...group,
       ...layerOption(spec.layers),
     ]);
-    return this.#then(created, properties);
+    return new Outcome([...created.entries, ...(await this.#atOnce(properties)).entries]);
   }
 
   async modifyDefinition(name: string, change: L.PropsChange & { group?: string }): Promise<Outcome> {
     const unset = [...(change.unset ?? []), ...(await this.#keysBelow(name, change.unsetNamespaces ?? []))];
+    const set = await this.#atOnce(
+      Object.entries(change.set ?? {}).map(([key, value]) => setProperty(name, key, value)),
+    );
     const calls = [
-      ...unset.map((key) => setProperty(name, key, undefined)),
-      ...Object.entries(change.set ?? {}).map(([key, value]) => setProperty(name, key, value)),
       ...(change.group ? [['resource-definition', 'modify', name, '--resource-group', change.group]] : []),
+      // Last: what is taken away may be the mark of something unfinished.
+      ...unset.map((key) => setProperty(name, key, undefined)),
     ];
-    return this.#then(new Outcome([]), calls);
+    return this.#then(set, calls);
   }
 
   deleteDefinition(name: string): Promise<Outcome> {
@@ -184,6 +187,7 @@ export class CliLinstor implements L.Linstor {
     options: SpawnOptions = {},
   ): Promise<Outcome> {
     const { filter = {}, definitionsOnly = false } = options;
+    if (options.marked) throw cannot('spawn with properties');
     const properties = Object.entries(options.props ?? {}).map(([key, value]) =>
       setProperty(name, key, value),
     );
@@ -371,6 +375,13 @@ export class CliLinstor implements L.Linstor {
     if (pool) return this.#write(['resource', 'create', ...nodes, name, '--storage-pool', pool, ...layers]);
     const calls = nodes.map((node) => ['resource', 'make-available', node, name, '--diskful', ...layers]);
     return this.#then(new Outcome([]), calls);
+  }
+
+  /** Calls of which none needs another; all have ended when the first refusal is thrown. */
+  async #atOnce(calls: readonly (readonly string[])[]): Promise<Outcome> {
+    const running = calls.map((args) => this.#write(args));
+    await Promise.allSettled(running);
+    return new Outcome((await Promise.all(running)).flatMap((outcome) => outcome.entries));
   }
 
   /** One call after the other; the first that is refused ends it. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { type KiB, kib } from '../units.ts';
 import { toCapabilities } from './capabilities.ts';
 import { checked } from './checked.ts';

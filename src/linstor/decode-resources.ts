@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { kib } from '../units.ts';
 import { checked } from './checked.ts';
 import type { Json } from './json.ts';

@@ -152,7 +152,7 @@ export class ControllerHttp {
   async #findLive(): Promise<number> {
     if (this.#live !== undefined) return this.#live;
     const until = performance.now() + (this.#wasLive ? this.#deadlines.failover : 0);
-    for (let pause = 500; ; pause = Math.min(pause * 1.5, 2_000)) {
+    for (let pause = 100; ; pause = Math.min(pause * 1.6, 2_000)) {
       const refusals = await this.#dialAll();
       if (this.#live !== undefined) return this.#live;
       if (performance.now() + pause > until) {

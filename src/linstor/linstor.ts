@@ -258,7 +258,10 @@ export interface Linstor {
     options?: {
       filter?: PlacementFilter;
       definitionsOnly?: boolean;
+      /** Set together with creation where the controller can (REST 1.22), right after it otherwise. */
       props?: Readonly<Record<string, string>>;
+      /** Never without its props: LINSTOR_UNSUPPORTED, and nothing made, where they cannot be set together with creation. */
+      marked?: boolean;
     },
   ): Promise<Outcome>;
   place(name: ResourceName, filter: PlacementFilter): Promise<Outcome>;

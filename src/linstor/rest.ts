@@ -18,6 +18,9 @@ type Decoder<T> = (raw: Json, what: string) => T;
 const cluster = () => import('./decode-cluster.ts');
 const objects = () => import('./decode-resources.ts');
 
+/** "Unable to parse input json": a field that this controller does not know (linstor-behaviour §0.4). */
+const unparsable = 32_765;
+
 /** LINSTOR over its REST API. One instance keeps its controller, its connections and its capabilities. */
 export class RestLinstor implements L.Linstor {
   readonly transport = 'rest';
@@ -148,6 +151,7 @@ export class RestLinstor implements L.Linstor {
   ): Promise<Outcome> {
     const path = pathOf('resource-groups', group, 'spawn');
     const props = Object.keys(options.props ?? {}).length > 0 ? options.props : undefined;
+    if (options.marked) return this.#writeNew('POST', path, body.spawnBody(name, sizesKib, options));
     if (!props || (await this.capabilities()).spawnProps) {
       return this.#write('POST', path, body.spawnBody(name, sizesKib, options));
     }
@@ -340,6 +344,16 @@ export class RestLinstor implements L.Linstor {
     const raw = parseAnswer(answer.text, answer.status, what);
     if (answer.status >= 400) throw readRefusal(raw, answer.status, what);
     return pick(decoders)(raw, what);
+  }
+
+  /** With fields that an old controller does not know: it refuses them before it does anything, which spares a look at its version. */
+  async #writeNew(method: 'POST', path: string, content: unknown): Promise<Outcome> {
+    try {
+      return await this.#write(method, path, content);
+    } catch (error) {
+      if (!isLinstorError(error, unparsable)) throw error;
+      throw new DriverError('LINSTOR_UNSUPPORTED', error.message, { cause: error });
+    }
   }
 
   async #write(method: 'POST' | 'PUT' | 'DELETE', path: string, content?: unknown): Promise<Outcome> {

@@ -126,7 +126,11 @@ export const attributes = {
     ...imageOnly,
     default: 'no',
   }),
-  LIMIT_TRANSFER_BW: attribute(kinds.bandwidth, 'bandwidth for downloads', imageOnly),
+  LIMIT_TRANSFER_BW: attribute(
+    kinds.bandwidth,
+    'bandwidth for downloads and for copies to other hosts',
+    imageOnly,
+  ),
 
   TRANSPORT: attribute(
     kinds.choice('rest', 'cli'),

@@ -3,6 +3,7 @@ import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { partName } from './local-copy.ts';
+import { type NbdSource, sendByNbd, suitsNbd } from './nbd.ts';
 import {
   stages,
   type TransferOptions,
@@ -60,14 +61,26 @@ async function find(hosts: Hosts, source: CopySource): Promise<Found> {
 const sameHost = (hosts: Hosts, one: string, other: string): boolean =>
   one.toLowerCase() === other.toLowerCase() || (hosts.isFrontend(one) && hosts.isFrontend(other));
 
-async function copyOverWire(
+async function copyOverSsh(
   hosts: Hosts,
   source: CopySource,
   found: Found,
   total: Bytes,
   target: TransferTarget,
   options: TransferOptions,
-): Promise<void> {
+): Promise<Bytes> {
+  const onNbd: NbdSource = {
+    ...(hosts.isFrontend(source.host) ? {} : { host: source.host }),
+    format: 'raw',
+    source: source.device,
+    ...partOf(source, found, total),
+    total,
+    dataBytes: total,
+  };
+  if (suitsNbd(hosts, onNbd, target, options)) {
+    const written = await sendByNbd(hosts, onNbd, target, options);
+    if (written !== undefined) return written;
+  }
   const end = await wireEnd(hosts, target, options);
   const spec = {
     mode: found.sparse ? ('extents' as const) : ('windows' as const),
@@ -75,20 +88,19 @@ async function copyOverWire(
     format: 'raw',
     total,
     chunkDirectory: source.chunkDirectory ?? '/var/tmp',
-    verify: options.verify === true,
   };
-  const argv = hosts.sshArgv(source.host, senderCommand(spec));
+  const argv = hosts.sshArgv(source.host, senderCommand(spec, options));
   const read: Stage = { name: stages.read, argv, secondaryCodes: [255] };
   const { stdout } = await runPipeline([read, ...end], pipelineOptions(options, total));
-  const written = writtenBytes(stdout, target);
-  if (written !== total) {
-    throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
-  }
+  return writtenBytes(stdout, target);
 }
 
+const partOf = (source: CopySource, found: Found, total: Bytes): { part?: string } =>
+  total < found.size ? { part: partName(source.device, found.isBlock, total) } : {};
+
 /**
- * Copies the content. On one host nothing leaves it; between two, only data travel, through this machine. The
- * target is zero behind the copied length.
+ * Copies the content. On one host nothing leaves it; between two, only data travel: straight where the one may log in to
+ * the other, else through this machine. The target is zero behind the copied length.
  *
  * Throws DEVICE_MISSING, IMAGE_SIZE (the source does not fit), IMAGE_VERIFY, HOST_*, INTERRUPTED.
  */
@@ -119,10 +131,13 @@ async function copyChecked(
   }
   try {
     if (sameHost(hosts, source.host, target.host)) {
-      const part = total < found.size ? { part: partName(source.device, found.isBlock, total) } : {};
-      await copyOnHost(hosts, { format: 'raw', source: source.device, total, ...part }, target, options);
+      const spec = { format: 'raw', source: source.device, total, ...partOf(source, found, total) };
+      await copyOnHost(hosts, spec, target, options);
     } else {
-      await copyOverWire(hosts, source, found, total, target, options);
+      const written = await copyOverSsh(hosts, source, found, total, target, options);
+      if (written !== total) {
+        throw new DriverError('IMAGE_SIZE', `${written} of ${total} bytes were written to ${target.device}`);
+      }
     }
   } catch (error) {
     throw transferError(error, label, target);

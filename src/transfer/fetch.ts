@@ -3,24 +3,15 @@ import { DriverError } from '../errors.ts';
 import type { Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
+import { bandwidth } from './bandwidth.ts';
 import type { SourceRequest } from './source.ts';
 import { stages } from './target.ts';
 
 /** The programs that bring an image from elsewhere. */
 
-const rate = /^\d+(\.\d+)?[KMGTkmgt]?$/;
-
-function limitOf(request: SourceRequest): string | undefined {
-  const limit = request.limitTransferBw?.trim();
-  if (!limit) return undefined;
-  if (!rate.test(limit)) {
-    throw new DriverError(
-      'BAD_ATTRIBUTE',
-      `LIMIT_TRANSFER_BW=${JSON.stringify(limit)} is not a rate such as 10M`,
-    );
-  }
-  return limit;
-}
+/** As given, once it is known to be a rate: curl and the downloader read the suffix themselves. */
+const limitOf = ({ limitTransferBw }: SourceRequest): string | undefined =>
+  bandwidth(limitTransferBw) === undefined ? undefined : limitTransferBw?.trim();
 
 /**
  * Arguments: file for the headers, pause in seconds, curl's arguments. Tries again what may pass, but only as long as no

@@ -5,9 +5,10 @@ import { lastLines, localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
 import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
+import { type NbdSource, sendByNbd, suitsNbd } from './nbd.ts';
 import { probeFile } from './probe.ts';
 import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
-import { ImageStream } from './stream.ts';
+import { ImageStream, type StreamInput } from './stream.ts';
 import {
   stages,
   type TransferOptions,
@@ -17,11 +18,13 @@ import {
   transferError,
 } from './target.ts';
 import {
+  allocatedBytes,
   chunkDirectory,
   copyOnHost,
   pipelineOptions,
   rawFileMode,
   senderCommand,
+  streamToDevice,
   wireEnd,
   writtenBytes,
 } from './write.ts';
@@ -42,25 +45,30 @@ function checkFits(label: string, size: Bytes, target: TransferTarget): void {
 const stagingLimit = (target: TransferTarget): Bytes =>
   bytes(Math.ceil(target.bytes * 1.125) + 64 * 1024 * 1024);
 
-async function fileOverWire(
+async function fileOverSsh(
   hosts: Hosts,
   source: FileSource,
   target: TransferTarget,
   options: TransferOptions,
 ): Promise<Bytes> {
-  const { format, virtualBytes } = source.info;
+  const { format, virtualBytes: total } = source.info;
+  const dataBytes = format === 'raw' ? allocatedBytes(source.fd) : source.fileBytes;
+  const onNbd: NbdSource = { format, source: heldFile, total, dataBytes };
+  if (suitsNbd(hosts, onNbd, target, options)) {
+    const written = await sendByNbd(hosts, onNbd, target, options, [source.fd]);
+    if (written !== undefined) return written;
+  }
   const end = await wireEnd(hosts, target, options);
   const spec = {
     mode: format === 'raw' ? rawFileMode(source.fd) : ('image' as const),
     source: heldFile,
     format,
-    total: virtualBytes,
+    total,
     chunkDirectory: chunkDirectory(options),
-    verify: options.verify === true,
   };
-  const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
+  const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec, options)) };
   const { stdout } = await runPipeline([read, ...end], {
-    ...pipelineOptions(options, virtualBytes),
+    ...pipelineOptions(options, total),
     descriptors: [source.fd],
   });
   return writtenBytes(stdout, target);
@@ -87,7 +95,7 @@ async function importFile(
   checkFits(source.label, virtualBytes, target);
   if (format !== 'raw') await probeFile(source.fd, source.fileBytes, { thorough: true });
   const write = async (): Promise<Bytes> => {
-    if (!hosts.isFrontend(target.host)) return fileOverWire(hosts, source, target, options);
+    if (!hosts.isFrontend(target.host)) return fileOverSsh(hosts, source, target, options);
     const spec = { format, source: heldFile, total: virtualBytes };
     await copyOnHost(hosts, spec, target, options, [source.fd]);
     return virtualBytes;
@@ -118,6 +126,13 @@ async function importRawStream(
   target: TransferTarget,
   options: TransferOptions,
 ): Promise<Bytes> {
+  if (hosts.isFrontend(target.host) && target.readsZero && !options.verify) {
+    const written = await stream.consume(
+      (input) => [streamToDevice(input, target)],
+      pipelineOptions(options),
+    );
+    return writtenBytes(written.stdout, target);
+  }
   const end = await wireEnd(hosts, target, options);
   const spec = {
     mode: 'stream' as const,
@@ -125,10 +140,12 @@ async function importRawStream(
     format: 'raw',
     total: target.bytes,
     chunkDirectory: chunkDirectory(options),
-    verify: options.verify === true,
   };
-  const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec)) };
-  const { stdout } = await stream.consume([read, ...end], pipelineOptions(options));
+  const read = (input: StreamInput): Stage => ({
+    name: stages.read,
+    argv: localArgv(senderCommand({ ...spec, input }, options)),
+  });
+  const { stdout } = await stream.consume((input) => [read(input), ...end], pipelineOptions(options));
   return writtenBytes(stdout, target);
 }
 

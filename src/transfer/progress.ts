@@ -57,6 +57,27 @@ export function barProgress(write: (text: string) => void, label: string, width 
   };
 }
 
+/** Tells of the progress of `work`: a person at a terminal sees a bar, OpenNebula's log gets a line now and then. */
+export async function withProgress<T>(
+  log: Pick<Log, 'info' | 'terminal'>,
+  label: string,
+  clock: Pick<Clock, 'now'>,
+  work: (listener: ProgressListener) => Promise<T>,
+): Promise<T> {
+  const { terminal } = log;
+  if (!terminal) return work(logProgress(log, label, clock));
+  let drawn = false;
+  const draw = (text: string): void => {
+    drawn = true;
+    terminal(text);
+  };
+  try {
+    return await work(barProgress(draw, label));
+  } finally {
+    if (drawn) terminal('\n');
+  }
+}
+
 /**
  * Reads the progress out of what the programs of a transfer print: `@done/total` (wire.ts), `(12.50/100%)`
  * (qemu-img -p). Returns the listener for `runPipeline`'s `onStderr`.

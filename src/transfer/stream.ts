@@ -1,4 +1,4 @@
-import { existsSync, fstatSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError, isDriverError } from '../errors.ts';
 import {
@@ -12,14 +12,17 @@ import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { type Checksums, checksumStage, compareChecksum, givenChecksums, readChecksum } from './checksum.ts';
 import { headBytes, type Packing } from './formats.ts';
-import { relayScript, storeScript, unpackScript } from './stream-scripts.ts';
+import { headScript, storeScript, unpackScript } from './stream-scripts.ts';
 import { stages } from './target.ts';
 
 /**
  * A source that can be read once, from front to end: a download, or a compressed file. It is fetched exactly once: a first
- * pipeline fetches, sums up and unpacks, and stops when the beginning is known; what becomes of it is decided
- * by that, and a second pipeline takes the rest from a FIFO.
+ * pipeline fetches, sums up and unpacks into a FIFO, and blocks when the beginning was taken out of it; what becomes of it is
+ * decided by that, and a second pipeline takes the rest from the FIFO.
  */
+
+/** Words for the programs that take a stream: see `streamFunctions`. */
+export type StreamInput = readonly [head: string, fifo: string, mark: string];
 
 export interface StreamRequest {
   /** For messages. */
@@ -42,7 +45,16 @@ const lostPipeGraceMs = 60_000;
 
 /** The source was fine; its reader went away. */
 function isLostPipe(error: unknown): boolean {
-  return error instanceof PipelineError && (error.exitCode === 141 || error.stage === stages.relay);
+  return error instanceof PipelineError && error.exitCode === 141;
+}
+
+/** Calls back once when `mark` was printed. */
+function watchFor(mark: string, found: () => void): (text: string) => void {
+  let seen = '';
+  return (text) => {
+    seen = (seen + text).slice(-4096);
+    if (seen.includes(mark)) found();
+  };
 }
 
 const abortable = (signal: AbortSignal | undefined, own: AbortController): AbortSignal =>
@@ -57,6 +69,8 @@ export class ImageStream {
   readonly #request: StreamRequest;
   readonly #source: Promise<PipelineResult>;
   readonly #stop: AbortController;
+  /** Our own descriptor of the FIFO, open for both sides: what was written stays until the next program has opened it. */
+  #held: number | undefined;
   #used = false;
 
   constructor(
@@ -64,11 +78,13 @@ export class ImageStream {
     directory: string,
     source: Promise<PipelineResult>,
     stop: AbortController,
+    held: number,
   ) {
     this.#request = request;
     this.#directory = directory;
     this.#source = source;
     this.#stop = stop;
+    this.#held = held;
     this.label = request.label;
     this.head = readFileSync(join(directory, 'head'));
     this.packing = readFileSync(join(directory, 'packing'), 'utf8').trim() as Packing;
@@ -80,20 +96,27 @@ export class ImageStream {
   }
 
   /**
-   * Sends the unpacked image through `further` stages. Resolves when everything was fetched, everything was written and
-   * every checksum is right; the first real failure of either side is thrown (PipelineError, IMAGE_CHECKSUM).
+   * Sends the unpacked image through stages, of which the first takes the input. Resolves when everything was fetched,
+   * everything was written and every checksum is right; the first real failure of either side is thrown (PipelineError,
+   * IMAGE_CHECKSUM).
    */
   async consume(
-    further: readonly Stage[],
+    stagesFor: (input: StreamInput) => readonly Stage[],
     options: Omit<PipelineOptions, 'signal'>,
   ): Promise<PipelineResult> {
     if (this.#used) throw new DriverError('INTERNAL', `${this.label} can be read only once`);
     this.#used = true;
     const end = new AbortController();
-    const fifo: Stage = { name: stages.relay, argv: ['cat', '--', join(this.#directory, 'fifo')] };
-    const sink = runPipeline([fifo, ...further], {
+    const mark = `@open-${crypto.randomUUID()}`;
+    const opened = watchFor(mark, () => this.#letGo());
+    const input: StreamInput = [join(this.#directory, 'head'), join(this.#directory, 'fifo'), mark];
+    const sink = runPipeline(stagesFor(input), {
       ...options,
       signal: abortable(this.#request.signal, end),
+      onStderr: (text) => {
+        opened(text);
+        options.onStderr?.(text);
+      },
     });
     // Either side may wait for ever at the FIFO when the other one is gone. A source that only lost its reader fails
     // because of the sink, which is about to say why.
@@ -104,6 +127,7 @@ export class ImageStream {
     sink.catch(() => this.#stop.abort());
     const [fetched, written] = await Promise.allSettled([this.#source, sink]);
     clearTimeout(timer);
+    this.#letGo();
     this.#judgeSource(fetched, written);
     if (written.status === 'rejected') throw written.reason;
     this.#check();
@@ -129,6 +153,11 @@ export class ImageStream {
     }
   }
 
+  #letGo(): void {
+    if (this.#held !== undefined) closeSync(this.#held);
+    this.#held = undefined;
+  }
+
   /** HTTP headers of the answer, as the fetching program left them. */
   get headers(): string {
     const file = this.#request.headersFile;
@@ -138,6 +167,7 @@ export class ImageStream {
   /** Ends what runs and removes what is left. Always call it. */
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#letGo();
     await this.#source.catch(() => undefined);
     rmSync(this.#directory, { recursive: true, force: true });
   }
@@ -153,13 +183,13 @@ function sourceStages(request: StreamRequest, directory: string, mark: string): 
       name: stages.unpack,
       argv: localArgv({
         script: unpackScript,
-        args: [request.noDecompress ? '1' : '0', join(directory, 'packing')],
+        args: [request.noDecompress ? '1' : '0', join(directory, 'packing'), join(directory, 'fifo')],
       }),
     },
     {
-      name: stages.relay,
+      name: stages.head,
       argv: localArgv({
-        script: relayScript,
+        script: headScript,
         args: [join(directory, 'head'), String(headBytes), join(directory, 'fifo'), mark],
       }),
     },
@@ -172,27 +202,35 @@ function sourceStages(request: StreamRequest, directory: string, mark: string): 
  */
 export async function openStream(request: StreamRequest, directory: string): Promise<ImageStream> {
   const stop = new AbortController();
+  const fifo = join(directory, 'fifo');
+  const descriptors: number[] = [];
+  const hold = (flags: number): number => {
+    const descriptor = openSync(fifo, flags);
+    descriptors.push(descriptor);
+    return descriptor;
+  };
   try {
-    const made = Bun.spawnSync(['mkfifo', '-m', '600', '--', join(directory, 'fifo')]);
+    const made = Bun.spawnSync(['mkfifo', '-m', '600', '--', fifo]);
     if (!made.success) throw new DriverError('INTERNAL', `mkfifo: ${made.stderr.toString().trim()}`);
+    // Only for reading: whoever takes the head must see the end of a short stream.
+    const reading = hold(constants.O_RDONLY | constants.O_NONBLOCK);
     const head = Promise.withResolvers<void>();
     const mark = `@head-${crypto.randomUUID()}`;
-    let seen = '';
     const source = runPipeline(sourceStages(request, directory, mark), {
       timeoutMs: request.timeoutMs,
       signal: abortable(request.signal, stop),
       ...(request.env ? { env: request.env } : {}),
       ...(request.descriptors ? { descriptors: request.descriptors } : {}),
-      onStderr: (text) => {
-        seen = (seen + text).slice(-4096);
-        if (seen.includes(mark)) head.resolve();
-      },
+      onStderr: watchFor(mark, head.resolve),
     });
     source.catch(head.reject);
     await head.promise;
-    return new ImageStream(request, directory, source, stop);
+    const stream = new ImageStream(request, directory, source, stop, hold(constants.O_RDWR));
+    closeSync(reading);
+    return stream;
   } catch (error) {
     stop.abort();
+    for (const descriptor of descriptors) closeSync(descriptor);
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
@@ -205,12 +243,12 @@ export async function storeStream(
   limit: Bytes,
   options: Omit<PipelineOptions, 'signal' | 'descriptors'>,
 ): Promise<Bytes> {
-  const store: Stage = {
+  const store = (input: StreamInput): Stage => ({
     name: stages.store,
-    argv: localArgv({ script: storeScript, args: [String(limit)] }),
-  };
+    argv: localArgv({ script: storeScript, args: [String(limit), ...input] }),
+  });
   try {
-    await stream.consume([store], { ...options, descriptors: [fd] });
+    await stream.consume((input) => [store(input)], { ...options, descriptors: [fd] });
   } catch (error) {
     if (error instanceof PipelineError && error.stage === stages.store && error.exitCode === 72) {
       throw new DriverError('IMAGE_SIZE', `${stream.label} unpacks to more than ${limit} bytes`);

@@ -25,6 +25,10 @@ export interface TransferOptions {
   readonly verify?: boolean;
   /** Compress on the way to another host. */
   readonly compress?: boolean;
+  /** LIMIT_TRANSFER_BW, for what goes to another host; as for curl: bytes a second, with K, M, G. */
+  readonly limitTransferBw?: string | undefined;
+  /** For tests: from how many bytes of data on NBD is tried (nbd.ts). */
+  readonly nbdFrom?: Bytes;
   /** Where chunk and staging files go on this machine; they have no name and vanish with the process. */
   readonly stagingDir?: string;
   readonly signal?: AbortSignal;
@@ -51,7 +55,7 @@ export const stages = {
   fetch: 'fetch',
   checksum: 'checksum',
   unpack: 'unpack',
-  relay: 'relay',
+  head: 'read the head',
   store: 'store',
   read: 'read the source',
   pack: 'compress',

@@ -5,7 +5,8 @@ import { type Bytes, bytes, bytesToMib, type MiB, mib } from '../units.ts';
 import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
 import { openRaw, type SourceRequest, staged } from './source.ts';
-import { ImageStream } from './stream.ts';
+import { ImageStream, type StreamInput } from './stream.ts';
+import { countScript } from './stream-scripts.ts';
 import { stages, type TransferOptions, transferError } from './target.ts';
 
 /** `datastore/stat`: how large a volume the image needs (contract §2.5). */
@@ -18,12 +19,13 @@ type Options = Pick<TransferOptions, 'stagingDir' | 'signal' | 'timeoutMs' | 'en
  */
 const countDeadlineMs = 10 * 60_000;
 
-const countScript = 'wc -c';
-
 async function count(stream: ImageStream): Promise<Bytes> {
-  const stage: Stage = { name: stages.store, argv: localArgv({ script: countScript }) };
+  const stage = (input: StreamInput): Stage => ({
+    name: stages.store,
+    argv: localArgv({ script: countScript, args: input }),
+  });
   try {
-    const { stdout } = await stream.consume([stage], { timeoutMs: countDeadlineMs });
+    const { stdout } = await stream.consume((input) => [stage(input)], { timeoutMs: countDeadlineMs });
     return bytes(Number(stdout.trim()));
   } catch (error) {
     if (!isDriverError(error, 'HOST_TIMEOUT')) throw error;

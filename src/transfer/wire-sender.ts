@@ -1,9 +1,11 @@
+import { streamFunctions } from './stream-scripts.ts';
 import { gapBytes, mostPieces, windowBytes, wireCodes } from './wire.ts';
 
 /**
- * Arguments: mode, source, format, directory for the chunk files, total (stream: the most that is taken), verify (0/1).
+ * Arguments: mode, source, format, directory for the chunk files, total (stream: the most that is taken), verify (0/1), bytes a
+ * second (0: no limit), and for a stream its input (StreamInput).
  *
- * - stream: stdin is the raw image. Zeroes are found by writing it window by window into a sparse chunk file.
+ * - stream: the raw image. Zeroes are found by writing it window by window into a sparse chunk file.
  * - extents: source is a raw file with holes; its data are read in place.
  * - windows: source is a raw file or a device without a map; like stream, but with a known length.
  * - image: source is in the given format; qemu-img converts window by window, only where the map shows data.
@@ -11,8 +13,9 @@ import { gapBytes, mostPieces, windowBytes, wireCodes } from './wire.ts';
  *
  * Progress lines on stderr: `@<bytes done>/<total or 0>`.
  */
-export const sender = `
-mode=$1 source=$2 format=$3 directory=$4 total=$5 verify=$6
+export const sender = `${streamFunctions}
+mode=$1 source=$2 format=$3 directory=$4 total=$5 verify=$6 limit=$7
+shift 7
 window=${windowBytes} gap=${gapBytes} most=${mostPieces}
 chunk=/proc/self/fd/7 packed=/proc/self/fd/6
 no_backing=
@@ -54,12 +57,25 @@ part_of() { # path, offset, length
   fi
 }
 
+# The same, not faster than the limit allows: a second's worth, then as long a pause as it came too early.
+sent=0
+send_part() { # path, offset, length
+  local at=$2 end=$(($2 + $3)) part due
+  if [ "$limit" = 0 ]; then part_of "$1" "$2" "$3"; return; fi
+  for (( ; at < end; at += part)); do
+    part=$((end - at < limit ? end - at : limit))
+    part_of "$1" "$at" "$part" || return
+    sent=$((sent + part)) due=$((sent / limit - SECONDS))
+    if [ "$due" -gt 0 ]; then sleep "$due"; fi
+  done
+}
+
 send_packed() { # offset, length: the chunk file
   local length
   tar --create --sparse --dereference --absolute-names --format=gnu --file=- "$chunk" >"$packed" || exit
   length=$(stat -Lc %s "$packed") || exit
   printf 'T %s %s %s\\n' "$1" "$2" "$length"
-  cat "$packed" || exit
+  send_part "$packed" 0 "$length" || exit
 }
 
 # Offset, length, path, offset in the path, then pairs of what is data (offsets in the path).
@@ -73,7 +89,7 @@ send_window() {
   else
     while [ $# -gt 0 ]; do
       printf 'D %s %s\\n' "$((at + $1 - base))" "$2"
-      part_of "$path" "$1" "$2" || exit
+      send_part "$path" "$1" "$2" || exit
       shift 2
     done
   fi
@@ -131,17 +147,21 @@ send_image() {
   return 1
 }
 
-send_stream() {
-  local at=0 size
+send_stream() { # head, FIFO, mark
+  local at=0 size from
+  open_rest "$2" "$3"
+  dd if="$1" of="$chunk" bs=64K conv=sparse status=none || return
+  from=$(stat -Lc %s "$chunk") || return
   while :; do
-    dd of="$chunk" bs=64K count="$window" iflag=fullblock,count_bytes conv=sparse status=none || return
+    dd of="$chunk" bs=64K count="$((window - from))" seek="$from" iflag=fullblock,count_bytes oflag=seek_bytes conv=sparse,notrunc status=none || return
     size=$(stat -Lc %s "$chunk") || return
     if [ "$size" -gt 0 ]; then send_chunk "$at" "$size"; fi
-    at=$((at + size))
+    at=$((at + size)) from=0
     progress "$at" 0
     # Here, and not at the other end: a decompression bomb of zeroes sends nothing for hours.
     if [ "$at" -gt "$total" ]; then return ${wireCodes.tooLarge}; fi
     if [ "$size" -lt "$window" ]; then break; fi
+    : >"$chunk" || return
   done
   total=$at
 }
@@ -165,7 +185,7 @@ send_windows() {
 direct=
 open_chunks
 case $mode in
-  stream) send_stream || exit ;;
+  stream) send_stream "$@" || exit ;;
   windows) send_windows || exit ;;
   extents) send_extents || exit ;;
   image) send_image || exit ;;

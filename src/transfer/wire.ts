@@ -34,6 +34,8 @@ export const wireCodes = {
   /** What was read back differs from what came. */
   differs: 74,
   noSource: 75,
+  /** There is no way for NBD between the two (nbd-scripts.ts); nothing was written. */
+  noBridge: 76,
 } as const;
 
 /**

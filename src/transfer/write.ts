@@ -5,8 +5,11 @@ import type { Hosts } from '../hosts/hosts.ts';
 import { type PipelineOptions, runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
+import { bandwidth } from './bandwidth.ts';
 import { localCopy } from './local-copy.ts';
 import { progressReader } from './progress.ts';
+import type { StreamInput } from './stream.ts';
+import { streamWriter } from './stream-writer.ts';
 import { defaultTimeoutMs, stages, type TransferOptions, type TransferTarget } from './target.ts';
 import { wireCodes } from './wire.ts';
 import { receiver } from './wire-receiver.ts';
@@ -20,16 +23,22 @@ export interface SenderSpec {
   readonly mode: SenderMode;
   /** Path as the sending machine sees it; `-` for a stream. */
   readonly source: string;
+  /** Only for a stream. */
+  readonly input?: StreamInput;
   readonly format: string;
   /** The image's length; the most that is taken of a stream. */
   readonly total: Bytes;
   readonly chunkDirectory: string;
-  readonly verify: boolean;
 }
 
-export function senderCommand(spec: SenderSpec): { script: string; args: string[] } {
-  const { mode, source, format, total, chunkDirectory, verify } = spec;
-  return { script: sender, args: [mode, source, format, chunkDirectory, String(total), verify ? '1' : '0'] };
+export function senderCommand(
+  spec: SenderSpec,
+  { verify, limitTransferBw }: TransferOptions,
+): { script: string; args: string[] } {
+  const { mode, source, format, total, chunkDirectory, input = [] } = spec;
+  const limit = String(bandwidth(limitTransferBw) ?? 0);
+  const args = [mode, source, format, chunkDirectory, String(total), verify ? '1' : '0', limit, ...input];
+  return { script: sender, args };
 }
 
 /** Options of `runPipeline` that every transfer shares. */
@@ -113,6 +122,14 @@ export async function copyOnHost(
     ...(descriptors ? { descriptors } : {}),
   });
 }
+
+/** A stream onto a device of this machine that reads as zero: nothing has to be known of it beforehand. */
+export function streamToDevice(input: StreamInput, target: TransferTarget): Stage {
+  return { name: stages.write, argv: localArgv({ script: streamWriter, args: [target.device, ...input] }) };
+}
+
+/** What a file takes on its file system, holes left out. */
+export const allocatedBytes = (fd: number): Bytes => bytes(fstatSync(fd).blocks * 512);
 
 /** How a raw file is best read: where its holes are known, in place; else by looking for zeroes. */
 export function rawFileMode(fd: number): 'extents' | 'windows' {

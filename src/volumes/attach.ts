@@ -15,6 +15,7 @@ import {
   isTieBreaker,
   layersOf,
   replicasOf,
+  stablePath,
 } from './replicas.ts';
 
 /** A resource that is usable on a host, as far as LINSTOR can say; the device node is checked on the host itself. */
@@ -114,7 +115,7 @@ function drbdPaths(
   const same =
     other?.startsWith('/dev/drbd') || (others.length > 1 && others.every((path) => path === other));
   const known = own ?? (same ? other : undefined);
-  return known ? [byResPath(resource), known] : undefined;
+  return known ? [...new Set([stablePath(resource, known), known])] : undefined;
 }
 
 function requireState(present: Resource, resource: ResourceName): void {

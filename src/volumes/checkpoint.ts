@@ -121,12 +121,8 @@ export async function findCheckpoint(
   vmId: number,
 ): Promise<Checkpoint | undefined> {
   const resource = checkpointResource(settings.namePrefix, vmId);
-  const [[definition], all] = await Promise.all([
-    linstor.definitions({ names: [resource] }),
-    linstor.resources({ names: [resource] }),
-  ]);
-  if (!definition || definition.flags.includes('DELETE')) return undefined;
-  const view = replicasOf(all, resource);
+  // One that is being deleted has only replicas that are.
+  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
   return view.some(isDiskful) ? { resource, view } : undefined;
 }
 

@@ -2,14 +2,15 @@ import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
-import { createDefinition } from './create.ts';
+import type { KiB } from '../units.ts';
+import { createDefinition, spawnMarked } from './define.ts';
 import { madeByMark, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
-import { isDiskful, isReadable } from './replicas.ts';
-import { restoreInto } from './restore.ts';
+import { isDiskful, isNumbered, isReadable, layersOf, stablePath } from './replicas.ts';
+import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
-import { bothDone, poll, twice } from './wait.ts';
+import { bothDone, persistently, poll } from './wait.ts';
 
 export interface CloneRequest {
   readonly source: ResourceName;
@@ -20,8 +21,18 @@ export interface CloneRequest {
   readonly props: Readonly<Record<string, string>>;
   /** Restore only here (plain storage). */
   readonly node?: NodeName;
-  /** Read the clone's view on the way, while the helper snapshot goes. */
+  /** The source's only volume, where that is all that there is to know of its volumes: then the target's can be made along with it. */
+  readonly volume?: { readonly sizeKib: KiB };
+  /** The clone is used on a host next. */
   readonly wantsView?: boolean;
+}
+
+export interface Clone {
+  /** As far as it is wanted and known. */
+  readonly view?: readonly Resource[];
+  readonly sizeKib?: KiB;
+  /** Removes the helper snapshot, which nothing needs to wait for; never fails. */
+  readonly tidy: () => Promise<void>;
 }
 
 const snapshotProviders: ReadonlySet<string> = new Set([
@@ -58,36 +69,90 @@ const isZfs = (replicas: readonly Resource[]): boolean =>
 
 /**
  * A copy that shares its blocks with the source: snapshot, restore, and the snapshot goes again. The helper snapshot is
- * named like the target, as the bash driver does (contract §0.2); it stays only on ZFS under servers before 1.31. Returns the
- * view of the clone if it is wanted.
+ * named like the target, as the bash driver does (contract §0.2); it stays only on ZFS under servers before 1.31.
  */
-export async function cloneBySnapshot(
-  ctx: Context,
-  linstor: Linstor,
-  request: CloneRequest,
-): Promise<readonly Resource[] | undefined> {
+export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<Clone> {
   const { source, target } = request;
-  const readable = request.replicas.filter(isReadable).map((replica) => replica.node);
+  const readable = request.replicas.filter(isReadable);
   const nodes = request.node !== undefined ? [request.node] : undefined;
-  await bothDone(
+  const [, hasVolumes] = await bothDone(
     takeSnapshot(ctx, linstor, source, target, nodes ? { nodes } : {}),
-    createDefinition(ctx, linstor, target, request.plan, request.props),
+    defineTarget(ctx, linstor, request),
   );
-  await restoreInto(linstor, {
+  const restore = {
     from: source,
     snapshot: target,
     to: target,
-    nodes: nodes ?? readable,
-  });
-  if (isZfs(request.replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones) {
-    ctx.log.info(`snapshot ${target} of ${source} stays while ${target} lives (ZFS before LINSTOR 1.31)`);
-    return undefined;
+    nodes: nodes ?? readable.map((replica) => replica.node),
+  };
+  if (hasVolumes) await restoreReplicas(linstor, restore);
+  else await restoreInto(linstor, restore);
+  const view = request.wantsView ? await viewOf(linstor, request, readable) : undefined;
+  const size = request.volume ? { sizeKib: request.volume.sizeKib } : {};
+  return { ...(view ? { view } : {}), ...size, tidy: () => tidy(ctx, linstor, request) };
+}
+
+/** Returns whether the volume was made as well: LUKS keeps a key with it, of which only LINSTOR's own restore is known to be right. */
+async function defineTarget(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<boolean> {
+  const { target: name, plan, props, volume, replicas } = request;
+  const layers = layersOf(replicas);
+  if (volume && ['DRBD,STORAGE', 'STORAGE'].includes(layers.join())) {
+    const options = { definitionsOnly: true };
+    const like = { ...plan, layers };
+    const spawned = await spawnMarked(ctx, linstor, {
+      name,
+      plan: like,
+      props,
+      sizeKib: volume.sizeKib,
+      options,
+    });
+    if (spawned !== 'cannot') return true;
   }
-  const [view] = await bothDone(
-    request.wantsView ? linstor.resources({ names: [target] }) : Promise.resolve(undefined),
-    dropHelperSnapshot(ctx, linstor, source, target),
-  );
-  return view;
+  await createDefinition(ctx, linstor, name, plan, props);
+  return false;
+}
+
+/**
+ * Under DRBD it is known without asking: replicas where the source has them, under the name that udev gives; should that not come, LINSTOR
+ * is asked after all. The device of plain storage is known to LINSTOR alone.
+ */
+async function viewOf(
+  linstor: Linstor,
+  { target, replicas }: CloneRequest,
+  readable: readonly Resource[],
+): Promise<readonly Resource[]> {
+  const known =
+    layersOf(replicas)[0] === 'DRBD' &&
+    readable.every(({ volumes }) => volumes.length === 1 && isNumbered(volumes[0]?.devicePath));
+  if (!known) return linstor.resources({ names: [target] });
+  // Field by field: the source's device must never pass for the clone's.
+  return readable.map(({ node, flags, props, layers, stateKnown, volumes }) => ({
+    name: target,
+    node,
+    flags,
+    props,
+    layers,
+    stateKnown,
+    volumes: volumes.map(({ number, pool, provider, devicePath }) => ({
+      number,
+      pool,
+      provider,
+      devicePath: stablePath(target, devicePath),
+    })),
+    connections: {},
+  }));
+}
+
+async function tidy(
+  ctx: Context,
+  linstor: Linstor,
+  { source, target, replicas }: CloneRequest,
+): Promise<void> {
+  if (isZfs(replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones) {
+    ctx.log.info(`snapshot ${target} of ${source} stays while ${target} lives (ZFS before LINSTOR 1.31)`);
+    return;
+  }
+  await dropHelperSnapshot(ctx, linstor, source, target);
 }
 
 /** The clone is good; a left helper snapshot costs space and is removed with the clone, the image, or by gc. */
@@ -98,7 +163,7 @@ async function dropHelperSnapshot(
   snapshot: string,
 ): Promise<void> {
   try {
-    await twice(ctx.clock, () => dropSnapshot(ctx, linstor, source, snapshot));
+    await persistently(ctx.clock, () => dropSnapshot(ctx, linstor, source, snapshot));
   } catch (error) {
     ctx.log.warn(
       `helper snapshot ${snapshot} of ${source} could not be deleted: ${toDriverError(error).message}`,

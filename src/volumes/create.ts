@@ -1,11 +1,10 @@
 import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, PlacementFilter, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { KiB } from '../units.ts';
-import { balanceProperty, madeByMark } from './marks.ts';
+import { createDefinition, type Spawned, spawnMarked } from './define.ts';
 import type { Plan } from './placement.ts';
-import { removeResource } from './remove.ts';
 import { hasNetworkLayer, isDiskful, isReadable, replicasOf } from './replicas.ts';
 
 export interface NewVolume {
@@ -26,9 +25,11 @@ export interface NewVolume {
  */
 export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<Resource[]> {
   if (volume.plan.effectiveLayers.includes('LUKS')) await requireUnlocked(linstor, volume.name);
-  await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
-  await linstor.createVolume(volume.name, 0, volume.sizeKib);
-  await place(linstor, volume);
+  if (!(await spawnPlaced(ctx, linstor, volume))) {
+    await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
+    await linstor.createVolume(volume.name, 0, volume.sizeKib);
+    await place(linstor, volume);
+  }
   const view = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
   const replicas = view.filter(isDiskful);
   const away = replicas.filter((replica) => !replica.stateKnown);
@@ -42,57 +43,53 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
   return view;
 }
 
-/** A definition that is ours alone: the removal is on the undo stack before it can exist. */
-export async function createDefinition(
-  ctx: Context,
-  linstor: Linstor,
-  name: ResourceName,
-  plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>,
-  props: Readonly<Record<string, string>>,
-): Promise<void> {
-  const nonce = crypto.randomUUID();
-  ctx.undo.push(`remove resource ${name}`, async () => {
-    const [definition] = await linstor.definitions({ names: [name] });
-    if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
-  });
-  const balance =
-    plan.unbalanced && (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
+/** Definition, volume, marks and replicas in one transaction; false where that cannot be had, and then nothing is made. */
+async function spawnPlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<boolean> {
+  const { plan, name, node, sizeKib, props = {} } = volume;
+  const spawn = (filter: PlacementFilter) =>
+    spawnMarked(ctx, linstor, { name, plan, props, sizeKib, options: { filter } });
+  const wish =
+    plan.nodes.length > 0 ? everyNode(plan) : node === undefined ? plan.filter : oneNode(plan, node);
+  const wished = wish !== plan.filter && plan.nodes.length === 0;
+  let made: Spawned;
+  let elsewhere = false;
   try {
-    await linstor.createDefinition({
-      name,
-      group: plan.group,
-      ...(plan.layers.length > 0 ? { layers: plan.layers } : {}),
-      props: { ...props, ...balance, [madeByMark(name)]: nonce },
-    });
+    made = await spawn(wish);
   } catch (error) {
-    if (isLinstorError(error, 501)) {
-      await explainExisting(linstor, name, nonce);
-      return;
-    }
-    throw error;
+    elsewhere = wished && hasNetworkLayer(plan.effectiveLayers) && isLinstorError(error, 996, 980, 206, 310);
+    if (!elsewhere) throw noRoom(error, volume, wished ? node : undefined);
+    made = await spawn(plan.filter).catch((again) => {
+      throw noRoom(again, volume);
+    });
   }
+  if (made === 'cannot') return false;
+  // Replicas on other nodes; or an answer was lost, and whatever is missing is made up for.
+  if (made === 'ours') await place(linstor, volume);
+  else if (wished && !elsewhere && plan.replicas > 1) await placeRest(linstor, volume);
+  return true;
 }
 
-/** 501 may be the echo of our own request whose reply was lost. */
-async function explainExisting(linstor: Linstor, name: ResourceName, nonce: string): Promise<void> {
-  const [existing] = await linstor.definitions({ names: [name] });
-  if (existing?.props[madeByMark(name)] === nonce) return;
-  if (existing?.flags.includes('DELETE')) {
-    throw new DriverError('LINSTOR_DELETING', `resource ${name} is still being deleted`);
-  }
-  throw new DriverError('LINSTOR_EXISTS', `resource ${name} already exists`);
-}
+/** As many replicas as nodes: one on each. Naming a node alone would ignore the group's pools (error 311). */
+const everyNode = (plan: Plan): PlacementFilter => ({
+  ...plan.filter,
+  nodes: plan.nodes,
+  placeCount: plan.nodes.length,
+});
+const oneNode = (plan: Plan, node: NodeName): PlacementFilter => ({
+  ...plan.filter,
+  nodes: [node],
+  placeCount: 1,
+});
 
 async function place(linstor: Linstor, volume: NewVolume): Promise<void> {
   const { plan, name, node } = volume;
   if (plan.nodes.length > 0) {
-    // As many replicas as nodes: one on each. Naming a node alone would ignore the group's pools (error 311).
-    await linstor.place(name, { ...plan.filter, nodes: plan.nodes, placeCount: plan.nodes.length });
+    await linstor.place(name, everyNode(plan));
     return;
   }
   if (node !== undefined) {
     try {
-      await linstor.place(name, { ...plan.filter, nodes: [node], placeCount: 1 });
+      await linstor.place(name, oneNode(plan, node));
       if (plan.replicas === 1) return;
     } catch (error) {
       if (!hasNetworkLayer(plan.effectiveLayers) || !isLinstorError(error, 996, 980, 206, 310)) {
@@ -100,8 +97,12 @@ async function place(linstor: Linstor, volume: NewVolume): Promise<void> {
       }
     }
   }
+  await placeRest(linstor, volume);
+}
+
+async function placeRest(linstor: Linstor, volume: NewVolume): Promise<void> {
   try {
-    await linstor.place(name, plan.filter);
+    await linstor.place(volume.name, volume.plan.filter);
   } catch (error) {
     throw noRoom(error, volume);
   }

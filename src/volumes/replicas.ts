@@ -75,11 +75,18 @@ const thinProviders: ReadonlySet<string> = new Set([
 
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
 export function devicePaths(replica: Resource): string[] {
-  const paths: string[] = [];
-  if (replica.layers[0] === 'DRBD') paths.push(byResPath(replica.name));
   const reported = replica.volumes[0]?.devicePath;
-  if (reported) paths.push(reported);
-  return paths;
+  const stable = replica.layers[0] === 'DRBD' ? stablePath(replica.name, reported) : undefined;
+  return [...new Set([stable ?? [], reported ?? []].flat())];
 }
 
 export const byResPath = (name: ResourceName): string => `/dev/drbd/by-res/${name}/0`;
+
+/** udev's link by resource, in the directory of DRBD's own device by number. */
+export function stablePath(name: ResourceName, reported: string | undefined): string {
+  const numbered = /^(.*)\/drbd\d+$/.exec(reported ?? '');
+  return numbered ? `${numbered[1]}/drbd/by-res/${name}/0` : byResPath(name);
+}
+
+/** Does it name a DRBD device by number? */
+export const isNumbered = (reported: string | undefined): boolean => /\/drbd\d+$/.test(reported ?? '');

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
+import type { Linstor, Resource, ResourceName, StoragePool, VolumeDefinition } from '../linstor/linstor.ts';
 import { type KiB, kib } from '../units.ts';
 import { isDiskful, replicasOf } from './replicas.ts';
 import { poll } from './wait.ts';
@@ -16,27 +16,27 @@ export interface Growth {
   readonly view?: readonly Resource[];
 }
 
+export interface Known {
+  readonly view?: readonly Resource[] | undefined;
+  readonly volume?: Pick<VolumeDefinition, 'sizeKib' | 'flags'> | undefined;
+}
+
 /**
  * The volume holds at least `sizeKib`; it never shrinks (LINSTOR would truncate plain storage without a word).
  * Errors: LINSTOR_NOT_FOUND, LINSTOR_NO_SPACE (LINSTOR does not check thin pools), LINSTOR_NOT_UPTODATE,
- * LINSTOR_NODE_OFFLINE. `known`: the view of the resource, if it has just been read.
+ * LINSTOR_NODE_OFFLINE. `known`: what has just been read or made.
  */
 export async function growVolume(
   ctx: Context,
   linstor: Linstor,
   name: ResourceName,
   sizeKib: KiB,
-  known?: readonly Resource[],
+  known: Known = {},
 ): Promise<Growth> {
-  const [definition] = await linstor.definitions({ names: [name] });
-  const volume = definition?.volumes.find((each) => each.number === 0);
-  if (!definition || !volume)
-    throw new DriverError('LINSTOR_NOT_FOUND', `resource ${name} does not exist or has no volume`);
-  if (definition.flags.includes('DELETE'))
-    throw new DriverError('LINSTOR_DELETING', `resource ${name} is being deleted`);
+  const volume = known.volume ?? (await volumeOf(linstor, name));
   const unfinished = volume.flags.includes('RESIZE');
   if (volume.sizeKib >= sizeKib && !unfinished) return { before: volume.sizeKib, after: volume.sizeKib };
-  const replicas = replicasOf(known ?? (await linstor.resources({ names: [name] })), name);
+  const replicas = replicasOf(known.view ?? (await linstor.resources({ names: [name] })), name);
   await requireRoom(linstor, name, replicas, kib(Math.max(0, sizeKib - volume.sizeKib)));
   // After a half-done resize LINSTOR calls the same size "no change" (§3.8): go one step beyond it.
   const target = unfinished && volume.sizeKib >= sizeKib ? kib(volume.sizeKib + 4096) : sizeKib;
@@ -59,6 +59,19 @@ export async function growVolume(
     );
   }
   return { before: volume.sizeKib, after: target, view: replicas };
+}
+
+async function volumeOf(
+  linstor: Linstor,
+  name: ResourceName,
+): Promise<Pick<VolumeDefinition, 'sizeKib' | 'flags'>> {
+  const [definition] = await linstor.definitions({ names: [name] });
+  const volume = definition?.volumes.find((each) => each.number === 0);
+  if (!definition || !volume)
+    throw new DriverError('LINSTOR_NOT_FOUND', `resource ${name} does not exist or has no volume`);
+  if (definition.flags.includes('DELETE'))
+    throw new DriverError('LINSTOR_DELETING', `resource ${name} is being deleted`);
+  return volume;
 }
 
 /** The controller's default for `MaxOversubscriptionRatio` (linstor-behaviour §3.3). */

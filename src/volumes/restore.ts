@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import type { Linstor, NodeName, ResourceName } from '../linstor/linstor.ts';
-import { createDefinition } from './create.ts';
+import { createDefinition } from './define.ts';
 import type { Plan } from './placement.ts';
 
 export interface Restore {
@@ -14,6 +14,8 @@ export interface Restore {
   readonly props: Readonly<Record<string, string>>;
 }
 
+type Target = Pick<Restore, 'from' | 'snapshot' | 'to' | 'nodes'>;
+
 /**
  * A new resource with the content of a snapshot; its removal is on the undo stack. The snapshot's `Aux` marks are laid
  * over those given here (linstor-behaviour §3.12): what must hold afterwards uses keys that the source never has.
@@ -24,14 +26,19 @@ export async function restoreSnapshot(ctx: Context, linstor: Linstor, restore: R
 }
 
 /** The same for a definition that is there and has no volumes. */
-export async function restoreInto(
-  linstor: Linstor,
-  restore: Pick<Restore, 'from' | 'snapshot' | 'to' | 'nodes'>,
-): Promise<void> {
+export async function restoreInto(linstor: Linstor, restore: Target): Promise<void> {
   const volumes = await linstor.restoreVolumes(restore.from, restore.snapshot, restore.to);
   // "Nothing found" is a warning here, and what follows would make resources without volumes (#25).
   if (volumes.has('warning', 3000))
     throw new DriverError('SNAPSHOT', `snapshot ${restore.snapshot} of ${restore.from} has no volumes`);
+  await restoreReplicas(linstor, restore);
+}
+
+/**
+ * The same for a definition that has the snapshot's volumes already: LINSTOR lays the properties of the snapshot's volumes over them, the
+ * generation of DRBD's data among them, and refuses another size (206).
+ */
+export async function restoreReplicas(linstor: Linstor, restore: Target): Promise<void> {
   const outcome = await linstor.restoreResources(
     restore.from,
     restore.snapshot,

@@ -25,12 +25,16 @@ export async function bothDone<A, B>(one: Promise<A>, other: Promise<B>): Promis
   return Promise.all([one, other]);
 }
 
-/** What is safe to repeat and must not fail for a hiccup is tried once more after a moment: nobody comes back to it later. */
-export async function twice<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch {
-    await clock.sleep(500);
-    return work();
+const hiccupPauses = [100, 500] as const;
+
+/** What is safe to repeat and must not fail for a hiccup is tried again after short, growing pauses: nobody comes back to it later. */
+export async function persistently<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+  for (const pause of hiccupPauses) {
+    try {
+      return await work();
+    } catch {
+      await clock.sleep(pause);
+    }
   }
+  return work();
 }

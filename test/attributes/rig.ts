@@ -52,7 +52,7 @@ interface Layer {
 }
 
 /** Programs whose use is written down. `ssh` also knows the host `kvm1`, which is node1 under another name. */
-const watched = ['ssh', 'curl', 'linstor'] as const;
+const watched = ['ssh', 'curl', 'sleep', 'linstor'] as const;
 
 const wrapper = (real: string, log: string): string => `#!/bin/bash
 printf '%q ' "\${0##*/}" "$@" >>'${log}'; echo >>'${log}'

@@ -90,6 +90,14 @@ describe('where images come from', () => {
       expect(fetched.length).toBeGreaterThan(0);
       expect(fetched.some((line) => line.includes('--limit-rate 50M'))).toBe(limit !== undefined);
     }
+    // What goes to another host as well: a second's worth, then a pause.
+    for (const limit of ['1M', undefined]) {
+      const template = limit ? { LIMIT_TRANSFER_BW: limit } : {};
+      const seen = must(await importFrom(rig.file(`limit-${limit}.raw`, content), template));
+      expect(await digestOf(seen.done.image, content.length)).toBe(sha256(content));
+      const pauses = seen.programs.filter((line) => line.startsWith('sleep ')).length;
+      expect(pauses > 0).toBe(limit !== undefined);
+    }
   });
 
   test('STAGING_DIR', async () => {
@@ -111,6 +119,19 @@ describe('who copies, and how', () => {
     }
     const refused = await importFrom(rig.file('none.raw', content), { BRIDGE_LIST: 'elsewhere' });
     expect(refused.done.error).toContain('NO_BRIDGE');
+  });
+
+  test('an image of some size goes by NBD, on a connection of its own', async () => {
+    const large = randomBytes(70 * MiB);
+    const seen = must(await importFrom(rig.file('large.raw', large), {}));
+    expect(await digestOf(seen.done.image, large.length)).toBe(sha256(large));
+    const forwarding = seen.programs.filter((line) => line.includes('ExitOnForwardFailure=yes'));
+    expect(forwarding).toHaveLength(1);
+    expect(forwarding[0]).toContain('ControlPath=none');
+    expect(unquoted(forwarding[0] ?? '')).toContain(
+      'Ciphers=aes128-gcm@openssh.com,chacha20-poly1305@openssh.com',
+    );
+    expect(hostsOf(seen)).toHaveLength(1);
   });
 
   /** Arguments of the receiving script: device, reads zero, verify, unpacking program. */

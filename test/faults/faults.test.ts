@@ -14,10 +14,11 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
     action: 'tm/clone',
     about: 'snapshot, replica on the host',
     cases: [
-      [/POST \/v1\/resource-definitions$/, 'answer lost'],
+      [/POST .*\/spawn$/, 'answer lost'],
+      [/POST .*\/spawn$/, 'truncated JSON'],
+      [/POST .*\/spawn$/, 'SIGKILL after'],
       [/POST .*\/snapshots$/, 'answer lost'],
       [/POST .*\/snapshots$/, 'satellite fails'],
-      [/POST .*snapshot-restore-volume-definition/, 'truncated JSON'],
       [/POST .*snapshot-restore-resource/, 'answer lost'],
       [/POST .*snapshot-restore-resource/, '2xx with an error inside'],
       [/POST .*snapshot-restore-resource/, 'controller gone after'],
@@ -48,7 +49,20 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
   {
     action: 'tm/cpds',
     about: 'disk of a running VM',
-    cases: [[/POST .*snapshot-restore-resource/, 'SIGKILL before']],
+    cases: [
+      [/POST .*snapshot-restore-resource/, 'SIGKILL before'],
+      // Of a snapshot that is there already volumes and replicas are restored in two calls.
+      [/POST .*snapshot-restore-volume-definition/, 'truncated JSON'],
+    ],
+  },
+  {
+    action: 'tm/premigrate',
+    about: 'clone and persistent disk',
+    cases: [
+      [/^ssh node1/, 'answer lost'],
+      [/^ssh node2/, 'SIGKILL after'],
+      [/^ssh node1/, 'SIGTERM'],
+    ],
   },
 ];
 

@@ -5,14 +5,17 @@ import type { Log } from '../../src/context.ts';
 import { SshHosts } from '../../src/hosts/ssh.ts';
 
 /**
- * An `ssh` for tests: takes what OpenSSH takes, runs the command here. As root each host gets its own tree, bound over
+ * An `ssh` for tests: takes what OpenSSH takes, runs the command here; a forwarded socket is a link to the other one. As root each host gets its own tree, bound over
  * `shared` names below the temporary directory, so that two hosts see different files under one path.
  * What ran is appended to `calls`; bytes through stdin are counted in `wire`.
  */
 const script = `#!/bin/sh
+forward=
 while [ $# -gt 0 ]; do
   case $1 in
     -o) shift 2 ;;
+    -G) echo 'ciphers chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes128-ctr'; exit ;;
+    -L) forward=$2; shift 2 ;;
     --) shift; break ;;
     *) echo "fake ssh: unexpected $1" >&2; exit 254 ;;
   esac
@@ -22,7 +25,13 @@ echo "$host" >>"$FAKE_ROOT/calls"
 case $host in
   down*) echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255 ;;
   slow*) sleep 30 ;;
+  # As with AllowStreamLocalForwarding no: seen only when something connects.
+  closed*) forward= ;;
 esac
+if [ -n "$forward" ]; then
+  echo "$host $forward" >>"$FAKE_ROOT/forwards"
+  ln -s "\${forward#*:}" "\${forward%%:*}"
+fi
 if [ "\${FAKE_COUNT:-}" = 1 ]; then
   # ssh ends with its command, also while its own stdin is still open.
   exec bash -c 'sh -c "$1" < <(tee -a "$FAKE_ROOT/wire")' bash "$*"

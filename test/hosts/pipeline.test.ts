@@ -89,6 +89,16 @@ describe('pipeline', () => {
     rmSync(dir, { recursive: true });
   });
 
+  test('in a loop both talk, and each sees the end of the other', async () => {
+    const first = sh('a', 'echo question; read -r answer; read -r more; echo "$answer, then $?" >&2');
+    const second = sh('b', 'read -r said; echo "to $said"; sleep 0.1');
+    const { stderr, codes } = await runPipeline([first, second], { timeoutMs: 10_000, loop: true });
+    expect(stderr).toBe('to question, then 1\n');
+    expect(codes).toEqual([0, 0]);
+    const silent = [sh('a', 'exit 0'), sh('b', 'read -r said; echo $? >&2')];
+    expect((await runPipeline(silent, { timeoutMs: 10_000, loop: true })).stderr).toBe('1\n');
+  });
+
   test('kill -9 of this program ends the writers', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'linstor_un-pipe-'));
     const module = join(import.meta.dir, '../../src/hosts/pipeline.ts');

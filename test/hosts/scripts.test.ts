@@ -20,12 +20,12 @@ import { deviceSizes, makeFileSystem, readLinks } from '../../src/hosts/scripts/
 import { deviceUse, isOpen, unlinkDisks } from '../../src/hosts/scripts/device-use.ts';
 import {
   copyDirectory,
-  isSharedDirectory,
   moveDirectory,
   removeDirectories,
   removeUnlessShared,
 } from '../../src/hosts/scripts/directories.ts';
 import { linkDisks, waitForDevice } from '../../src/hosts/scripts/link-disks.ts';
+import { isSharedDirectory } from '../../src/hosts/scripts/shared-marker.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from './fake-hosts.ts';
 
@@ -274,23 +274,31 @@ describe('directories', () => {
 
   test('a shared directory is recognised, and left without traces', async () => {
     mkdirSync(join(dir, '0'));
-    expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'))).toBe(true);
-    expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0/7/not/yet'))).toBe(true);
+    const { env } = fake;
+    expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'), { env })).toBe(true);
+    expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0/7/not/yet'), { env })).toBe(
+      true,
+    );
     expect(readdirSync(join(dir, '0'))).toEqual([]);
+    mkdirSync(join(dir, '0/7'));
+    writeFileSync(join(dir, '0/7/vm.xml'), 'x');
     expect(
       await moveDirectory(
         fake.hosts,
         { host: 'host1', directory: join(dir, '0/7') },
         { host: 'host2', directory: join(dir, '0/7') },
-        { env: fake.env },
+        { env },
       ),
-    ).toBe(false);
+    ).toBe('nothing');
+    expect(readdirSync(join(dir, '0'))).toEqual(['7']);
+    expect(readFileSync(join(dir, '0/7/vm.xml'), 'utf8')).toBe('x');
   });
 
   test('a shared directory is not removed from the host that is left', async () => {
     mkdirSync(join(dir, '0/7'), { recursive: true });
-    expect(await removeUnlessShared(fake.hosts, 'host1', 'host2', join(dir, '0/7'))).toBe(false);
-    expect(await removeUnlessShared(fake.hosts, 'host1', 'host1', join(dir, '0/7'))).toBe(false);
+    const { env } = fake;
+    expect(await removeUnlessShared(fake.hosts, 'host1', 'host2', join(dir, '0/7'), { env })).toBe(false);
+    expect(await removeUnlessShared(fake.hosts, 'host1', 'host1', join(dir, '0/7'), { env })).toBe(false);
     expect(readdirSync(join(dir, '0'))).toEqual(['7']);
   });
 
@@ -306,32 +314,93 @@ describe('directories', () => {
     test('are not taken for shared, and no marker stays', async () => {
       mkdirSync(on('host1', '0'));
       mkdirSync(on('host2', '0'));
-      expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'))).toBe(false);
+      const { env } = fake;
+      expect(await isSharedDirectory(fake.hosts, 'host1', 'host2', join(dir, '0'), { env })).toBe(false);
       expect([...readdirSync(on('host1', '0')), ...readdirSync(on('host2', '0'))]).toEqual([]);
     });
 
-    test('are removed on the one and stay on the other, in three sessions', async () => {
+    const sessions = (): string[] => fake.calls.map(({ target, verb }) => `${target} ${verb}`);
+
+    test('are removed on the one and stay on the other, in one session on each', async () => {
       for (const host of ['host1', 'host2']) mkdirSync(on(host, '0/7'), { recursive: true });
-      expect(await removeUnlessShared(fake.hosts, 'host1', 'host2', join(dir, '0/7'))).toBe(true);
+      const { env } = fake;
+      expect(await removeUnlessShared(fake.hosts, 'host1', 'host2', join(dir, '0/7'), { env })).toBe(true);
       expect([readdirSync(on('host1', '0')), readdirSync(on('host2', '0'))]).toEqual([[], ['7']]);
-      expect(fake.calls.map(({ target, verb }) => `${target} ${verb}`)).toEqual([
-        'host2 same-dir',
-        'host1 remove-dir',
-        'host2 same-dir',
-      ]);
+      expect(sessions()).toEqual(['host2 same-dir', 'host1 remove-dir']);
     });
 
-    test('a copy takes two sessions on each, and the log tells of all of them', async () => {
+    test('nothing is removed while the other host cannot be asked', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      const { env } = fake;
+      const error = await failure(
+        removeUnlessShared(fake.hosts, 'host1', 'down1', join(dir, '0/7'), { env }),
+      );
+      expect(isDriverError(error, 'HOST_UNREACHABLE')).toBe(true);
+      expect(readdirSync(on('host1', '0'))).toEqual(['7']);
+    });
+
+    test('a copy takes one session on each, and the log tells of both', async () => {
       mkdirSync(on('host1', '0/7'), { recursive: true });
       mkdirSync(on('host2', '0'));
       expect(await copyDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env })).toBe(true);
-      expect(fake.calls.map(({ target, verb }) => `${target} ${verb}`)).toEqual([
-        'host2 same-dir',
-        'host1 same-dir',
-        'host1 pack-dir',
-        'host2 unpack-dir',
-      ]);
+      expect(sessions()).toEqual(['host1 pack-dir', 'host2 unpack-dir']);
       expect(readdirSync(on('host2', '0'))).toEqual(['7']);
+      expect(readdirSync(on('host1', '0'))).toEqual(['7']);
+    });
+
+    test('links of disks are made in the same session, also where there is nothing to copy', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      writeFileSync(on('host1', '0/7/vm.xml'), '<VM/>');
+      symlinkSync('/dev/loop1', on('host1', '0/7/disk.0'));
+      const device = volume('a');
+      for (const id of [7, 8]) {
+        const link = join(dir, `0/${id}/disk.0`);
+        const [from, to] = [place('host1', `0/${id}`), place('host2', `0/${id}`)];
+        const links = [{ link, minBytes: bytes(1), candidates: ['/dev/absent', device] }];
+        const options = { env: fake.env, skip: ['disk.0'], links };
+        expect(await copyDirectory(fake.hosts, from, to, options)).toBe(id === 7);
+        expect(readlinkSync(on('host2', `0/${id}/disk.0`))).toBe(device);
+      }
+      expect(readdirSync(on('host2', '0/7')).sort()).toEqual(['disk.0', 'vm.xml']);
+      expect(sessions().length).toBe(4);
+    });
+
+    test('a device that is too small is named, though the directory is there', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      const device = volume('a');
+      const links = [
+        { link: join(dir, '0/7/disk.0'), minBytes: bytes(2 * MiB), candidates: [device] },
+      ] as const;
+      const copy = copyDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env, links });
+      const error = await failure(copy);
+      expect(isDriverError(error, 'DEVICE_SIZE')).toBe(true);
+      expect(String(error)).toContain(`${device} on host2`);
+      expect(readdirSync(on('host2', '0/7'))).toEqual([]);
+    });
+
+    test('half an archive never takes the place of a directory', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      mkdirSync(on('host2', '0/7'), { recursive: true });
+      writeFileSync(on('host1', '0/7/vm.xml'), 'new '.repeat(20_000));
+      writeFileSync(on('host2', '0/7/old'), 'old');
+      const tar = Bun.which('tar');
+      const half = `#!/bin/sh\ncase $1 in --create) ${tar} "$@" | head -c 30000; exit 0 ;; esac\nexec ${tar} "$@"\n`;
+      writeFileSync(join(fake.root, 'bin/tar'), half, { mode: 0o755 });
+      const error = await failure(
+        moveDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env }),
+      );
+      expect(isDriverError(error, 'HOST_COMMAND')).toBe(true);
+      expect(readdirSync(on('host2', '0/7'))).toEqual(['old']);
+      expect(readdirSync(on('host2', '0'))).toEqual(['7']);
+      expect(readdirSync(on('host1', '0/7'))).toEqual(['vm.xml']);
+    });
+
+    test('a directory over the limit is left where it is', async () => {
+      mkdirSync(on('host1', '0/7'), { recursive: true });
+      writeFileSync(on('host1', '0/7/checkpoint'), Buffer.alloc(2 * MiB, 1));
+      const options = { env: fake.env, limitMib: 2 };
+      expect(await moveDirectory(fake.hosts, place('host1'), place('host2'), options)).toBe('large');
+      expect([readdirSync(on('host1', '0')), readdirSync(on('host2'))]).toEqual([['7'], []]);
     });
 
     test('moves files and foreign links, keeps links made at the target, leaves skipped ones', async () => {
@@ -347,7 +416,7 @@ describe('directories', () => {
       writeFileSync(on('host2', '0/7/stale'), 'x');
       expect(
         await moveDirectory(fake.hosts, place('host1'), place('host2'), { skip: ['disk.0'], env: fake.env }),
-      ).toBe(true);
+      ).toBe('moved');
       expect(existsSync(on('host1', '0/7'))).toBe(false);
       expect(readdirSync(on('host2', '0/7')).sort()).toEqual(['disk.0', 'disk.1', 'disk.2', "vm it's.xml"]);
       expect(readlinkSync(on('host2', '0/7/disk.0'))).toBe('/dev/loop9');

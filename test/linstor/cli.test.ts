@@ -140,7 +140,7 @@ describe('what is asked of it', () => {
     [
       'changes',
       (l) => l.modifyDefinition('rd', { set: { a: 'x y' }, unset: ['b'], group: 'g' }),
-      [`${set} rd b`, `${set} rd a x y`, 'resource-definition modify rd --resource-group g'],
+      [`${set} rd a x y`, 'resource-definition modify rd --resource-group g', `${set} rd b`],
     ],
     [
       'sizes have a unit',
@@ -261,6 +261,7 @@ describe('what is asked of it', () => {
       () => linstor.sizeInfo('g', { placeCount: 2 }),
       () => linstor.place('rd', { nodes: ['n1', 'n2'], placeCount: 1 }),
       () => linstor.place('rd', { nodes: ['n1'], placeCount: 1, storagePools: ['p', 'q'] }),
+      () => linstor.spawn('g', 'rd', [kib(8)], { props: { 'Aux/a': '1' }, marked: true }),
       () => linstor.spawn('g', 'rd', [kib(8)], { filter: { additionalPlaceCount: 1 } }),
       () => linstor.createDefinition({ name: 'rd', props: { 'Aux/a': '' } }),
       () =>

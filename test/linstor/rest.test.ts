@@ -251,6 +251,22 @@ describe('what an older controller cannot do', () => {
     expect(outcome.entries).toHaveLength(2);
   });
 
+  test('spawn with its marks or not at all: an old controller refuses what it cannot read', async () => {
+    const unread =
+      '[{"ret_code":-3458764513820540931,"message":"Unable to parse input json.","details":"Unrecognized field"}]';
+    const options = { props: { 'Aux/a': '1' }, marked: true } as const;
+    const old = linstorOf('1.21.0', () => json(unread, 500));
+    const error = await old.spawn('g', 'rd', [kib(8)], options).catch((thrown: unknown) => thrown);
+    expect(isDriverError(error, 'LINSTOR_UNSUPPORTED')).toBe(true);
+    expect(isLinstorError(error)).toBe(false);
+    expect(sent()).toEqual([
+      'POST /v1/resource-groups/g/spawn {"resource_definition_name":"rd","volume_sizes":[8],"resource_definition_props":{"Aux/a":"1"}}',
+    ]);
+    server?.stop();
+    await linstorOf('1.27.0').spawn('g', 'rd', [kib(8)], options);
+    expect(sent()).toHaveLength(1);
+  });
+
   test('a controller of 1.29 prepares live migrations', async () => {
     const linstor = linstorOf('1.29.0');
     await linstor.makeAvailable('rd', 'n', { manageDualPrimary: true });

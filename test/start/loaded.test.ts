@@ -72,6 +72,6 @@ test('standard streams are used by their descriptors: touching process.stdin or 
 });
 
 test('the walk sees an import that is there', () => {
-  expect(reached(['src/linstor/schema.ts']).has('zod')).toBe(true);
+  expect(reached(['src/transfer/probe.ts']).has('zod')).toBe(true);
   expect(reached(['src/linstor/http.ts']).has('ofetch')).toBe(true);
 });

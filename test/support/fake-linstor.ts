@@ -312,6 +312,25 @@ export class FakeLinstor implements Linstor {
     return ok();
   }
 
+  async spawn(
+    group: string,
+    name: string,
+    [sizeKib = kib(0)]: readonly KiB[],
+    options: Parameters<Linstor['spawn']>[3] = {},
+  ): Promise<Outcome> {
+    const { filter = {}, props = {} } = options;
+    this.#write('spawn', name);
+    await this.createDefinition({ name, group, props, ...(filter.layers ? { layers: filter.layers } : {}) });
+    try {
+      await this.createVolume(name, 0, sizeKib);
+      return options.definitionsOnly ? ok() : await this.place(name, filter);
+    } catch (error) {
+      // All or nothing.
+      this.#definitions.pop();
+      throw error;
+    }
+  }
+
   async place(name: string, filter: PlacementFilter): Promise<Outcome> {
     this.#write('place', name, JSON.stringify(filter));
     const definition = this.#require(name);
@@ -442,9 +461,6 @@ export class FakeLinstor implements Linstor {
   }
   resizeVolume(): Promise<Outcome> {
     return this.#unexpected('resizeVolume');
-  }
-  spawn(): Promise<Outcome> {
-    return this.#unexpected('spawn');
   }
   toggleDisk(): Promise<Outcome> {
     return this.#unexpected('toggleDisk');

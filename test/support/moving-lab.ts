@@ -146,6 +146,7 @@ export class MovingLab {
       onCall: (call) => this.calls.push(`${call.kind} ${call.target} ${call.verb}`),
     });
     return {
+      onCall: ssh.onCall,
       run: (host: string, command: HostCommand): Promise<HostResult> => ssh.run(host, command),
       local: (command: HostCommand): Promise<HostResult> => ssh.local(command),
       isFrontend: (host: string): boolean => ssh.isFrontend(host),

@@ -212,6 +212,31 @@ describe('good images', () => {
     expect(statSync(join(fake.root, 'wire')).size).toBeLessThan(MiB);
   });
 
+  test('held back, also when it goes as archives', async () => {
+    mkdirSync(join(work, 'bin'));
+    writeFileSync(join(work, 'bin/sleep'), '#!/bin/sh\necho "$1" >>"$FAKE_ROOT/pauses"\n', { mode: 0o755 });
+    const env = { ...fake.env, PATH: `${join(work, 'bin')}:${fake.env['PATH']}` };
+    const fragmented = Buffer.alloc(32 * MiB);
+    for (let at = 0; at < fragmented.length; at += MiB) noise(8192, at).copy(fragmented, at);
+    writeFileSync(join(work, 'fragmented'), fragmented);
+    for (const [name, content] of [
+      ['fragmented', fragmented],
+      ['solid', noise(2 * MiB)],
+    ] as const) {
+      writeFileSync(join(work, name), content);
+      const device = dirtyDevice(join(work, 'device'), size);
+      const limited = options({ env, limitTransferBw: '4K' });
+      await importImage(fake.hosts, request(join(work, name)), target(device), limited);
+      expect(holdsExactly(device, content)).toBe(true);
+      // After 4 KiB each, unless this machine took longer than a second for that.
+      const pauses = readFileSync(join(fake.root, 'pauses'), 'utf8').trim().split('\n').map(Number);
+      expect(pauses.length).toBeGreaterThan(40);
+      expect(Math.max(...pauses)).toBeGreaterThan(20);
+      for (const file of [join(fake.root, 'pauses'), join(work, name)]) rmSync(file);
+    }
+    rmSync(join(work, 'bin'), { recursive: true });
+  });
+
   test('several windows, and a length that is no multiple of anything', async () => {
     const path = join(work, 'odd');
     const data = noise(150 * MiB + 777, 5);
@@ -654,16 +679,46 @@ describe('failures on the way', () => {
     }
   });
 
-  test('a stage that is killed half-way leaves a failure', async () => {
+  // gzip files are unpacked by zstd where it can do that, else by gzip.
+  const noGzip = '#!/bin/bash\nif [ "$1" = -vV ]; then echo "*** supports: zstd"; exit; fi\nexit 9\n';
+  for (const unpacker of ['zstd', 'gzip']) {
+    test(`a stage that is killed half-way leaves a failure: ${unpacker}`, async () => {
+      mkdirSync(join(work, 'bin'));
+      const killed =
+        '#!/bin/bash\nif [ "$1" = -vV ]; then echo "*** supports: zstd, gzip"; exit; fi\n' +
+        `PATH=/usr/bin ${unpacker} "$@" | head -c 20000000; kill -9 $$\n`;
+      writeFileSync(join(work, 'bin/zstd'), noGzip, { mode: 0o755 });
+      writeFileSync(join(work, 'bin', unpacker), killed, { mode: 0o755 });
+      const env = { ...fake.env, PATH: `${join(work, 'bin')}:${fake.env['PATH']}` };
+      for (const host of ['host1', 'frontend']) {
+        const device = zeroDeviceFile(join(work, 'device'), size);
+        const error = await failure(
+          importImage(fake.hosts, request(join(corpus, 'raw.gz')), target(device, host), options({ env })),
+        );
+        expect(error.code).toBe('IMAGE_FORMAT');
+      }
+    });
+  }
+
+  test('gzip where zstd was built without it, and padding behind the end, as tapes have it', async () => {
     mkdirSync(join(work, 'bin'));
-    const killed = '#!/bin/bash\nPATH=/usr/bin gzip "$@" | head -c 20000000; kill -9 $$\n';
-    writeFileSync(join(work, 'bin/gzip'), killed, { mode: 0o755 });
+    writeFileSync(join(work, 'bin/zstd'), noGzip, { mode: 0o755 });
     const env = { ...fake.env, PATH: `${join(work, 'bin')}:${fake.env['PATH']}` };
-    const device = zeroDeviceFile(join(work, 'device'), size);
-    const error = await failure(
-      importImage(fake.hosts, request(join(corpus, 'raw.gz')), target(device), options({ env })),
-    );
-    expect(error.code).toBe('IMAGE_FORMAT');
+    const whole = readFileSync(join(corpus, 'raw.gz'));
+    const twice = readFileSync(join(corpus, 'raw'));
+    for (const [name, data, content] of [
+      ['zeroes.gz', Buffer.concat([whole, Buffer.alloc(200_000)]), twice],
+      ['one.gz', Buffer.concat([whole, Buffer.alloc(1)]), twice],
+      ['members.gz', Buffer.concat([whole, whole]), Buffer.concat([twice, twice])],
+    ] as const) {
+      writeFileSync(join(work, name), data);
+      for (const each of [env, fake.env]) {
+        const device = zeroDeviceFile(join(work, 'device'), content.length);
+        await importImage(fake.hosts, request(join(work, name)), target(device), options({ env: each }));
+        expect(holdsExactly(device, content)).toBe(true);
+      }
+      rmSync(join(work, name));
+    }
   });
 
   test('a receiver whose connection breaks leaves a failure', async () => {
@@ -705,14 +760,14 @@ describe('failures on the way', () => {
     const stop = new AbortController();
     const fifo = join(work, 'bin');
     mkdirSync(fifo);
-    writeFileSync(join(fifo, 'gzip'), '#!/bin/bash\nhead -c 8000000 /dev/zero; sleep 30\n', { mode: 0o755 });
+    writeFileSync(join(fifo, 'bzip2'), '#!/bin/bash\nhead -c 8000000 /dev/zero; sleep 30\n', { mode: 0o755 });
     const env = { ...fake.env, PATH: `${fifo}:${fake.env['PATH']}` };
     const device = zeroDeviceFile(join(work, 'device'), size);
     setTimeout(() => stop.abort(), 300);
     const error = await failure(
       importImage(
         fake.hosts,
-        request(join(corpus, 'raw.gz')),
+        request(join(corpus, 'raw.bz2')),
         target(device),
         options({ env, signal: stop.signal }),
       ),

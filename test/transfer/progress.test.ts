@@ -7,6 +7,7 @@ import {
   type ProgressPoint,
   progressReader,
   withoutProgress,
+  withProgress,
 } from '../../src/transfer/progress.ts';
 import { bytes } from '../../src/units.ts';
 
@@ -67,6 +68,36 @@ describe('progress', () => {
     );
     listener(point(GiB, { total: bytes(2 * GiB) }));
     expect(text).toBe('\r\x1b[Kx [#####.....] 50 % of 2 GiB, 0 B/s');
+  });
+
+  test('a person sees the bar, OpenNebula’s log a line now and then', async () => {
+    let now = 0;
+    const clock = { now: () => now };
+    const seen = async (person: boolean, points: number): Promise<[string, string[]]> => {
+      let screen = '';
+      const lines: string[] = [];
+      const terminal = (text: string): void => {
+        screen += text;
+      };
+      const log = { info: (line: string) => void lines.push(line), ...(person ? { terminal } : {}) };
+      const result = await withProgress(log, 'x', clock, async (listener) => {
+        for (let at = 0; at < points; at += 1) {
+          now += 11_000;
+          listener(point(at * GiB, { total: bytes(2 * GiB) }));
+        }
+        return 7;
+      });
+      expect(result).toBe(7);
+      return [screen, lines];
+    };
+    const [screen, none] = await seen(true, 3);
+    expect(screen.split('\r\x1b[K')).toHaveLength(4);
+    expect(screen).toEndWith('100 % of 2 GiB, 0 B/s\n');
+    expect(none).toEqual([]);
+    expect(await seen(true, 0)).toEqual(['', []]);
+    const [nothing, lines] = await seen(false, 3);
+    expect(nothing).toBe('');
+    expect(lines).toHaveLength(3);
   });
 
   test('is taken out of what people see', () => {

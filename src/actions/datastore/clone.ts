@@ -6,6 +6,7 @@ import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, sourceOf } from '../../volumes/names.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growVolume } from '../../volumes/resize.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { duplicate } from '../duplicate.ts';
@@ -42,7 +43,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     definitions.find((definition) => sameName(definition.name, resource)),
     resource,
   );
-  await duplicate(ctx, {
+  const { tidy } = await duplicate(ctx, {
     settings,
     linstor,
     source,
@@ -57,5 +58,5 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
   });
   if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0))
     await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
-  await linstor.modifyDefinition(resource, { unset: [marks.incomplete] });
+  await bothDone(linstor.modifyDefinition(resource, { unset: [marks.incomplete] }), tidy());
 }

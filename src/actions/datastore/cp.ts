@@ -79,22 +79,19 @@ async function importInto(
     props: { [marks.incomplete]: 'import' },
   });
   const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread: image.image.id });
-  const [{ importImage }, { logProgress }] = await Promise.all([
+  const [{ importImage }, { withProgress }] = await Promise.all([
     import('../../transfer/import.ts'),
     import('../../transfer/progress.ts'),
   ]);
-  await importImage(
-    ctx.hosts,
-    source,
-    { host: bridge.host, device: bridge.device, bytes: bridge.bytes, readsZero: readsZeroWhenNew(view) },
-    {
-      verify: settings.verify,
-      compress: settings.compressTransfer,
-      stagingDir: settings.stagingDir,
-      signal: ctx.signal,
-      clock: ctx.clock,
-      onProgress: logProgress(ctx.log, `import of image ${image.image.id}`, ctx.clock),
-    },
+  const { compressTransfer: compress, limitTransferBw, verify, stagingDir } = settings;
+  const { signal, clock } = ctx;
+  await withProgress(ctx.log, `import of image ${image.image.id}`, clock, (onProgress) =>
+    importImage(
+      ctx.hosts,
+      source,
+      { host: bridge.host, device: bridge.device, bytes: bridge.bytes, readsZero: readsZeroWhenNew(view) },
+      { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
+    ),
   );
   await releaseAfterCopy(ctx, image, bridge);
 }

@@ -3,13 +3,15 @@ import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { lcm } from '../../opennebula/states.ts';
 import { type KiB, kib, mibToKib } from '../../units.ts';
+import type { Clone } from '../../volumes/clone.ts';
 import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
-import { growVolume } from '../../volumes/resize.ts';
+import { growVolume, type Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
 import { duplicate } from '../duplicate.ts';
@@ -58,19 +60,29 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
     throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
   if (image.props[marks.incomplete] !== undefined)
     throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
-  let made: readonly Resource[] | undefined;
   const existing = definitions.find((definition) => sameName(definition.name, name));
   if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
-    await dropHelper(ctx, call, image, replicasOf(view, source));
-  } else {
-    requireOwn(existing);
-    await requireClosed(ctx, call.settings, name, replicasOf(view, name), [call.target.host]);
-    await clearLeftover(ctx, call.linstor, name, existing);
-    made = await makeClone(ctx, call, image, replicasOf(view, source));
+    const replicas = replicasOf(view, name);
+    await bothDone(
+      dropHelper(ctx, call, image, replicasOf(view, source)),
+      use(ctx, call, image, { view: replicas, volume: existing?.volumes[0] }),
+    );
+    return;
   }
-  const minKib = await ensureSize(ctx, call, image, made);
-  await attachAndLink(ctx, call, { resource: name, minKib, ...(made ? { view: made } : {}) });
+  requireOwn(existing);
+  await requireClosed(ctx, call.settings, name, replicasOf(view, name), [call.target.host]);
+  await clearLeftover(ctx, call.linstor, name, existing);
+  const { view: made, sizeKib, tidy } = await makeClone(ctx, call, image, replicasOf(view, source));
+  const volume = sizeKib === undefined ? undefined : { sizeKib, flags: [] };
+  await bothDone(use(ctx, call, image, { view: made, volume }), tidy());
+}
+
+/** Large enough, attached and linked. */
+async function use(ctx: Context, call: DiskCall, image: ResourceDefinition, known: Known): Promise<void> {
+  const { resource } = call.diskResource;
+  const minKib = await ensureSize(ctx, call, image, known);
+  await attachAndLink(ctx, call, { resource, minKib, ...(known.view ? { view: known.view } : {}) });
 }
 
 /** An earlier try that was killed may have left its helper snapshot on the image. */
@@ -89,7 +101,7 @@ async function makeClone(
   call: DiskCall,
   source: ResourceDefinition,
   replicas: readonly Resource[],
-): Promise<readonly Resource[] | undefined> {
+): Promise<Clone> {
   return duplicate(ctx, {
     settings: call.settings,
     linstor: call.linstor,
@@ -131,10 +143,10 @@ async function ensureSize(
   ctx: Context,
   call: DiskCall,
   image: ResourceDefinition,
-  view: readonly Resource[] | undefined,
+  known: Known,
 ): Promise<KiB> {
   const wanted = mibToKib(call.disk.sizeMib);
   if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) return wanted;
-  const growth = await growVolume(ctx, call.linstor, call.diskResource.resource, wanted, view);
+  const growth = await growVolume(ctx, call.linstor, call.diskResource.resource, wanted, known);
   return kib(Math.max(wanted, growth.before));
 }

@@ -90,7 +90,7 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     await duplicate(ctx, { ...request, snapshot: temporary, snapshotIsNew: true });
     await dropSnapshot(ctx, linstor, origin, temporary);
   } else {
-    await duplicate(ctx, request);
+    await (await duplicate(ctx, request)).tidy();
   }
 }
 

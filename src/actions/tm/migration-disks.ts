@@ -1,6 +1,6 @@
 import type { Context } from '../../context.ts';
 import { isDriverError } from '../../errors.ts';
-import { linkDisks } from '../../hosts/scripts/link-disks.ts';
+import { type DiskLink, linkDisks } from '../../hosts/scripts/link-disks.ts';
 import type { Linstor, Resource, ResourceName } from '../../linstor/linstor.ts';
 import type { Disk, Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
@@ -113,34 +113,31 @@ const someBytes = bytes(1);
 
 /**
  * Waits for the devices of all disks on the host and points their links at them: one ssh session, and a second only
- * where a device node has another name than expected.
+ * where a device node has another name than expected. `linkFirst` does it along with other work on the host.
  */
 export async function linkAttachedDisks(
   ctx: Context,
   host: string,
   disks: readonly AttachedDisk[],
+  linkFirst: (links: readonly DiskLink[]) => Promise<unknown> = (links) => linkDisks(ctx.hosts, host, links),
 ): Promise<void> {
-  const link = (candidates: readonly (readonly string[])[]) =>
-    linkDisks(
-      ctx.hosts,
-      host,
-      disks.map((disk, index) => ({
-        link: disk.link,
-        minBytes: someBytes,
-        candidates: candidates[index] ?? [],
-      })),
-    );
+  const linksTo = (candidates: readonly (readonly string[])[]): DiskLink[] =>
+    disks.map((disk, index) => ({
+      link: disk.link,
+      minBytes: someBytes,
+      candidates: candidates[index] ?? [],
+    }));
   const expected = disks.map(({ attachment, view }) => [
     ...new Set([...attachment.devicePaths, ...commonPaths(view)]),
   ]);
   try {
-    await link(expected);
+    await linkFirst(linksTo(expected));
   } catch (error) {
     if (!isDriverError(error, 'DEVICE_MISSING')) throw error;
     const reported = await Promise.all(disks.map((disk) => reportedPaths(disk.linstor, disk.attachment)));
     const all = expected.map((paths, index) => [...new Set([...paths, ...(reported[index] ?? [])])]);
     if (all.every((paths, index) => paths.length === expected[index]?.length)) throw error;
-    await link(all);
+    await linkDisks(ctx.hosts, host, linksTo(all));
   }
 }
 

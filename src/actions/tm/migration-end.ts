@@ -43,7 +43,9 @@ export async function leaveHost(
     ctx.log.warn(`${message.directory} stays on ${host}: a disk of VM ${message.vmId} is open there`);
   } else if (primary) {
     // A shared directory is the running VM's.
-    await attempt(() => removeUnlessShared(ctx.hosts, host, other, message.directory));
+    await attempt(() =>
+      removeUnlessShared(ctx.hosts, host, other, message.directory, { signal: ctx.signal }),
+    );
   }
   if (primary) {
     for (const text of await finishOthers(ctx, action, message))

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
-import { isSharedDirectory, moveDirectory, type Place } from '../../hosts/scripts/directories.ts';
-import { directorySizeMib, largeDirectoryMib, sendDirectory } from '../../hosts/send-directory.ts';
+import { moveDirectory, type Place } from '../../hosts/scripts/directories.ts';
+import { isSharedDirectory } from '../../hosts/scripts/shared-marker.ts';
+import { largeDirectoryMib, sendDirectory } from '../../hosts/send-directory.ts';
 import { isRegularFile, relocateDirectory } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
@@ -73,23 +74,21 @@ async function moveFiles(ctx: Context, { source, destination, skip, large }: Fil
   }
   const from = { host: source.host, directory: source.path };
   const to = { host: destination.host, directory: destination.path };
-  if (large && (await sendLarge(ctx, from, to, skip))) return;
-  const moved = await moveDirectory(ctx.hosts, from, to, {
-    skip,
-    timeoutMs: copyTimeoutMs,
-    signal: ctx.signal,
-  });
-  if (!moved)
+  const through = (limitMib: number) =>
+    moveDirectory(ctx.hosts, from, to, { skip, limitMib, timeoutMs: copyTimeoutMs, signal: ctx.signal });
+  const direct = large && !ctx.hosts.isFrontend(source.host) && !ctx.hosts.isFrontend(destination.host);
+  let moved = await through(direct ? largeDirectoryMib : 0);
+  if (moved === 'large' && !(await sendLarge(ctx, from, to, skip))) moved = await through(0);
+  if (moved === 'nothing')
     ctx.log.info(`${source.path} is shared by ${source.host} and ${destination.host}, or already moved`);
 }
 
-/** Straight from host to host; false where that is not worth it or not possible. */
+/** Straight from host to host; false where that is not possible. */
 async function sendLarge(ctx: Context, from: Place, to: Place, skip: readonly string[]): Promise<boolean> {
-  const { hosts } = ctx;
-  if (hosts.isFrontend(from.host) || hosts.isFrontend(to.host)) return false;
-  if ((await directorySizeMib(hosts, from)) < largeDirectoryMib) return false;
+  const { hosts, signal } = ctx;
   const samePath = from.directory === to.directory;
-  if (samePath && (await isSharedDirectory(hosts, to.host, from.host, dirname(to.directory)))) return false;
+  if (samePath && (await isSharedDirectory(hosts, to.host, from.host, dirname(to.directory), { signal })))
+    return false;
   if (await sendDirectory(hosts, from, to, skip, copyTimeoutMs)) return true;
   ctx.log.info(`${from.host} cannot reach ${to.host} by ssh; the files of the VM go through the front-end`);
   return false;

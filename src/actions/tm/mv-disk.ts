@@ -9,7 +9,7 @@ import { requireMovable } from '../../volumes/dual-primary.ts';
 import { marks } from '../../volumes/marks.ts';
 import { replicaOnHost } from '../../volumes/nodes.ts';
 import { devicePaths, isDeleting, isDiskless, isTieBreaker, replicasOf } from '../../volumes/replicas.ts';
-import { poll, twice } from '../../volumes/wait.ts';
+import { persistently, poll } from '../../volumes/wait.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
 import { attachAndLink } from '../on-host.ts';
 import type { DiskTarget } from '../target.ts';
@@ -94,7 +94,7 @@ async function releaseSource(
       ctx.log.info(`${resource} stays attached on ${source.host}: another VM may use it there`);
       return;
     }
-    await twice(ctx.clock, () =>
+    await persistently(ctx.clock, () =>
       release(ctx, linstor, resource, source.host, settings, kind === 'rescue' ? 0 : closeGraceMs),
     );
   } catch (error) {

@@ -1,8 +1,8 @@
 import type { Context } from '../../context.ts';
 import { copyDirectory, removeUnlessShared } from '../../hosts/scripts/directories.ts';
+import type { DiskLink } from '../../hosts/scripts/link-disks.ts';
 import { type MigrationMessage, readMigrationMessage } from '../../opennebula/migration-message.ts';
 import { openWindow, requireMovable } from '../../volumes/dual-primary.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import {
@@ -40,11 +40,13 @@ export const premigrate: ActionHandler = async (call, ctx) => {
       message.destinationHost,
     );
   }
-  const [, attached] = await bothDone(
-    primary ? bringDirectory(ctx, message) : Promise.resolve(),
-    forAll(disks, (disk) => prepare(ctx, message, disk)),
+  const attached = await forAll(disks, (disk) => prepare(ctx, message, disk));
+  await linkAttachedDisks(
+    ctx,
+    message.destinationHost,
+    attached,
+    primary ? (links) => bringDirectory(ctx, message, links) : undefined,
   );
-  await linkAttachedDisks(ctx, message.destinationHost, attached);
   if (primary) await premigrateOthers(ctx, message);
   return undefined;
 };
@@ -52,18 +54,25 @@ export const premigrate: ActionHandler = async (call, ctx) => {
 export const isSameHost = (message: Pick<MigrationMessage, 'sourceHost' | 'destinationHost'>): boolean =>
   message.sourceHost.toLowerCase() === message.destinationHost.toLowerCase();
 
-/** Context ISO, NVRAM, TPM state and the like. A directory that both hosts share is left as it is. */
-async function bringDirectory(ctx: Context, message: MigrationMessage): Promise<void> {
+/**
+ * Context ISO, NVRAM, TPM state and the like, and the links of our disks: one session on each host. A directory that both hosts
+ * share is left as it is.
+ */
+async function bringDirectory(
+  ctx: Context,
+  message: MigrationMessage,
+  links: readonly DiskLink[],
+): Promise<void> {
   const { directory, sourceHost, destinationHost } = message;
   // Not asked for in the step itself: by then the directory may be half there, and the other copy is a running VM's.
   ctx.undo.push(`remove ${directory} on ${destinationHost}`, () =>
-    removeUnlessShared(ctx.hosts, destinationHost, sourceHost, directory),
+    removeUnlessShared(ctx.hosts, destinationHost, sourceHost, directory, { signal: ctx.signal }),
   );
   const copied = await copyDirectory(
     ctx.hosts,
     { host: sourceHost, directory },
     { host: destinationHost, directory },
-    { skip: ourLinkNames(message.vm), signal: ctx.signal },
+    { skip: ourLinkNames(message.vm), links, signal: ctx.signal },
   );
   if (!copied) ctx.log.info(`${directory} is shared by ${sourceHost} and ${destinationHost}, or not there`);
 }

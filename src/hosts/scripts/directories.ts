@@ -1,7 +1,9 @@
-import { dirname, posix } from 'node:path';
-import { DriverError, toDriverError } from '../../errors.ts';
+import { posix } from 'node:path';
+import { DriverError } from '../../errors.ts';
+import { dialogue, silence, wordSeconds } from '../dialogue.ts';
 import type { Hosts } from '../hosts.ts';
-import { runPipeline } from '../pipeline.ts';
+import { type DiskLink, linkArguments, linkCodes, linkFunctions, linkRefusal } from './link-disks.ts';
+import { markerFunctions, markerName, removeWhereNotShared } from './shared-marker.ts';
 
 /** VM directories on hosts (contract §3.5, §5.4): removing, comparing, moving. Disks are never followed. */
 
@@ -36,109 +38,20 @@ export async function removeDirectories(
   });
 }
 
-/** Arguments: directory (or where it will be), marker name. Markers of calls that were killed are swept. */
-const markScript = `
-dir=$1
-while [ ! -d "$dir" ]; do dir=$(dirname -- "$dir"); [ "$dir" != / ] || exit 71; done
-find "$dir" "$dir/.." -maxdepth 1 -type f -name '.linstor_un-*' -mmin +60 -delete 2>/dev/null || :
-: >"$dir/$2" && printf '%s' "$dir"
-`;
-/** A listing makes NFS look again. */
-const seeFunction = `
-sees() { if [ ! -e "$1/$2" ]; then ls -- "$1" >/dev/null 2>&1; fi; [ -e "$1/$2" ] && rm -f -- "$1/$2"; }
-`;
-const seeScript = `${seeFunction}
-if sees "$1" "$2"; then echo yes; fi
-exit 0
-`;
-/** Arguments: where the marker is, its name, directory. */
-const seeOrTellScript = `${seeFunction}
-if sees "$1" "$2"; then echo shared; elif [ -d "$3" ]; then echo there; fi
-exit 0
-`;
-const seeOrRemoveScript = `${seeFunction}
-if sees "$1" "$2"; then echo shared; else rm -rf --one-file-system -- "$3" || exit 1; fi
-`;
-const unmarkScript = `rm -f -- "$1/$2"`;
-
-const sameDirMs = 30_000;
-
-/** Leaves a marker in the directory, or where it will be: place and name. Undefined where there is nothing at all. */
-async function mark(hosts: Hosts, host: string, directory: string): Promise<[string, string] | undefined> {
-  const name = `.linstor_un-${crypto.randomUUID()}`;
-  const { exitCode, stdout } = await hosts.run(host, {
-    verb: 'same-dir',
-    script: markScript,
-    args: [directory, name],
-    timeoutMs: sameDirMs,
-    okCodes: [0, 71],
-  });
-  return exitCode === 71 ? undefined : [stdout, name];
-}
-
-async function unmark(hosts: Hosts, host: string, marker: readonly string[]): Promise<void> {
-  await hosts.run(host, { verb: 'same-dir', script: unmarkScript, args: marker, timeoutMs: sameDirMs });
-}
-
-/**
- * Is this directory the same on both hosts (NFS, …)? Found out by a file with a random name, because file system
- * types don't tell. Removing the directory on one host would remove it on the other: a shared directory that is
- * taken for a local one destroys a running VM's files.
- */
-export async function isSharedDirectory(
-  hosts: Hosts,
-  one: string,
-  other: string,
-  directory: string,
-): Promise<boolean> {
-  if (one === other) return true;
-  const marker = await mark(hosts, one, directory);
-  if (!marker) return false;
-  let shared = false;
-  try {
-    const seen = await hosts.run(other, {
-      verb: 'same-dir',
-      script: seeScript,
-      args: marker,
-      timeoutMs: sameDirMs,
-    });
-    shared = seen.stdout.trim() === 'yes';
-  } finally {
-    if (!shared) await unmark(hosts, one, marker);
-  }
-  return shared;
-}
-
 /**
  * Removes a VM directory from `host`, unless it is the very one that `other` has: then it is left. Returns whether it was
- * removed. One session on the host that is left, two on the other.
+ * removed. One session on each.
  */
 export async function removeUnlessShared(
   hosts: Hosts,
   host: string,
   other: string,
   directory: string,
+  options: Pick<CopyDirectoryOptions, 'signal' | 'env'> = {},
 ): Promise<boolean> {
   const path = vmDirectory(directory);
   if (host === other) return false;
-  const marker = await mark(hosts, other, dirname(path));
-  if (!marker) {
-    await removeDirectories(hosts, host, [path]);
-    return true;
-  }
-  let shared = false;
-  try {
-    const { stdout } = await hosts.run(host, {
-      verb: 'remove-dir',
-      script: seeOrRemoveScript,
-      args: [...marker, path],
-      timeoutMs: 120_000,
-    });
-    shared = stdout.trim() === 'shared';
-  } finally {
-    if (!shared) await unmark(hosts, other, marker);
-  }
-  return !shared;
+  return !(await removeWhereNotShared(hosts, host, other, path, options));
 }
 
 export interface Place {
@@ -152,48 +65,103 @@ export interface CopyDirectoryOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Linked at the target in the same session, whether the directory was copied or not. */
+  readonly links?: readonly DiskLink[];
+  /** MiB from which a directory is left alone: there is a better way for it. */
+  readonly limitMib?: number;
 }
 
-/** Arguments: directory, names to leave out. 71: no such directory. Links go as links (never tar -h). */
-export const packScript = `
-directory=$1; shift
-cd -- "$directory" || exit 71
+/**
+ * Arguments: directory, marker (or nothing, where both cannot be one place), limit in MiB (0: none), names to leave out. Says what it has, and
+ * sends it when told to. Links go as links (never tar -h).
+ */
+const packScript = `${markerFunctions}
+directory=$1 name=$2 limit=$3; shift 3
+[ -d "$directory" ] || { echo none; exit 0; }
+cd -- "$directory" || exit 1
+if [ "$limit" -gt 0 ] && [ "$(du -sm . 2>/dev/null | cut -f1)" -ge "$limit" ]; then echo large; exit 0; fi
+if [ -n "$name" ]; then leave "$(dirname -- "$directory")" "$name" || exit 1; fi
+echo there
+read -t ${wordSeconds} -r answer || exit ${silence}
+[ "$answer" = send ] || exit 0
 exclude=()
 for name in "$@"; do exclude+=("--exclude=./$name"); done
 tar --create --sparse --anchored --no-wildcards "\${exclude[@]}" --file=- .
+code=$?
+# 1: a file changed while it was read; the logs of a running VM do.
+[ "$code" -le 1 ] || exit "$code"
+exit 0
 `;
 
 /**
- * Arguments: directory, a marker that has served (or nothing). Unpacked beside it and put in its place when complete. Links that are already there
- * (\`disk.N\` made for this host) win over copied ones; everything else that was there is replaced.
+ * Argument: directory. Unpacked beside it and put in its place when complete. Links that are already there (`disk.N` made for this host) win over
+ * copied ones; everything else that was there is replaced.
  */
-export const unpackScript = `
-set -e
-if [ -n "\${2-}" ]; then rm -f -- "$2"; fi
-parent=$(dirname -- "$1")
-mkdir -p -- "$parent"
-new=$(mktemp -d "$parent/.linstor_un-XXXXXXXX")
-trap 'rm -rf -- "$new"' EXIT
-tar --extract --sparse --file=- --directory="$new"
-chmod 0755 "$new"
-if [ -d "$1" ]; then
-  find "$1" -mindepth 1 -maxdepth 1 -type l -name 'disk.*' -exec cp -dfT -- {} {}.keep \\;
-  for link in "$1"/disk.*.keep; do
-    [ -L "$link" ] || continue
-    name=\${link##*/}
-    # A file of that name is another driver's disk: it wins over a link that is left from before.
-    if [ -e "$new/\${name%.keep}" ] && [ ! -L "$new/\${name%.keep}" ]; then rm -f -- "$link"; continue; fi
-    mv -fT -- "$link" "$new/\${name%.keep}"
-  done
-  rm -rf --one-file-system -- "$1"
-fi
-mv -T -- "$new" "$1"
+const unpackFunction = `
+unpack() {
+  (
+  set -e
+  parent=$(dirname -- "$1")
+  mkdir -p -- "$parent"
+  new=$(mktemp -d "$parent/.linstor_un-XXXXXXXX")
+  trap 'rm -rf -- "$new"' EXIT
+  tar --extract --sparse --file=- --directory="$new"
+  chmod 0755 "$new"
+  if [ -d "$1" ]; then
+    find "$1" -mindepth 1 -maxdepth 1 -type l -name 'disk.*' -exec cp -dfT -- {} {}.keep \\;
+    for link in "$1"/disk.*.keep; do
+      [ -L "$link" ] || continue
+      name=\${link##*/}
+      # A file of that name is another driver's disk: it wins over a link that is left from before.
+      if [ -e "$new/\${name%.keep}" ] && [ ! -L "$new/\${name%.keep}" ]; then rm -f -- "$link"; continue; fi
+      mv -fT -- "$link" "$new/\${name%.keep}"
+    done
+    rm -rf --one-file-system -- "$1"
+  fi
+  mv -T -- "$new" "$1"
+  )
+}
+`;
+
+/** Argument: directory. What comes in by stdin. */
+export const unpackScript = `${unpackFunction}
+unpack "$1"
+`;
+
+const codes = { none: 80, shared: 81, large: 82 } as const;
+
+/** Arguments: directory, marker (or nothing), then as of `link_disks` where there are disks. */
+const receiveScript = `${markerFunctions}${unpackFunction}${linkFunctions}
+directory=$1 name=$2; shift 2
+IFS= read -t ${wordSeconds} -r said || exit ${silence}
+state=${codes.none}
+case $said in
+  none) ;;
+  large) state=${codes.large} ;;
+  there)
+    if [ -n "$name" ] && sees "$(dirname -- "$directory")" "$name"; then
+      state=${codes.shared}
+      echo stop
+    else
+      echo send
+      # Not in a condition: bash would ignore set -e in it, and half a directory would take the place of a whole one.
+      unpack "$directory"
+      code=$?
+      if [ "$code" -ne 0 ]; then exit "$code"; fi
+      state=0
+    fi ;;
+  *) exit ${silence} ;;
+esac
+if [ $# -gt 0 ]; then link_disks "$@" >&2; fi
+exit "$state"
 `;
 
 /**
  * Copies a VM directory from host to host through the front-end, sparse files as sparse files. Returns false,
- * having done nothing, when both are the same place (also by shared storage) or the source has no such directory.
- * The source stays.
+ * having copied nothing, when both are the same place (also by shared storage), the source has no such directory or one over the limit.
+ * The source stays. One session on each, in which the links are made as well.
+ *
+ * Throws HOST_UNREACHABLE, HOST_TIMEOUT, HOST_COMMAND; with links what `linkDisks` throws: the directory is there then.
  */
 export async function copyDirectory(
   hosts: Hosts,
@@ -201,84 +169,55 @@ export async function copyDirectory(
   to: Place,
   options: CopyDirectoryOptions = {},
 ): Promise<boolean> {
-  const [source, target] = [vmDirectory(from.directory), vmDirectory(to.directory)];
-  if (source === target && from.host === to.host) return false;
-  const marker = source === target ? await mark(hosts, to.host, dirname(target)) : undefined;
-  let state = '';
-  let marked = marker !== undefined;
-  try {
-    const seen = await hosts.run(from.host, {
-      verb: 'same-dir',
-      script: seeOrTellScript,
-      // Nothing of that name is anywhere.
-      args: [...(marker ?? ['/', '.linstor_un-none']), source],
-      timeoutMs: sameDirMs,
-    });
-    state = seen.stdout.trim();
-    if (state === 'shared') marked = false;
-    if (state !== 'there') return false;
-    await sendThrough(hosts, from.host, to.host, { source, target, marker }, options);
-    marked = false;
-    return true;
-  } finally {
-    if (marked && marker) await unmark(hosts, to.host, marker);
-  }
+  return (await copy(hosts, from, to, options)) === 'copied';
 }
 
-interface Shipment {
-  readonly source: string;
-  readonly target: string;
-  /** Goes with the unpacking, which spares a session. */
-  readonly marker: readonly [string, string] | undefined;
-}
-
-async function sendThrough(
+async function copy(
   hosts: Hosts,
-  from: string,
-  to: string,
-  { source, target, marker }: Shipment,
-  { skip = [], timeoutMs = 30 * 60_000, signal, env }: CopyDirectoryOptions,
-): Promise<void> {
-  const tell = (ms: number, outcome: string): void => {
-    for (const [host, verb] of [
-      [from, 'pack-dir'],
-      [to, 'unpack-dir'],
-    ] as const)
-      hosts.onCall?.({ kind: hosts.isFrontend(host) ? 'local' : 'ssh', target: host, verb, ms, outcome });
-  };
-  const started = performance.now();
-  const stages = [
-    // 1: a file changed while it was read; the logs of a running VM do.
+  from: Place,
+  to: Place,
+  { skip = [], timeoutMs = 30 * 60_000, signal, env, links = [], limitMib = 0 }: CopyDirectoryOptions,
+): Promise<'copied' | 'large' | 'nothing'> {
+  const [source, target] = [vmDirectory(from.directory), vmDirectory(to.directory)];
+  if (source === target && from.host === to.host) return 'nothing';
+  const name = source === target ? markerName() : '';
+  const { codes: ended, stderr } = await dialogue(
+    hosts,
     {
-      name: `tar on ${from}`,
-      argv: hosts.sshArgv(from, { script: packScript, args: [source, ...skip] }),
-      okCodes: [0, 1],
+      host: from.host,
+      verb: 'pack-dir',
+      script: packScript,
+      args: [source, name, String(limitMib), ...skip],
     },
     {
-      name: `tar on ${to}`,
-      argv: hosts.sshArgv(to, {
-        script: unpackScript,
-        args: [target, ...(marker ? [`${marker[0]}/${marker[1]}`] : [])],
-      }),
+      host: to.host,
+      verb: 'unpack-dir',
+      script: receiveScript,
+      args: [target, name, ...linkArguments(links)],
+      okCodes: [0, ...Object.values(codes), ...(links.length > 0 ? linkCodes : [])],
     },
-  ];
-  try {
-    await runPipeline(stages, { timeoutMs, ...(signal ? { signal } : {}), ...(env ? { env } : {}) });
-    tell(performance.now() - started, 'exit 0');
-  } catch (error) {
-    tell(performance.now() - started, toDriverError(error).code);
-    throw error;
-  }
+    { timeoutMs, ...(signal ? { signal } : {}), ...(env ? { env } : {}) },
+  );
+  const code = ended[1];
+  const refusal =
+    links.length > 0 ? linkRefusal(to.host, code, stderr, stderr.replaceAll('\0', ' ')) : undefined;
+  if (refusal) throw refusal;
+  if (code === 0) return 'copied';
+  return code === codes.large ? 'large' : 'nothing';
 }
 
-/** `copyDirectory`, then the source is removed. Nothing is removed when both are the same place. */
+/**
+ * `copyDirectory`, then the source is removed: by a session of its own, because only the end of the first one tells that everything has
+ * arrived. Nothing is removed when both are the same place, or the source is over the limit.
+ */
 export async function moveDirectory(
   hosts: Hosts,
   from: Place,
   to: Place,
   options: CopyDirectoryOptions = {},
-): Promise<boolean> {
-  const copied = await copyDirectory(hosts, from, to, options);
-  if (copied) await removeDirectories(hosts, from.host, [from.directory]);
-  return copied;
+): Promise<'moved' | 'large' | 'nothing'> {
+  const done = await copy(hosts, from, to, options);
+  if (done !== 'copied') return done;
+  await removeDirectories(hosts, from.host, [from.directory]);
+  return 'moved';
 }

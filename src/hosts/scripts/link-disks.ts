@@ -21,10 +21,11 @@ export interface LinkedDisk {
 
 const codes = { missing: 71, small: 72, link: 73, stray: 74 } as const;
 
-/** Arguments: seconds to wait, then per disk: link, minimum, number of candidates, candidates. */
-const script = `${sizeFunctions}
-wait_s=$1; shift
-links=() found=() sizes=()
+/** Exit codes by which `link_disks` refuses. */
+export const linkCodes: readonly number[] = Object.values(codes);
+
+/** Arguments of `link_disks`: seconds to wait, then per disk: link, minimum, number of candidates, candidates. It exits when it refuses. */
+export const linkFunctions = `${sizeFunctions}
 look() { # minimum candidates... -> chosen, size, state
   local minimum=$1 path; shift
   chosen= size=0 state=missing
@@ -40,33 +41,68 @@ look() { # minimum candidates... -> chosen, size, state
     state=small; return
   done
 }
-pauses=(0.05 0.05 0.1 0.1 0.2 0.3 0.5)
-attempt=0
-while [ $# -gt 0 ]; do
-  link=$1 minimum=$2 count=$3; shift 3
-  candidates=("\${@:1:count}"); shift "$count"
-  while :; do
-    look "$minimum" "\${candidates[@]}"
-    if [ "$state" = ok ] || [ "$state" = stray ] || [ "$SECONDS" -ge "$wait_s" ]; then break; fi
-    sleep "\${pauses[attempt]:-0.5}"
-    attempt=$((attempt + 1))
+link_disks() {
+  local wait_s=$1 links=() found=() sizes=() pauses=(0.05 0.05 0.1 0.1 0.2 0.3 0.5) attempt=0
+  local link minimum count candidates i chosen size state
+  shift
+  SECONDS=0
+  while [ $# -gt 0 ]; do
+    link=$1 minimum=$2 count=$3; shift 3
+    candidates=("\${@:1:count}"); shift "$count"
+    while :; do
+      look "$minimum" "\${candidates[@]}"
+      if [ "$state" = ok ] || [ "$state" = stray ] || [ "$SECONDS" -ge "$wait_s" ]; then break; fi
+      sleep "\${pauses[attempt]:-0.5}"
+      attempt=$((attempt + 1))
+    done
+    case $state in
+      ok) ;;
+      small) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.small} ;;
+      stray) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.stray} ;;
+      *) printf '%s\\0%s\\0' "\${candidates[0]-}" 0; exit ${codes.missing} ;;
+    esac
+    links+=("$link") found+=("$chosen") sizes+=("$size")
   done
-  case $state in
-    ok) ;;
-    small) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.small} ;;
-    stray) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.stray} ;;
-    *) printf '%s\\0%s\\0' "\${candidates[0]-}" 0; exit ${codes.missing} ;;
-  esac
-  links+=("$link") found+=("$chosen") sizes+=("$size")
-done
-for i in "\${!found[@]}"; do
-  if [ -n "\${links[i]}" ]; then
-    mkdir -p -- "$(dirname -- "\${links[i]}")" && ln -sfnT -- "\${found[i]}" "\${links[i]}" ||
-      { printf '%s\\0%s\\0' "\${links[i]}" 0; exit ${codes.link}; }
-  fi
-done
-for i in "\${!found[@]}"; do printf '%s\\0%s\\0' "\${found[i]}" "\${sizes[i]}"; done
+  for i in "\${!found[@]}"; do
+    if [ -n "\${links[i]}" ]; then
+      mkdir -p -- "$(dirname -- "\${links[i]}")" && ln -sfnT -- "\${found[i]}" "\${links[i]}" ||
+        { printf '%s\\0%s\\0' "\${links[i]}" 0; exit ${codes.link}; }
+    fi
+  done
+  for i in "\${!found[@]}"; do printf '%s\\0%s\\0' "\${found[i]}" "\${sizes[i]}"; done
+}
 `;
+
+const script = `${linkFunctions}
+link_disks "$@"
+`;
+
+/** Milliseconds that a device node is waited for; udev lags behind LINSTOR (linstor-server#456). */
+const usualWaitMs = 10_000;
+
+/** Arguments of `link_disks`; none for no disks. */
+export function linkArguments(disks: readonly DiskLink[], waitMs = usualWaitMs): string[] {
+  if (disks.length === 0) return [];
+  const each = disks.flatMap(({ link = '', minBytes, candidates }) => [
+    link,
+    String(minBytes),
+    String(candidates.length),
+    ...candidates,
+  ]);
+  return [String(Math.ceil(waitMs / 1000)), ...each];
+}
+
+/** What an exit code of `link_disks` means; undefined for others. `printed`: by it, maybe behind other text. */
+export function linkRefusal(
+  host: string,
+  exitCode: number,
+  printed: string,
+  stderr: string,
+): DriverError | undefined {
+  if (!linkCodes.includes(exitCode)) return undefined;
+  const [path = '', size = '0'] = printed.split('\0').slice(-3, -1);
+  return failure(host, exitCode, path.slice(path.lastIndexOf('\n') + 1), bytes(Number(size) || 0), stderr);
+}
 
 function failure(host: string, exitCode: number, path: string, size: Bytes, stderr: string): DriverError {
   switch (exitCode) {
@@ -93,31 +129,22 @@ export async function linkDisks(
   hosts: Hosts,
   host: string,
   disks: readonly DiskLink[],
-  waitMs = 10_000,
+  waitMs = usualWaitMs,
 ): Promise<LinkedDisk[]> {
   if (disks.length === 0) return [];
-  const args = disks.flatMap(({ link = '', minBytes, candidates }) => [
-    link,
-    String(minBytes),
-    String(candidates.length),
-    ...candidates,
-  ]);
   const result = await hosts.run(host, {
     verb: 'link-disk',
     script,
-    args: [String(Math.ceil(waitMs / 1000)), ...args],
+    args: linkArguments(disks, waitMs),
     timeoutMs: waitMs + 30_000,
-    okCodes: [0, ...Object.values(codes)],
+    okCodes: [0, ...linkCodes],
   });
-  const rows = records(result.stdout, 2).map(([device = '', size = '0']) => ({
+  const refusal = linkRefusal(host, result.exitCode, result.stdout, result.stderr);
+  if (refusal) throw refusal;
+  return records(result.stdout, 2).map(([device = '', size = '0']) => ({
     device,
     bytes: bytes(Number(size)),
   }));
-  if (result.exitCode !== 0) {
-    const [row] = rows;
-    throw failure(host, result.exitCode, row?.device ?? '', row?.bytes ?? bytes(0), result.stderr);
-  }
-  return rows;
 }
 
 /** Waits for one device without making a link; the first candidate that is there. */
@@ -126,7 +153,7 @@ export async function waitForDevice(
   host: string,
   candidates: readonly string[],
   minBytes: Bytes,
-  waitMs = 10_000,
+  waitMs = usualWaitMs,
 ): Promise<LinkedDisk> {
   const [disk] = await linkDisks(hosts, host, [{ minBytes, candidates }], waitMs);
   if (!disk)

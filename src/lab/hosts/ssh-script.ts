@@ -10,7 +10,7 @@ export const sshScript = String.raw`#!/bin/sh
 # ssh of a linstor_un lab: the hosts are directories of the lab, nothing leaves this machine.
 lab=$(cd "${'$'}{0%/*}/.." && pwd) || exit 255
 options=46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:
-connect_timeout=120 no_stdin=
+connect_timeout=120 no_stdin= forward= show=
 take_options() {
   OPTIND=1
   while getopts "$options" opt; do
@@ -19,6 +19,8 @@ take_options() {
            [Cc]onnect[Tt]imeout=*) connect_timeout=${'$'}{OPTARG#*=} ;;
          esac ;;
       n) no_stdin=1 ;;
+      G) show=1 ;;
+      L) forward=$OPTARG ;;
       V) echo 'OpenSSH_9.2p1 (linstor_un lab)' >&2; exit 0 ;;
       O) echo 'No ControlPath specified for "-O" command' >&2; exit 255 ;;
       '?') echo 'usage: ssh [options] destination [command [argument ...]]' >&2; exit 255 ;;
@@ -29,6 +31,10 @@ take_options "$@"; shift $((OPTIND - 1))
 [ $# -gt 0 ] || { echo 'usage: ssh [options] destination [command [argument ...]]' >&2; exit 255; }
 host=${'$'}{1#ssh://}; host=${'$'}{host##*@}; shift
 case ${'$'}{1-} in -*) take_options "$@"; shift $((OPTIND - 1)) ;; esac
+if [ -n "$show" ]; then
+  printf '%s\n' "host $host" "hostname $host" 'port 22' 'ciphers chacha20-poly1305@openssh.com,aes128-gcm@openssh.com'
+  exit
+fi
 dir=$lab/hosts/$host
 case $host in
   ''|.*|*/*) known= ;;
@@ -63,6 +69,8 @@ take_fault() {
   exec 9>&-
 }
 [ -e "$dir/fault" ] && take_fault
+# Sockets only: all hosts have one /tmp here, so a link leads from one to the other.
+case $forward in /*:/*) ln -s "${'$'}{forward#*:}" "${'$'}{forward%%:*}" || exit 255 ;; esac
 
 run() {
   IFS='	' read -r isolation location <"$lab/hosts/.isolation"

@@ -252,7 +252,7 @@ describe.skipIf(!isolated).each([{ managedDualPrimary: false }, { managedDualPri
       expect(lab.read('host2', 'one-7_VARS.fd')).toBe('nvram');
     });
 
-    test('one ssh session links all disks', async () => {
+    test('one ssh session on each host: directory and links of all disks', async () => {
       const disks = [0, 1, 2, 3].map((id) => ({ id, kind: 'clone' as const }));
       const lab = makeLab({ disks }, options);
       for (const { id } of disks) {
@@ -260,7 +260,7 @@ describe.skipIf(!isolated).each([{ managedDualPrimary: false }, { managedDualPri
         lab.linstor.setInUse(`one-vm-7-disk-${id}`, 'host1', true);
       }
       expect((await step(lab, 'premigrate', 'host1', 'host2')).error).toBeUndefined();
-      expect(lab.calls.filter((call) => call.endsWith('link-disk'))).toEqual(['ssh host2 link-disk']);
+      expect(lab.calls).toEqual(['ssh host1 pack-dir', 'ssh host2 unpack-dir']);
       expect(disks.map(({ id }) => lab.read('host2', `disk.${id}`))).toEqual(
         disks.map(({ id }) => `-> ${lab.device(`one-vm-7-disk-${id}`)}`),
       );

@@ -57,6 +57,30 @@ describe('ssh of the lab', () => {
     expect(ran).toEqual({ code: 0, stdout: 'a b c   d\n', stderr: '' });
   });
 
+  test('-G tells the configuration and runs nothing; -L forwards a socket', async () => {
+    const shown = await ssh(['-G', '-o', 'BatchMode=yes', '--', 'node1', 'echo ran']);
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toContain('hostname node1\n');
+    expect(shown.stdout).toMatch(/^ciphers \S+$/m);
+    expect(shown.stdout).not.toContain('ran');
+    const socket = join(dir, 'socket');
+    const server = Bun.listen({
+      unix: socket,
+      socket: { open: (each) => void each.end('hello'), data() {} },
+    });
+    try {
+      await ssh(['-L', `${join(dir, 'here')}:${socket}`, 'node1', 'true']);
+      const heard = Promise.withResolvers<string>();
+      await Bun.connect({
+        unix: join(dir, 'here'),
+        socket: { data: (_, bytes) => heard.resolve(bytes.toString()) },
+      });
+      expect(await heard.promise).toBe('hello');
+    } finally {
+      server.stop(true);
+    }
+  });
+
   test('without a command the input is the script', async () => {
     expect((await ssh(['node1'], 'echo $((6 * 7))\n')).stdout).toBe('42\n');
   });

@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import {
   copyImage,
   createImage,
@@ -104,6 +106,18 @@ async function plug(lab: Runtime, place: Place): Promise<void> {
   }
   if (volume.file) volume.device = node(lab, resource.node, baseName(place), image);
   if (top) volume.topDevice = node(lab, resource.node, top, image);
+  if (isDrbd(resource)) linkByResource(lab, place, top ?? '');
+}
+
+const byResource = (lab: Runtime, { definition, resource, volume }: Place): string =>
+  devicePath(lab.root, resource.node, `drbd/by-res/${definition.name}/${volume.number}`);
+
+/** What udev does with a DRBD device. */
+function linkByResource(lab: Runtime, place: Place, device: string): void {
+  const path = byResource(lab, place);
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+  symlinkSync(`../../../${device}`, path);
 }
 
 /** Makes the device node, or lets it come later where a fault says so. */
@@ -139,6 +153,7 @@ export async function removeVolume(lab: Runtime, place: Place): Promise<void> {
   } else {
     removeImage(volume.device);
     removeImage(volume.topDevice);
+    if (isDrbd(resource)) rmSync(dirname(byResource(lab, place)), { recursive: true, force: true });
   }
   removeImage(volume.file);
   volume.made = false;

@@ -1,0 +1,106 @@
+import type { Context } from '../context.ts';
+import { DriverError, isDriverError } from '../errors.ts';
+import { isLinstorError } from '../linstor/error.ts';
+import type { Linstor, PlacementFilter, ResourceName } from '../linstor/linstor.ts';
+import { isReplyLost } from '../linstor/reply-lost.ts';
+import type { KiB } from '../units.ts';
+import { balanceProperty, madeByMark } from './marks.ts';
+import type { Plan } from './placement.ts';
+import { removeResource } from './remove.ts';
+
+/** A definition that is ours alone: the removal is on the undo stack before it can exist. */
+export async function createDefinition(
+  ctx: Context,
+  linstor: Linstor,
+  name: ResourceName,
+  plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>,
+  props: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { nonce } = claim(ctx, linstor, name);
+  try {
+    await linstor.createDefinition({
+      name,
+      group: plan.group,
+      ...(plan.layers.length > 0 ? { layers: plan.layers } : {}),
+      props: { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce },
+    });
+  } catch (error) {
+    if (isLinstorError(error, 501)) {
+      await explainExisting(linstor, name, nonce);
+      return;
+    }
+    throw error;
+  }
+}
+
+/** What is made under this nonce is ours, and removed by undo. */
+function claim(ctx: Context, linstor: Linstor, name: ResourceName): { nonce: string; forget: () => void } {
+  const nonce = crypto.randomUUID();
+  const forget = ctx.undo.push(`remove resource ${name}`, async () => {
+    const [definition] = await linstor.definitions({ names: [name] });
+    if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
+  });
+  return { nonce, forget };
+}
+
+async function balanceProps(
+  linstor: Linstor,
+  plan: Pick<Plan, 'unbalanced'>,
+): Promise<Record<string, string>> {
+  if (!plan.unbalanced) return {};
+  return (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
+}
+
+/** `ours`: it is there, but the answer that told of it was lost. `cannot`: nothing was made, single steps have to do it. */
+export type Spawned = 'made' | 'ours' | 'cannot';
+
+export interface SpawnRequest {
+  readonly name: ResourceName;
+  readonly plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>;
+  readonly props: Readonly<Record<string, string>>;
+  readonly sizeKib: KiB;
+  readonly options: { readonly filter?: PlacementFilter; readonly definitionsOnly?: boolean };
+}
+
+/**
+ * A new definition with its volume and its marks, and with replicas where they are asked for: all or nothing (linstor-behaviour §3.5). Its
+ * removal is on the undo stack before it can exist.
+ */
+export async function spawnMarked(ctx: Context, linstor: Linstor, request: SpawnRequest): Promise<Spawned> {
+  const { name, plan, props, sizeKib, options } = request;
+  const { nonce, forget } = claim(ctx, linstor, name);
+  try {
+    await linstor.spawn(plan.group, name, [sizeKib], {
+      ...options,
+      filter: { ...options.filter, ...(plan.layers.length > 0 ? { layers: plan.layers } : {}) },
+      props: { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce },
+      marked: true,
+    });
+    return 'made';
+  } catch (error) {
+    // 228: the group has several volume groups.
+    const cannot =
+      isLinstorError(error, 228) || (isDriverError(error, 'LINSTOR_UNSUPPORTED') && !isLinstorError(error));
+    if (cannot) {
+      forget();
+      return 'cannot';
+    }
+    if (isLinstorError(error, 501)) {
+      await explainExisting(linstor, name, nonce);
+      return 'ours';
+    }
+    if (!isReplyLost(error) || error.late) throw error;
+    const [existing] = await linstor.definitions({ names: [name] });
+    return existing?.props[madeByMark(name)] === nonce ? 'ours' : 'cannot';
+  }
+}
+
+/** 501 may be the echo of our own request whose reply was lost. */
+async function explainExisting(linstor: Linstor, name: ResourceName, nonce: string): Promise<void> {
+  const [existing] = await linstor.definitions({ names: [name] });
+  if (existing?.props[madeByMark(name)] === nonce) return;
+  if (existing?.flags.includes('DELETE')) {
+    throw new DriverError('LINSTOR_DELETING', `resource ${name} is still being deleted`);
+  }
+  throw new DriverError('LINSTOR_EXISTS', `resource ${name} already exists`);
+}

@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'bun:test';
+import type { Context } from '../../src/context.ts';
+import { DriverError, isDriverError } from '../../src/errors.ts';
+import type { Linstor } from '../../src/linstor/linstor.ts';
+import { ReplyLost } from '../../src/linstor/reply-lost.ts';
+import { Undo } from '../../src/undo.ts';
+import { kib } from '../../src/units.ts';
+import { createVolume, type NewVolume } from '../../src/volumes/create.ts';
+import { FakeLinstor } from '../support/fake-linstor.ts';
+
+const name = 'one-vm-7-disk-0';
+
+function makeWorld(): { linstor: FakeLinstor; ctx: Context; undo: Undo } {
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, call: () => {} };
+  const undo = new Undo(log);
+  const linstor = new FakeLinstor({
+    nodes: ['host1', 'host2', 'host3'],
+    devicePath: (resource) => `/dev/${resource}`,
+    onDevice: () => undefined,
+  });
+  const ctx = { log, undo, clock: { now: () => 0, sleep: async () => {} } } as unknown as Context;
+  return { linstor, ctx, undo };
+}
+
+const volume: NewVolume = {
+  name,
+  sizeKib: kib(64),
+  plan: {
+    group: 'DfltRscGrp',
+    layers: [],
+    effectiveLayers: ['DRBD', 'STORAGE'],
+    replicas: 2,
+    nodes: [],
+    unbalanced: false,
+    filter: { placeCount: 2 },
+  },
+  props: { 'Aux/one/INCOMPLETE': 'test' },
+};
+
+const verbs = (linstor: FakeLinstor): string[] => linstor.writes.map((line) => line.split(' ')[0] ?? '');
+
+/** The answer to the first spawn never comes, though it was carried out. */
+function losing(linstor: FakeLinstor, after: boolean): Linstor {
+  let lost = false;
+  return new Proxy<Linstor>(linstor, {
+    get(target, key) {
+      const method: unknown = Reflect.get(target, key);
+      if (typeof method !== 'function') return method;
+      if (key !== 'spawn' || lost) return method.bind(target);
+      return async (...args: unknown[]) => {
+        lost = true;
+        if (after) await method.apply(target, args);
+        throw new ReplyLost('POST …/spawn', 'the connection was lost');
+      };
+    },
+  });
+}
+
+describe('a new volume', () => {
+  test('one call makes it, with its marks; undo takes it away', async () => {
+    const { linstor, ctx, undo } = makeWorld();
+    expect(await createVolume(ctx, linstor, volume)).toHaveLength(2);
+    expect(verbs(linstor)[0]).toBe('spawn');
+    expect((await linstor.definitions({ names: [name] }))[0]?.props).toMatchObject(volume.props ?? {});
+    await undo.rollback();
+    expect(linstor.names()).toEqual([]);
+  });
+
+  test('where that cannot be had, single steps make it', async () => {
+    const { linstor, ctx, undo } = makeWorld();
+    linstor.failures.set(`spawn ${name}`, new DriverError('LINSTOR_UNSUPPORTED', 'an old controller'));
+    expect(await createVolume(ctx, linstor, volume)).toHaveLength(2);
+    expect(verbs(linstor)).toEqual(['spawn', 'createDefinition', 'createVolume', 'place']);
+    expect(undo.size).toBe(1);
+    await undo.rollback();
+    expect(linstor.names()).toEqual([]);
+  });
+
+  test.each([true, false])('a lost answer: carried out %p', async (after) => {
+    const { linstor, ctx, undo } = makeWorld();
+    expect(await createVolume(ctx, losing(linstor, after), volume)).toHaveLength(2);
+    expect(linstor.where(name)).toEqual(['host1', 'host2']);
+    await undo.rollback();
+    expect(linstor.names()).toEqual([]);
+  });
+
+  test('a foreign one of that name is neither used nor removed', async () => {
+    const { linstor, ctx, undo } = makeWorld();
+    linstor.add(name, ['host1']);
+    const error = await createVolume(ctx, linstor, volume).catch((thrown: unknown) => thrown);
+    expect(isDriverError(error, 'LINSTOR_EXISTS')).toBe(true);
+    await undo.rollback();
+    expect(linstor.where(name)).toEqual(['host1']);
+  });
+
+  test('a node that has no room is a wish under DRBD, and a must for plain storage', async () => {
+    const wish = { ...volume, node: 'host3' };
+    const { linstor, ctx } = makeWorld();
+    linstor.offline.add('host3');
+    await createVolume(ctx, linstor, wish);
+    expect(linstor.where(name)).toEqual(['host1', 'host2']);
+    const plain = makeWorld();
+    plain.linstor.offline.add('host3');
+    const plan = { ...volume.plan, effectiveLayers: ['STORAGE'] as const, replicas: 1 };
+    const error = await createVolume(plain.ctx, plain.linstor, { ...wish, plan }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(isDriverError(error, 'LINSTOR_NO_SPACE')).toBe(true);
+    expect(plain.linstor.names()).toEqual([]);
+  });
+
+  test('the wished node first, the others after it', async () => {
+    const { linstor, ctx } = makeWorld();
+    await createVolume(ctx, linstor, { ...volume, node: 'host3' });
+    expect(linstor.where(name)).toEqual(['host1', 'host3']);
+    expect(verbs(linstor).filter((verb) => verb === 'spawn')).toHaveLength(1);
+  });
+});
