@@ -10,7 +10,9 @@
  */
 export const unpackScript = `
 as_is=$1 report=$2
-exec >"$3" || exit 1
+exec 6>&1 >"$3" || exit 1
+echo opened >&6
+exec 6>&-
 magic=$(dd bs=1 count=6 status=none | od -An -tx1 | tr -d ' \\n')
 again() { printf "$(sed 's/../\\\\x&/g' <<<"$magic")"; exec cat; }
 gunzip_by_zlib() {
@@ -54,9 +56,15 @@ case $packing in
 esac
 `;
 
-/** Arguments: file for the head, its length, FIFO, what to print when the head is complete. */
+/**
+ * Arguments: file for the head, its length, FIFO, what to print when the head is complete. stdin tells when the FIFO has
+ * its writer, which may be gone again by now: a short stream is written and closed before anybody looks, and opening the FIFO
+ * only for reading would then wait for ever. Opened for both first, it never waits, and the end is seen all the same.
+ */
 export const headScript = `
-dd if="$3" of="$1" bs=64K count="$2" iflag=fullblock,count_bytes status=none || exit 1
+read -r _
+exec 6<>"$3" && exec 7<"$3" 6>&- || exit 1
+dd <&7 of="$1" bs=64K count="$2" iflag=fullblock,count_bytes status=none || exit 1
 printf '%s\\n' "$4" >&2
 `;
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError } from '../../src/errors.ts';
 import { importImage } from '../../src/transfer/import.ts';
@@ -186,6 +186,18 @@ describe('packed in several parts', () => {
       [noise(900_000), 'IMAGE_FORMAT'],
     ] as const)
       expect([rest.length, await sizeOf(Buffer.concat([packed, rest]))]).toEqual([rest.length, expected]);
+  });
+
+  test('a short one whose end has passed before anybody looks', async () => {
+    mkdirSync(join(dir, 'bin'), { recursive: true });
+    const late = '#!/bin/bash\ncase "$*" in *of=*/head*) sleep 1 ;; esac\nPATH=/usr/bin:/bin exec dd "$@"\n';
+    writeFileSync(join(dir, 'bin/dd'), late, { mode: 0o755 });
+    const path = join(dir, 'packed');
+    for (const program of ['gzip', 'zstd']) {
+      writeFileSync(path, pack(program, noise(5000)));
+      const env = { PATH: `${join(dir, 'bin')}:${process.env['PATH']}` };
+      expect(await virtualSize({ path, policy }, { stagingDir: dir, timeoutMs: 20_000, env })).toBe(mib(1));
+    }
   });
 
   test('zstd that begins with a skippable frame, as pzstd’s does', async () => {
