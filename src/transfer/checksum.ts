@@ -23,7 +23,7 @@ export function givenChecksums(checksums: Checksums): [Algorithm, string][] {
     if (!new RegExp(`^[0-9a-f]{${digits[algorithm]}}$`).test(value)) {
       throw new DriverError(
         'BAD_ARGUMENT',
-        `${JSON.stringify(value)} is not ${algorithm.toUpperCase()} checksum`,
+        `${JSON.stringify(value)} is no ${algorithm.toUpperCase()} checksum`,
         {
           remedy: 'give the checksum as hexadecimal digits, or none',
         },

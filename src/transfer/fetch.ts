@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import type { Stage } from '../hosts/pipeline.ts';
+import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { bandwidth } from './bandwidth.ts';
 import type { SourceRequest } from './source.ts';
@@ -12,6 +14,34 @@ const limitOf = ({ limitTransferBw }: SourceRequest): string | undefined =>
   bandwidth(limitTransferBw) === undefined ? undefined : limitTransferBw?.trim();
 
 /**
+ * Arguments: file for the headers, pause in seconds, curl's arguments. Tries again what may pass, but only as long as no
+ * answer has begun: curl's own --retry begins anew behind what it has written already, and a download that stalled once
+ * became its first half followed by the whole, with exit code 0.
+ */
+const curlScript = `
+headers=$1 pause=$2
+shift 2
+for try in 1 2 3 4; do
+  rm -f -- "$headers"
+  curl --dump-header "$headers" "$@" 2>"$headers.said"
+  code=$? status=
+  if [ -e "$headers" ]; then
+    while read -r protocol number _; do case $protocol in HTTP/*) status=$number ;; esac; done <"$headers"
+  fi
+  case $code/$status in
+    */2??) break ;;
+    22/408 | 22/429 | 22/500 | 22/50[234]) ;;
+    5/* | 6/* | 7/* | 28/* | 35/* | 52/* | 55/* | 56/*) ;;
+    *) break ;;
+  esac
+  if [ "$try" -lt 4 ]; then sleep "$pause"; fi
+done
+# Of several attempts, what the last one said.
+cat -- "$headers.said" >&2
+exit "$code"
+`;
+
+/**
  * curl for http(s). No other protocol, also not by redirection: `file:` would read any file past the path policy.
  * Its ~/.curlrc applies (proxy, `insecure`).
  */
@@ -21,18 +51,32 @@ export function curlStage(request: SourceRequest, headers: string): Stage {
     name: stages.fetch,
     // 23: it could not write, because the next stage is gone.
     secondaryCodes: [23],
-    argv: [
-      'curl',
-      ...['--fail', '--silent', '--show-error', '--location', '--globoff'],
-      ...['--proto', '=http,https', '--proto-redir', '=http,https', '--max-redirs', '10'],
-      ...['--connect-timeout', '30', '--retry', '3', '--retry-delay', '3'],
-      // A server that stops sending must not hold the action for ever.
-      ...['--speed-limit', '1', '--speed-time', '120'],
-      ...['--dump-header', headers],
-      ...(limit ? ['--limit-rate', limit] : []),
-      ...['--output', '-', '--', request.path],
-    ],
+    argv: localArgv({
+      script: curlScript,
+      args: [
+        ...[headers, '3'],
+        ...['--fail', '--silent', '--show-error', '--location', '--globoff'],
+        ...['--proto', '=http,https', '--proto-redir', '=http,https', '--max-redirs', '10'],
+        ...['--connect-timeout', '30'],
+        // A server that stops sending must not hold the action for ever.
+        ...['--speed-limit', '1', '--speed-time', '120'],
+        ...(limit ? ['--limit-rate', limit] : []),
+        ...['--output', '-', '--', request.path],
+      ],
+    }),
   };
+}
+
+/**
+ * Since 6.4 the downloader's curl tries again by itself (s3), also when half of the object has been written: see
+ * curlScript. Releases before know neither that nor the option.
+ */
+function retriesItself(downloader: string): boolean {
+  try {
+    return readFileSync(downloader, 'latin1').includes('noretry');
+  } catch {
+    return false;
+  }
 }
 
 /** OpenNebula's own downloader knows the other schemes. It unpacks nothing and checks nothing here: we do. */
@@ -48,7 +92,13 @@ export function downloaderStage(request: SourceRequest): Stage {
   return {
     name: stages.fetch,
     secondaryCodes: [255],
-    argv: [downloader, '--nodecomp', ...(limit ? ['--limit', limit] : []), '--', path, '-'],
+    argv: [
+      downloader,
+      '--nodecomp',
+      ...(retriesItself(downloader) ? ['--noretry'] : []),
+      ...(limit ? ['--limit', limit] : []),
+      ...['--', path, '-'],
+    ],
   };
 }
 

@@ -1,5 +1,5 @@
 import { DriverError } from '../errors.ts';
-import { type Bytes, bytes } from '../units.ts';
+import { type Bytes, bytes, humanSize } from '../units.ts';
 
 /**
  * What the first bytes of an image say. Read by ourselves before any other program sees the file: a header can name
@@ -68,7 +68,7 @@ function sized(size: number): Bytes {
   if (size > largest) {
     throw new DriverError(
       'IMAGE_SIZE',
-      `the image claims to be ${size} bytes large, more than any volume can be`,
+      `the image claims to be ${humanSize(bytes(size))} large, more than any volume can be`,
     );
   }
   return bytes(size);
@@ -138,6 +138,7 @@ function vpc(head: Head): ImageHead {
 const metadataRegion = '06a27c8b90479a4bb8fe575f050f886e';
 const fileParameters = '3767a1ca36fa434db3b633f0aa44e76b';
 const virtualDiskSize = '2442a52f1bcd7648b2115dbed83bf4b8';
+const logicalSector = '1dbf41816fa90947ba47f233a8faab5f';
 const guid = (head: Head, at: number): string => Buffer.from(head.text(at, 16), 'latin1').toString('hex');
 
 /** Region table at 192 KiB → metadata region → items. Where it lies beyond the head, qemu-img tells the size. */
@@ -160,6 +161,9 @@ function vhdxMetadata(head: Head, region: number): ImageHead {
     const id = guid(head, at);
     if (id === fileParameters && (head.u32(item + 4, true) & 2) !== 0) {
       throw hostile('it is a VHDX image that builds on another one');
+    }
+    if (id === logicalSector && head.u32(item, true) !== 512) {
+      throw unsupported(`VHDX images with sectors of ${head.u32(item, true)} bytes are not supported`);
     }
     if (id === virtualDiskSize) size = sized(head.u64(item, true));
   }
@@ -190,12 +194,19 @@ const table: readonly { readonly magic: string; readonly at?: number; readonly r
   { magic: 'QED\0', read: refuse('QED images are not supported') },
   { magic: 'WithoutFreeSpace', read: refuse('Parallels images are not supported') },
   { magic: 'WithouFreSpacExt', read: refuse('Parallels images are not supported') },
+  { magic: 'Bochs Virtual HD Image', read: refuse('Bochs images are not supported') },
   { magic: 'PK\x03\x04', read: refuse('it is a ZIP archive, not an image; unpack it first') },
   { magic: 'ustar', at: 257, read: refuse('it is a tar archive (an OVA?), not an image; unpack it first') },
   { magic: '\x1f\x8b\x08', read: refuse('it is compressed twice; unpack it first') },
   { magic: 'BZh', read: refuse('it is compressed twice; unpack it first') },
   { magic: '\xfd7zXZ\0', read: refuse('it is compressed twice; unpack it first') },
   { magic: '\x28\xb5\x2f\xfd', read: refuse('it is compressed twice; unpack it first') },
+  { magic: '7z\xbc\xaf\x27\x1c', read: refuse('it is a 7z archive, not an image; unpack it first') },
+  { magic: 'Rar!\x1a\x07', read: refuse('it is a RAR archive, not an image; unpack it first') },
+  {
+    magic: '\x04\x22\x4d\x18',
+    read: refuse('it is compressed with lz4; unpack it, or use gz, bz2, xz, zstd'),
+  },
 ];
 
 /**
@@ -224,5 +235,7 @@ export function packingOf(data: Uint8Array): Packing {
   if (head.starts('\x1f\x8b')) return 'gzip';
   if (head.starts('BZh')) return 'bzip2';
   if (head.starts('\xfd7zXZ\0')) return 'xz';
-  return head.starts('\x28\xb5\x2f\xfd') ? 'zstd' : 'none';
+  // A skippable frame, with which pzstd's files begin.
+  const skippable = head.starts('\x2a\x4d\x18', 1) && head.length > 0 && (data[0] ?? 0) >> 4 === 5;
+  return skippable || head.starts('\x28\xb5\x2f\xfd') ? 'zstd' : 'none';
 }

@@ -1,7 +1,7 @@
-import { DriverError } from '../errors.ts';
+import { DriverError, isDriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
-import { runPipeline, type Stage } from '../hosts/pipeline.ts';
-import { localArgv } from '../hosts/ssh.ts';
+import { PipelineError, runPipeline, type Stage } from '../hosts/pipeline.ts';
+import { lastLines, localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
 import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
@@ -74,6 +74,17 @@ async function fileOverSsh(
   return writtenBytes(stdout, target);
 }
 
+/** Compressed clusters are looked at by no check: that they cannot be unpacked is found while they are copied. */
+function unreadable(error: unknown, { label, info }: FileSource): unknown {
+  if (info.format === 'raw' || !(error instanceof PipelineError)) return error;
+  const said = lastLines(error.stderr, 20).find((line) => line.includes('error while reading'));
+  if (said === undefined) return error;
+  return new DriverError('IMAGE_FORMAT', `${label} cannot be read: ${said.replace(/^.*qemu-img: /, '')}`, {
+    remedy: 'the file is damaged or was cut off; fetch it again',
+    cause: error,
+  });
+}
+
 async function importFile(
   hosts: Hosts,
   source: FileSource,
@@ -90,8 +101,15 @@ async function importFile(
     return virtualBytes;
   };
   // Both read the same held file; the volume of a wrong one is thrown away by the caller.
-  const [written] = await allOrFirstFailure([write(), source.verify()]);
-  return written as Bytes;
+  try {
+    const [written] = await allOrFirstFailure([write(), source.verify()]);
+    source.requireUnchanged();
+    return written as Bytes;
+  } catch (error) {
+    // What failed because the file is another one now is told as that.
+    if (!isDriverError(error, 'INTERRUPTED')) source.requireUnchanged();
+    throw unreadable(error, source);
+  }
 }
 
 /** Waits for all before it throws the first failure: nothing must go on behind the caller's back. */

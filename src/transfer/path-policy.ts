@@ -60,12 +60,21 @@ export function isAllowed(path: string, policy: PathPolicy): boolean {
   return !isBelowAny(path, [...always, ...policy.restrictedDirs]);
 }
 
+/** Length and time of the last change of content, as `stat -Lc '%s %.9Y'` prints them. */
+export function stampOf(fd: number): string {
+  const { size, mtimeNs } = fstatSync(fd, { bigint: true });
+  const second = 1_000_000_000n;
+  return `${size} ${mtimeNs / second}.${String(mtimeNs % second).padStart(9, '0')}`;
+}
+
 /** A file that was checked and is held open: what was checked is what is read. */
 export interface HeldFile {
   readonly fd: number;
   /** After all links. */
   readonly realPath: string;
   readonly bytes: Bytes;
+  /** `stampOf` it when it was opened: another one later means that what was read is no one image. */
+  readonly stamp: string;
   /** Owner and mode say who may change it while we read. */
   readonly uid: number;
   readonly mode: number;
@@ -108,7 +117,7 @@ export function openImageFile(path: string, policy: PathPolicy): HeldFile {
       throw new DriverError('IMAGE_PATH', `${shown(path)} is not a regular file`);
     }
     const { size, uid, mode } = info;
-    return { fd, realPath, bytes: bytes(size), uid, mode, close: () => closeSync(fd) };
+    return { fd, realPath, bytes: bytes(size), stamp: stampOf(fd), uid, mode, close: () => closeSync(fd) };
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -5,6 +5,7 @@ import { PipelineError, type PipelineResult, runPipeline, type Stage } from '../
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { headBytes, type ImageFormat, readHead } from './formats.ts';
+import { checkTables } from './tables.ts';
 
 /** The first bytes of an open file, without moving its position. */
 export function readFileHead(fd: number, limit = headBytes): Uint8Array {
@@ -109,33 +110,45 @@ async function checkComplete(fd: number, format: ImageFormat, fileBytes: Bytes):
     [{ name: 'awk', argv: localArgv({ script: endOfData }) }],
   );
   const end = Number(stdout);
-  // The last cluster of a file need not be there in full.
-  if (end > fileBytes + 2 * 1024 * 1024) {
+  // To the byte: clusters are written in full, and the last one is where an interrupted download ends.
+  if (end > fileBytes) {
     throw new DriverError(
       'IMAGE_FORMAT',
       `the image is cut off: its data end at ${end}, the file at ${fileBytes}`,
+      { remedy: damaged },
     );
   }
 }
 
+const damaged = 'the file is damaged or was cut off; fetch it again';
+
+/** qemu-img's last line without what it calls the file: a descriptor, which says nothing to a person. */
+function complaint(stderr: string): string {
+  const last = stderr.trim().split('\n').at(-1) ?? '';
+  return last.replace(/^qemu-img: /, '').replaceAll(/Could not open '\/proc\/self\/fd\/\d+': /g, '');
+}
+
 function asImageError(error: unknown): unknown {
   if (!(error instanceof PipelineError)) return error;
-  const last =
-    error.stderr
-      .trim()
-      .split('\n')
-      .at(-1)
-      ?.replace(/^qemu-img: /, '') ?? '';
-  return new DriverError('IMAGE_FORMAT', `the image cannot be read (${error.stage}): ${last}`, {
-    cause: error,
-  });
+  return new DriverError(
+    'IMAGE_FORMAT',
+    `the image cannot be read (${error.stage}): ${complaint(error.stderr)}`,
+    {
+      remedy: `${damaged}, or convert it to a plain raw or qcow2 file where it can be read`,
+      cause: error,
+    },
+  );
 }
 
 async function check(fd: number, format: ImageFormat, fileBytes: Bytes): Promise<void> {
+  checkTables(fd, format, fileBytes);
   // 2: corrupt; 3: only leaked space; 63: this format has no check.
   const checked = await qemuImg(fd, 'check', format, [0, 2, 3, 63]);
-  if (checked.codes[0] === 2)
-    throw new DriverError('IMAGE_FORMAT', `the ${format} image is corrupt (qemu-img check)`);
+  if (checked.codes[0] === 2) {
+    throw new DriverError('IMAGE_FORMAT', `the ${format} image is corrupt (qemu-img check)`, {
+      remedy: `${damaged}, or repair a copy of it with \`qemu-img check -r all\` and compare what it holds`,
+    });
+  }
   await checkComplete(fd, format, fileBytes);
 }
 

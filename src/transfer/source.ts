@@ -1,11 +1,13 @@
 import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DriverError } from '../errors.ts';
 import { PipelineError, type Stage } from '../hosts/pipeline.ts';
+import { localArgv } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
 import { type Checksums, givenChecksums, verifyFile } from './checksum.ts';
 import { curlStage, downloaderStage } from './fetch.ts';
 import { packingOf, readHead } from './formats.ts';
-import { type HeldFile, openImageFile, type PathPolicy } from './path-policy.ts';
+import { type HeldFile, openImageFile, type PathPolicy, stampOf } from './path-policy.ts';
 import { type ImageInfo, probeFile, readFileHead } from './probe.ts';
 import { namelessFile, privateDirectory } from './staging.ts';
 import { type ImageStream, openStream, storeStream } from './stream.ts';
@@ -40,8 +42,22 @@ export interface FileSource {
   readonly fileBytes: Bytes;
   /** Checks what was given against the file; already done for what was a stream. */
   verify(): Promise<void>;
+  /** To be asked when all has been read. Throws IMAGE_FETCH when the file was changed meanwhile. */
+  requireUnchanged(): void;
   close(): Promise<void>;
 }
+
+const changed = 'it was changed while it was read';
+
+/** Argument: the file's stamp. What shrinks while it is read ends early without any error. */
+const catScript = `
+cat </proc/self/fd/3 || exit
+[ "$(stat -Lc '%s %.9Y' /proc/self/fd/3)" = "$1" ] || { echo '${changed}' >&2; exit 1; }
+`;
+
+/** For messages: without the password that an address may hold. */
+const shown = (path: string): string =>
+  JSON.stringify(path.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#@]*:)[^/?#]*@/i, '$1***@'));
 
 const scheme = /^([a-z][a-z0-9+.-]*):\/\//i;
 
@@ -56,7 +72,7 @@ async function streamOf(
   more: { readonly descriptors?: readonly number[]; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<ImageStream> {
   const directory = privateDirectory(options.stagingDir);
-  const label = JSON.stringify(request.path);
+  const label = shown(request.path);
   try {
     return await openStream(
       {
@@ -102,7 +118,10 @@ async function openLocal(request: SourceRequest, options: Options): Promise<File
   try {
     const head = readFileHead(file.fd, 4096);
     const packing = request.noDecompress ? 'none' : packingOf(head);
-    const cat: Stage = { name: stages.fetch, argv: ['cat', '/proc/self/fd/3'] };
+    const cat: Stage = {
+      name: stages.fetch,
+      argv: localArgv({ script: catScript, args: [file.stamp] }),
+    };
     if (packing !== 'none') return await streamOf(request, () => cat, options, { descriptors: [file.fd] });
     // Only our own reading of the header so far: no other program opens a file that may change under it.
     if (isForeign(file) && readHead(readFileHead(file.fd), packed).format !== 'raw') {
@@ -113,7 +132,7 @@ async function openLocal(request: SourceRequest, options: Options): Promise<File
     const info = await probeFile(file.fd, file.bytes, { thorough: false, packed });
     handedOver = true;
     return {
-      label: JSON.stringify(request.path),
+      label: shown(request.path),
       fd: file.fd,
       info,
       fileBytes: file.bytes,
@@ -122,6 +141,12 @@ async function openLocal(request: SourceRequest, options: Options): Promise<File
           timeoutMs,
           ...(options.signal ? { signal: options.signal } : {}),
         }),
+      requireUnchanged: () => {
+        if (stampOf(file.fd) === file.stamp) return;
+        throw new DriverError('IMAGE_FETCH', `${shown(request.path)} could not be read: ${changed}`, {
+          remedy: 'wait until the file is complete, then retry',
+        });
+      },
       close: async () => file.close(),
     };
   } finally {
@@ -165,6 +190,7 @@ export async function staged(
       info,
       fileBytes,
       verify: async () => undefined,
+      requireUnchanged: () => undefined,
       close: async () => file.close(),
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { DriverError } from '../../src/errors.ts';
 import { packingOf, readHead } from '../../src/transfer/formats.ts';
@@ -76,6 +76,14 @@ describe('staging directory', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
+  test('what a killed process of this machine left goes away at once', () => {
+    const [, , world] = /^\.linstor_un-(\d+)-([0-9a-f]{12})-/.exec(basename(privateDirectory(dir))) ?? [];
+    const names = [`.linstor_un-4194999-${world}-x`, '.linstor_un-4194999-0123456789ab-x'];
+    for (const name of names) mkdirSync(join(dir, name));
+    privateDirectory(dir);
+    expect(names.map((name) => existsSync(join(dir, name)))).toEqual([false, true]);
+  });
+
   test('what a killed process left long ago goes away; everything else stays', () => {
     // No process has this number: it is above the kernel's limit.
     const [dead, young, foreign, alive] = [
@@ -88,7 +96,7 @@ describe('staging directory', () => {
       mkdirSync(join(dir, name as string));
       writeFileSync(join(dir, name as string, 'head'), 'x');
     }
-    const old = new Date(Date.now() - 2 * 3600 * 1000);
+    const old = new Date(Date.now() - 26 * 3600 * 1000);
     for (const name of [dead, foreign, alive]) utimesSync(join(dir, name as string), old, old);
     const made = privateDirectory(dir);
     expect(readdirSync(dir).sort()).toEqual(
