@@ -5,9 +5,11 @@ import {
   imageExists,
   imageName,
   imagePath,
+  linkByRes,
   linkImage,
   removeImage,
   resizeImage,
+  unlinkByRes,
 } from '../data/files.ts';
 import { attachLoop, detachLoop, refreshLoop } from '../data/loop.ts';
 import type { LabDefinition } from '../model/definition.ts';
@@ -100,10 +102,12 @@ async function plug(lab: Runtime, place: Place): Promise<void> {
     const device = sibling(place)?.topDevice ?? (await attachLoop(image));
     if (volume.file) volume.device = device;
     if (top) volume.topDevice = device;
-    return;
+  } else {
+    if (volume.file) volume.device = node(lab, resource.node, baseName(place), image);
+    if (top) volume.topDevice = node(lab, resource.node, top, image);
   }
-  if (volume.file) volume.device = node(lab, resource.node, baseName(place), image);
-  if (top) volume.topDevice = node(lab, resource.node, top, image);
+  if (isDrbd(resource) && volume.topDevice)
+    linkByRes(lab.root, resource.node, definition.name, volume.number, volume.topDevice);
 }
 
 /** Makes the device node, or lets it come later where a fault says so. */
@@ -140,6 +144,7 @@ export async function removeVolume(lab: Runtime, place: Place): Promise<void> {
     removeImage(volume.device);
     removeImage(volume.topDevice);
   }
+  unlinkByRes(lab.root, resource.node, definition.name, volume.number);
   removeImage(volume.file);
   volume.made = false;
   delete volume.file;
