@@ -1,0 +1,130 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Cluster } from '../src/lab/cluster.ts';
+import { generationOf, type LabOnedOptions } from '../src/lab/one/oned.ts';
+
+/** What is measured: this driver over one of its transports, or a directory that `--driver` names. */
+export interface Candidate {
+  /** Unique in a run; rows are named by it. */
+  readonly label: string;
+  /** DS_MAD and TM_MAD. */
+  readonly name: string;
+  /** A failure of ours ends the run; that of another is a result. */
+  readonly ours: boolean;
+  /** What its datastores have besides, or instead of, the scenario's attributes. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly directory?: OneDirectory;
+}
+
+/** Of an OpenNebula that was installed from packages: its scripts know it, and there is no ONE_LOCATION. */
+const packaged = '/var/lib/one/remotes';
+
+/** Where another driver lies. */
+export interface OneDirectory {
+  readonly root: string;
+  readonly remotes: string;
+  /** `root` is a self-contained OpenNebula (ONE_LOCATION) and not only its remotes. */
+  readonly selfContained: boolean;
+}
+
+export const ourCandidates: readonly Candidate[] = (['rest', 'cli'] as const).map((transport) => ({
+  label: transport,
+  name: 'linstor_un',
+  ours: true,
+  attributes: { TRANSPORT: transport },
+}));
+
+/** TM drivers that OpenNebula brings along, 5.8 to 7.x. */
+const stock = new Set(
+  'ceph common dev dummy fs_lvm fs_lvm_ssh iscsi_libvirt lib local lvm netapp qcow2 shared ssh vcenter'.split(
+    ' ',
+  ),
+);
+
+/** `DIR` or `DIR:NAME`, each a candidate of its own; labels are kept apart by a number. */
+export function otherCandidates(words: readonly string[]): Candidate[] {
+  const labels = new Set(ourCandidates.map(({ label }) => label));
+  return words.map((word) => {
+    const { directory, name } = findDriver(word);
+    const base = basename(directory.root) === 'remotes' ? name : basename(directory.root);
+    let label = base;
+    for (let count = 2; labels.has(label); count += 1) label = `${base}-${count}`;
+    labels.add(label);
+    return { label, name, ours: false, attributes: readAttributes(directory.root), directory };
+  });
+}
+
+function findDriver(word: string): { directory: OneDirectory; name: string } {
+  const [, path = word, asked] =
+    existsSync(word) || !word.includes(':') ? [] : (/^(.*):([^:/]+)$/.exec(word) ?? []);
+  const root = resolve(path);
+  const selfContained = existsSync(join(root, 'var/remotes'));
+  const remotes = selfContained ? join(root, 'var/remotes') : root;
+  const tm = join(remotes, 'tm');
+  const all = existsSync(tm) ? readdirSync(tm).filter((name) => existsSync(join(tm, name, 'clone'))) : [];
+  const candidates = asked === undefined ? all.filter((name) => !stock.has(name)) : [asked];
+  const [name] = candidates;
+  if (name === undefined || !all.includes(name)) throw new Error(`${path} has no tm/${asked ?? '*'}/clone`);
+  if (candidates.length > 1)
+    throw new Error(
+      `${path} has several drivers (${candidates.join(', ')}): name one, as in ${path}:${name}`,
+    );
+  return { directory: { root, remotes, selfContained }, name };
+}
+
+/**
+ * `DIR/datastore.conf`: attributes of its datastores as `onedatastore create` reads them, NAME="VALUE" a line. `$RESOURCE_GROUP` and
+ * other attributes of the scenario may stand in a value.
+ */
+function readAttributes(root: string): Record<string, string> {
+  const path = join(root, 'datastore.conf');
+  if (!existsSync(path)) return {};
+  const lines = readFileSync(path, 'utf8').split('\n');
+  return Object.fromEntries(
+    lines.flatMap((line) => {
+      const [, name, value = ''] = /^\s*([A-Z_]+)\s*=\s*"?(.*?)"?\s*$/.exec(line) ?? [];
+      return name === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** The scenario's attributes with the candidate's over them. */
+export function attributesOf(
+  candidate: Candidate,
+  common: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const own = Object.entries(candidate.attributes).map(([name, value]) => [
+    name,
+    value.replaceAll(/\$([A-Z_]+)/g, (whole, other: string) => common[other] ?? whole),
+  ]);
+  return { ...common, ...Object.fromEntries(own) };
+}
+
+/** How the lab's oned calls it: from its own remotes, in the call shape of the release that they belong to. */
+export function onedFor(candidate: Candidate, cluster: Cluster): Partial<LabOnedOptions> {
+  const { directory, label } = candidate;
+  if (directory === undefined) return {};
+  const { ONE_LOCATION: _ours, ...env } = cluster.driverEnv();
+  if (directory.remotes === packaged) return { remotes: packaged, ...shapeOf(packaged), env };
+  const location = directory.selfContained ? directory.root : selfContained(cluster, directory, label);
+  const remotes = join(location, 'var/remotes');
+  const path = `${join(location, 'bin')}:${env['PATH']}`;
+  return { remotes, ...shapeOf(remotes), env: { ...env, ONE_LOCATION: location, PATH: path } };
+}
+
+function shapeOf(remotes: string): Partial<LabOnedOptions> {
+  const version = join(remotes, 'VERSION');
+  return existsSync(version) ? { generation: generationOf(readFileSync(version, 'utf8')) } : {};
+}
+
+/** Scripts find each other by $ONE_LOCATION/var/remotes. What OpenNebula brings along may be missing there: the lab's stands in. */
+function selfContained(cluster: Cluster, { remotes }: OneDirectory, label: string): string {
+  const location = join(cluster.dir, 'drivers', label);
+  const target = join(location, 'var/remotes');
+  if (existsSync(target)) return location;
+  const context = join(target, 'tm/common/context');
+  mkdirSync(dirname(context), { recursive: true });
+  cpSync(join(cluster.paths.remotes, 'tm/common/context'), context);
+  cpSync(remotes, target, { recursive: true, force: true });
+  return location;
+}
