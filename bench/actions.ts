@@ -3,8 +3,9 @@ import { buildDriver } from './build.ts';
 import { type Candidate, otherCandidates, ourCandidates } from './drivers.ts';
 import { type BenchLab, type Latency, openBenchLab, usualLatency } from './lab.ts';
 import { watchDescendants } from './memory.ts';
-import { against, median, type Row } from './row.ts';
+import { median, type Row } from './row.ts';
 import { type ActionCost, Scenario } from './scenario.ts';
+import { withReference } from './side-by-side.ts';
 
 export interface ActionOptions {
   readonly scratch: string;
@@ -37,7 +38,7 @@ export async function benchActions(options: ActionOptions): Promise<Row[]> {
   for (const candidate of candidates) {
     rows.push(...(await inLab(`crowd-${candidate.label}`, (lab) => crowds(lab, candidate, clones))));
   }
-  return withOurs(rows);
+  return withReference(rows);
 }
 
 type InLab = <T>(name: string, work: (lab: BenchLab) => Promise<T>) => Promise<T>;
@@ -109,17 +110,5 @@ export function costRows(label: string, costs: readonly ActionCost[]): Row[] {
         ? []
         : [{ name: `${name}, result`, value: most('exitCode'), unit: 'exit code' as const }]),
     ];
-  });
-}
-
-/** Every other candidate against ours in the same case; only what is measured, and only of calls that succeeded. */
-export function withOurs(rows: readonly Row[]): Row[] {
-  const byName = new Map(rows.map((row) => [row.name, row]));
-  return rows.map((row) => {
-    const [, start, label, aspect = ''] = /^(actions: .+) \(([^()]+)\)(, .+)?$/.exec(row.name) ?? [];
-    const reference = byName.get(`${start} (rest)${aspect}`);
-    const failed = byName.has(`${start} (${label}), result`) || byName.has(`${start} (${label}), failed`);
-    if (label === 'rest' || failed || row.unit === 'exit code' || reference?.unit !== row.unit) return row;
-    return against(row, reference);
   });
 }

@@ -1,7 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import type { Cluster } from '../src/lab/cluster.ts';
-import { generationOf, type LabOnedOptions } from '../src/lab/one/oned.ts';
+import { basename, join, resolve } from 'node:path';
+import { generationOf, type OneGeneration } from '../src/lab/one/oned.ts';
 
 /** What is measured: this driver over one of its transports, or a directory that `--driver` names. */
 export interface Candidate {
@@ -27,7 +26,10 @@ export interface OneDirectory {
   readonly selfContained: boolean;
 }
 
-export const ourCandidates: readonly Candidate[] = (['rest', 'cli'] as const).map((transport) => ({
+/** What the others are compared with. */
+export const reference = 'rest';
+
+export const ourCandidates: readonly Candidate[] = ([reference, 'cli'] as const).map((transport) => ({
   label: transport,
   name: 'linstor_un',
   ours: true,
@@ -100,31 +102,40 @@ export function attributesOf(
   return { ...common, ...Object.fromEntries(own) };
 }
 
-/** How the lab's oned calls it: from its own remotes, in the call shape of the release that they belong to. */
-export function onedFor(candidate: Candidate, cluster: Cluster): Partial<LabOnedOptions> {
-  const { directory, label } = candidate;
-  if (directory === undefined) return {};
-  const { ONE_LOCATION: _ours, ...env } = cluster.driverEnv();
-  if (directory.remotes === packaged) return { remotes: packaged, ...shapeOf(packaged), env };
-  const location = directory.selfContained ? directory.root : selfContained(cluster, directory, label);
-  const remotes = join(location, 'var/remotes');
-  const path = `${join(location, 'bin')}:${env['PATH']}`;
-  return { remotes, ...shapeOf(remotes), env: { ...env, ONE_LOCATION: location, PATH: path } };
+/** How oned calls a driver: its scripts, what they find in their environment, and the call shape of the release they belong to. */
+export interface Calling {
+  readonly remotes: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly generation?: OneGeneration;
 }
 
-function shapeOf(remotes: string): Partial<LabOnedOptions> {
+/**
+ * Another driver from its own directory. `env` is oned's; scripts find each other by ONE_LOCATION, which is made below `scratch` where
+ * there are only remotes. What OpenNebula brings along may be missing there: `context` then stands in for tm/common/context.
+ */
+export function callingOf(
+  { directory, label }: Candidate,
+  { env, scratch, context }: { env: Readonly<Record<string, string>>; scratch: string; context?: string },
+): Calling | undefined {
+  if (directory === undefined) return undefined;
+  const { ONE_LOCATION: _ours, ...others } = env;
+  if (directory.remotes === packaged) return { remotes: packaged, ...shapeOf(packaged), env: others };
+  const location = directory.selfContained ? directory.root : join(scratch, label);
+  const remotes = join(location, 'var/remotes');
+  if (!directory.selfContained && !existsSync(remotes)) lay(directory.remotes, remotes, context);
+  const path = `${join(location, 'bin')}:${env['PATH']}`;
+  return { remotes, ...shapeOf(remotes), env: { ...others, ONE_LOCATION: location, PATH: path } };
+}
+
+function shapeOf(remotes: string): { generation?: OneGeneration } {
   const version = join(remotes, 'VERSION');
   return existsSync(version) ? { generation: generationOf(readFileSync(version, 'utf8')) } : {};
 }
 
-/** Scripts find each other by $ONE_LOCATION/var/remotes. What OpenNebula brings along may be missing there: the lab's stands in. */
-function selfContained(cluster: Cluster, { remotes }: OneDirectory, label: string): string {
-  const location = join(cluster.dir, 'drivers', label);
-  const target = join(location, 'var/remotes');
-  if (existsSync(target)) return location;
-  const context = join(target, 'tm/common/context');
-  mkdirSync(dirname(context), { recursive: true });
-  cpSync(join(cluster.paths.remotes, 'tm/common/context'), context);
-  cpSync(remotes, target, { recursive: true, force: true });
-  return location;
+function lay(from: string, to: string, context: string | undefined): void {
+  if (context !== undefined) {
+    mkdirSync(join(to, 'tm/common'), { recursive: true });
+    cpSync(context, join(to, 'tm/common/context'));
+  }
+  cpSync(from, to, { recursive: true, force: true });
 }

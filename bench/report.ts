@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Machine, Report, Row } from './row.ts';
-import { actionRow, sideBySide } from './side-by-side.ts';
+import { caseRow, legend, sideBySide } from './side-by-side.ts';
 
 /** A row beside the one of the same name in an earlier report. */
 export interface Compared extends Row {
@@ -59,10 +59,11 @@ export interface Shown extends Report {
 }
 
 export function toTable({ machine, rows, earlier }: Shown): string {
-  const actions = rows.flatMap((row) => actionRow(row) ?? []);
+  const cases = rows.flatMap((row) => caseRow(row) ?? []);
+  const rest = rows.filter((row) => caseRow(row) === undefined);
   const head = [described(machine), ...(earlier ? [`earlier: ${described(earlier.machine)}`] : [])];
-  const rest = rows.filter((row) => actionRow(row) === undefined);
-  const parts = [head, rest.length > 0 ? listed(rest) : [], actions.length > 0 ? sideBySide(actions) : []];
+  const tables = [...Map.groupBy(cases, ({ group }) => group).values()].map(sideBySide);
+  const parts = [head, listed(rest), ...(tables.length > 0 ? [[legend], ...tables] : [])];
   return `${parts
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))

@@ -5,7 +5,7 @@ import type { LabOne } from '../src/lab/one/lab-one.ts';
 import { OneRefusal } from '../src/lab/one/model.ts';
 import type { Operation } from '../src/lab/one/oned.ts';
 import { type Usage, UsageMeter } from './cost.ts';
-import { attributesOf, type Candidate, onedFor } from './drivers.ts';
+import { attributesOf, type Candidate, callingOf } from './drivers.ts';
 import { type BenchLab, resourceGroup } from './lab.ts';
 
 /** One driver call with what it cost. */
@@ -39,7 +39,11 @@ export class Scenario {
     this.#candidate = candidate;
     const meter = metered ? new UsageMeter(lab.cluster.dir) : undefined;
     this.one = lab.cluster.one({
-      ...onedFor(candidate, lab.cluster),
+      ...callingOf(candidate, {
+        env: lab.cluster.driverEnv(),
+        scratch: join(lab.cluster.dir, 'drivers'),
+        context: join(lab.cluster.paths.remotes, 'tm/common/context'),
+      }),
       runner: meter?.runner ?? [],
       onStart: () => void lab.takeCounts(),
       onCall: (call) => this.#record(call, meter?.take()),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { costRows } from '../../bench/actions.ts';
 import { peakMemory, runMeasured } from '../../bench/process.ts';
-import { monitorMessage } from '../../bench/scale.ts';
+import { monitorCall } from '../../bench/scale.ts';
 import { findScript, idleArguments, idleMessage } from '../../bench/start.ts';
 import { readDatastoreMessage } from '../../src/opennebula/message.ts';
 import { readMigrationMessage } from '../../src/opennebula/migration-message.ts';
@@ -35,17 +35,20 @@ test('the idle action has a message that is read and asks for nothing: source an
   expect(message.vm.disks).toHaveLength(1);
 });
 
-test('the monitor action is asked for the usage of disks', async () => {
-  const call = {
-    kind: 'tm',
-    name: 'monitor',
-    argv: ['100'],
-    stdin: () => Promise.resolve(monitorMessage()),
-  } as const;
-  const message = await readDatastoreMessage(call);
-  expect(message.monitorVmDisks).toBe(true);
-  expect(message.datastore.template['RESOURCE_GROUP']).toBe('one');
-});
+test.each(['6.0', '6.6', '7.2'] as const)(
+  'the monitor action is asked for the usage of disks, as by OpenNebula %s',
+  async (generation) => {
+    const { argv, stdin } = monitorCall('linstor_un', { RESOURCE_GROUP: 'one' }, generation);
+    const message = await readDatastoreMessage({
+      kind: 'tm',
+      name: 'monitor',
+      argv,
+      stdin: () => Promise.resolve(stdin),
+    });
+    expect(message.monitorVmDisks).toBe(true);
+    expect(message.datastore.template['RESOURCE_GROUP']).toBe('one');
+  },
+);
 
 describe('another driver’s script', () => {
   test('is found beside, in tm and in tm/NAME', () => {
