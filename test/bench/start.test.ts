@@ -2,7 +2,6 @@ import { describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { costRows } from '../../bench/actions.ts';
 import { peakMemory, runMeasured } from '../../bench/process.ts';
 import { monitorCall } from '../../bench/scale.ts';
 import { findScript, idleArguments, idleMessage } from '../../bench/start.ts';
@@ -84,19 +83,4 @@ describe('a measured process', () => {
       // Undefined where GNU time is not installed.
       if (peak !== undefined) expect(peak).toBeLessThan(100);
     }));
-});
-
-test('of several runs of an action the median time and the most calls count', () => {
-  const cost = { action: 'tm/ln', mode: '', exitCode: 0, ms: 1, linstor: 2, ssh: 1 };
-  const rows = costRows('rest', [cost, { ...cost, ms: 9, linstor: 3 }, { ...cost, ms: 2 }]);
-  expect(rows.map(({ name, value, unit }) => `${name} ${value} ${unit}`)).toEqual([
-    'actions: tm/ln (rest) 2 ms',
-    'actions: tm/ln (rest), LINSTOR calls 3 calls',
-    'actions: tm/ln (rest), ssh sessions 1 calls',
-  ]);
-});
-
-test('a failing action has its exit code as a row', () => {
-  const rows = costRows('rest', [{ action: 'tm/ln', mode: 'x', exitCode: 1, ms: 1, linstor: 0, ssh: 0 }]);
-  expect(rows.at(-1)).toEqual({ name: 'actions: tm/ln, x (rest), result', value: 1, unit: 'exit code' });
 });
