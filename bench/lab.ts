@@ -1,10 +1,10 @@
-import { cpSync, existsSync, readdirSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cluster, createCluster } from '../src/lab/cluster.ts';
 import type { DriverTarget } from '../src/lab/cluster-remotes.ts';
 import { type ServedCluster, serveCluster } from '../src/lab/cluster-serve.ts';
 import { setHostFaults } from '../src/lab/hosts/faults.ts';
-import { traceCommands, tracedCommands } from '../src/lab/hosts/hosts.ts';
+import { detectIsolation, hostPath, traceCommands, tracedCommands } from '../src/lab/hosts/hosts.ts';
 
 /**
  * What each call waits besides the work itself: a controller under some load, and an ssh session without
@@ -21,28 +21,32 @@ export const noLatency: Latency = { linstorMs: 0, sshMs: 0 };
 export interface LabRequest {
   readonly target: DriverTarget;
   readonly latency: Latency;
-  /** A directory as OpenNebula's `remotes`, with another driver. */
-  readonly otherDriver?: string;
 }
 
 export interface BenchLab {
   readonly cluster: Cluster;
-  readonly driver: string;
   /** Calls to LINSTOR and ssh sessions since it was last asked. */
   takeCounts(): { linstor: number; ssh: number };
+  /** Resource definitions that LINSTOR has. */
+  definitions(): number;
   stop(): Promise<void>;
 }
 
-export async function openBenchLab(
-  directory: string,
-  { target, latency, otherDriver }: LabRequest,
-): Promise<BenchLab> {
-  const cluster = createCluster({ dir: directory, target });
-  const driver = otherDriver === undefined ? 'linstor_un' : overlay(cluster, otherDriver);
+export async function openBenchLab(directory: string, { target, latency }: LabRequest): Promise<BenchLab> {
+  // Other drivers find devices nowhere else; ours then takes them from there too.
+  const byRes = detectIsolation() === 'root';
+  const cluster = createCluster({
+    dir: directory,
+    target,
+    byRes,
+    // The pool of most sites, and one that every way of cloning works on.
+    pools: [{ name: 'thin', provider: 'LVM_THIN' }],
+  });
   const served = await serveCluster(cluster);
   await makeResourceGroup(cluster);
   served.linstor.lab.setFaults([{ fault: { kind: 'hang', seconds: latency.linstorMs / 1000 } }]);
   for (const host of cluster.description.nodes) {
+    installVirsh(hostPath(cluster.dir, host, 'bin'));
     if (latency.sshMs > 0)
       setHostFaults(cluster.dir, host, [{ mode: 'slow', seconds: latency.sshMs / 1000 }]);
     traceCommands(cluster.dir, host);
@@ -50,15 +54,22 @@ export async function openBenchLab(
   let before = 0;
   return {
     cluster,
-    driver,
     takeCounts: () => {
       const seen = linstorCalls(served);
       const counts = { linstor: seen - before, ssh: takeSessions(cluster) };
       before = seen;
       return counts;
     },
+    definitions: () => served.linstor.lab.runtime.state.definitions.length,
     stop: () => served.stop(),
   };
+}
+
+/** A hypervisor that agrees to everything, except to copy a disk itself: there is no domain here that could. */
+function installVirsh(bin: string): void {
+  const path = join(bin, 'virsh');
+  writeFileSync(path, '#!/bin/sh\ncase " $* " in *" blockcopy "*) exit 1 ;; esac\nexit 0\n');
+  chmodSync(path, 0o755);
 }
 
 export const resourceGroup = 'bench';
@@ -94,19 +105,4 @@ function takeSessions(cluster: Cluster): number {
     traceCommands(cluster.dir, host);
   }
   return sessions;
-}
-
-const stock = new Set(['ssh', 'shared', 'common', 'qcow2', 'dummy', 'linstor_un']);
-
-/**
- * A directory as OpenNebula's `remotes` – `datastore/NAME/…`, `tm/NAME/…`, and what its scripts include – laid over the lab's. Returns
- * the driver's name: the one that is not stock.
- */
-function overlay(cluster: Cluster, directory: string): string {
-  const tm = join(directory, 'tm');
-  const names = existsSync(tm) ? readdirSync(tm).filter((name) => existsSync(join(tm, name, 'clone'))) : [];
-  const name = names.find((each) => !stock.has(each)) ?? names.find((each) => each === 'linstor_un');
-  if (name === undefined) throw new Error(`${directory} has no tm/<driver>/clone`);
-  cpSync(directory, cluster.paths.remotes, { recursive: true, force: true });
-  return name;
 }

@@ -1,7 +1,8 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import packageJson from '../package.json' with { type: 'json' };
 import type { Machine } from './row.ts';
 
-/** Figures mean nothing without the machine that they come from. */
+/** Figures mean nothing without the machine that they come from, and what ran on it. */
 export function describeMachine(): Machine {
   const [load = 0] = loadavg();
   return {
@@ -11,5 +12,21 @@ export function describeMachine(): Machine {
     kernel: release(),
     bun: Bun.version,
     load: Number(load.toFixed(2)),
+    time: new Date().toISOString(),
+    version: sourceVersion(),
   };
+}
+
+function sourceVersion(): string {
+  const cwd = new URL('../', import.meta.url).pathname;
+  try {
+    const git = Bun.spawnSync(['git', 'describe', '--always', '--dirty', '--tags'], {
+      cwd,
+      stderr: 'ignore',
+    });
+    if (git.success) return git.stdout.toString().trim();
+  } catch {
+    // No git: not a checkout.
+  }
+  return packageJson.version;
 }

@@ -36,7 +36,7 @@ export async function runMeasured({ argv, stdin = '', env, cwd }: Run): Promise<
   return { ms, cpuMs, exitCode, stdout, stderr };
 }
 
-const timeProgram = '/usr/bin/time';
+export const timeProgram = '/usr/bin/time';
 
 /**
  * Peak memory in MiB, by GNU time; undefined where it is not installed. Not by `resourceUsage`: a child's maximum starts

@@ -9,7 +9,7 @@ export interface Row {
   readonly to?: string;
 }
 
-export type Unit = 'ms' | 's' | 'MiB' | 'calls' | 'exit code';
+export type Unit = 'ms' | 's' | 'MiB' | 'calls' | 'resources' | 'exit code';
 
 export interface Report {
   readonly machine: Machine;
@@ -24,6 +24,10 @@ export interface Machine {
   readonly bun: string;
   /** Processes waiting for a CPU when the run began, averaged over a minute. */
   readonly load: number;
+  /** When the run began. */
+  readonly time: string;
+  /** Of this driver: `git describe`, or the package's version outside of a checkout. */
+  readonly version: string;
 }
 
 /** `value` against the reference's; only of rows in the same unit. */

@@ -1,8 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DriverCall } from '../src/lab/one/driver.ts';
 import type { LabOne } from '../src/lab/one/lab-one.ts';
+import { OneRefusal } from '../src/lab/one/model.ts';
 import type { Operation } from '../src/lab/one/oned.ts';
+import { type Usage, UsageMeter } from './cost.ts';
+import { attributesOf, type Candidate, callingOf } from './drivers.ts';
 import { type BenchLab, resourceGroup } from './lab.ts';
 
 /** One driver call with what it cost. */
@@ -15,6 +18,8 @@ export interface ActionCost {
   readonly exitCode: number;
   readonly linstor: number;
   readonly ssh: number;
+  /** Absent where nothing can measure it. */
+  readonly usage?: Usage;
 }
 
 const imageMb = 16;
@@ -24,27 +29,51 @@ export class Scenario {
   readonly costs: ActionCost[] = [];
   readonly one: LabOne;
   readonly #lab: BenchLab;
+  readonly #candidate: Candidate;
   readonly #attributes: Readonly<Record<string, string>>;
   #mode = '';
 
-  constructor(lab: BenchLab, transport: 'rest' | 'cli') {
+  /** `metered`: what calls use is measured; they must then follow one another. */
+  constructor(lab: BenchLab, candidate: Candidate, { metered = true }: { readonly metered?: boolean } = {}) {
     this.#lab = lab;
+    this.#candidate = candidate;
+    const meter = metered ? new UsageMeter(lab.cluster.dir) : undefined;
     this.one = lab.cluster.one({
+      ...callingOf(candidate, {
+        env: lab.cluster.driverEnv(),
+        scratch: join(lab.cluster.dir, 'drivers'),
+        context: join(lab.cluster.paths.remotes, 'tm/common/context'),
+      }),
+      runner: meter?.runner ?? [],
       onStart: () => void lab.takeCounts(),
-      onCall: (call) => this.#record(call),
+      onCall: (call) => this.#record(call, meter?.take()),
     });
-    this.#attributes = {
-      TRANSPORT: transport,
+    this.#attributes = attributesOf(candidate, {
+      LS_CONTROLLERS: lab.cluster.linstorUrl,
       SAFE_DIRS: lab.cluster.paths.images,
       RESOURCE_GROUP: resourceGroup,
       BRIDGE_LIST: lab.cluster.description.nodes.join(' '),
-    };
+    });
   }
 
-  #record({ kind, driver, action, argv, ms, exitCode }: DriverCall): void {
-    if (driver !== this.#lab.driver && kind !== 'vmm') return;
+  #record({ kind, driver, action, argv, ms, exitCode, stderr }: DriverCall, usage: Usage | undefined): void {
+    if (driver !== this.#candidate.name && kind !== 'vmm') return;
     const mode = this.#modeOf(action, argv);
-    this.costs.push({ action: `${kind}/${action}`, mode, ms, exitCode, ...this.#lab.takeCounts() });
+    if (exitCode !== 0)
+      this.#tell(`${kind}/${action} failed with exit code ${exitCode}: ${lastLines(stderr)}`);
+    const counts = this.#lab.takeCounts();
+    this.costs.push({
+      action: `${kind}/${action}`,
+      mode,
+      ms,
+      exitCode,
+      ...counts,
+      ...(usage === undefined ? {} : { usage }),
+    });
+  }
+
+  #tell(text: string): void {
+    console.error(`${this.#candidate.label}: ${text}`);
   }
 
   /** What an operation's calls are told apart by, as far as it means something for the action. */
@@ -58,9 +87,18 @@ export class Scenario {
     this.#mode = mode;
     const done = await work();
     // Another driver may fail where ours does not: its exit code is then a row.
-    if (!done.ok && this.#lab.driver === 'linstor_un')
-      throw new Error(`${done.command} failed: ${done.error}`);
+    if (!done.ok && this.#candidate.ours) throw new Error(`${done.command} failed: ${done.error}`);
     return done;
+  }
+
+  /** A step that oned refuses because the other driver failed in one before: there is nothing to measure. */
+  async #step(mode: string, work: () => Promise<Operation> | Operation): Promise<void> {
+    try {
+      await this.#as(mode, work);
+    } catch (error) {
+      if (this.#candidate.ours || !(error instanceof OneRefusal)) throw error;
+      this.#tell(`not measured: ${error.message}`);
+    }
   }
 
   datastore(
@@ -70,17 +108,31 @@ export class Scenario {
   ): Promise<number> {
     const template = { ...this.#attributes, ...more };
     return this.#as('', () =>
-      this.one.createDatastore({ name, type, driver: this.#lab.driver, template }),
+      this.one.createDatastore({
+        name: `${name}-${this.#candidate.label}`,
+        type,
+        driver: this.#candidate.name,
+        template,
+      }),
     ).then((done) => done.datastore);
   }
 
   async image(name: string, datastore: number): Promise<number> {
     const path = join(this.#lab.cluster.paths.images, `${name}.raw`);
-    writeFileSync(path, Buffer.alloc(imageMb * 2 ** 20, name));
+    if (!existsSync(path)) writeFileSync(path, Buffer.alloc(imageMb * 2 ** 20, name));
     return (await this.#as('raw file', () => this.one.createImage({ name, datastore, path }))).image;
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#life();
+    } catch (error) {
+      if (this.#candidate.ours || !(error instanceof OneRefusal)) throw error;
+      this.#tell(`goes no further: ${error.message}`);
+    }
+  }
+
+  async #life(): Promise<void> {
     const { one } = this;
     // The second has no replicas: disks are used there over the network.
     const [first = '', , second = ''] = this.#lab.cluster.description.nodes;
@@ -108,37 +160,42 @@ export class Scenario {
         one.instantiate({ name: 'other', disks: [{ image }] }, { host: second, datastore: copied }),
       )
     ).vm;
-    await this.#as('', () => one.monitor(shared));
-    await this.#as('running', () => one.resize(vm, 0, imageMb * 2));
-    await this.#as('running', () => one.snapshotCreate(vm, 0, 'live'));
-    await this.#as('live', () => one.liveMigrate(vm, { host: second, datastore: shared }));
-    await this.#as('save-as', () => one.saveAs(vm, 0, { name: 'saved' }));
-    await this.#as('', () => one.poweroff(vm));
-    await this.#as('powered off', () => one.snapshotCreate(vm, 0, 'cold'));
-    await this.#as('older snapshot', () => one.snapshotRevert(vm, 0, 0));
-    await this.#as('powered off', () => one.snapshotDelete(vm, 0, 1));
-    await this.#as('cold', () => one.migrate(vm, { host: first, datastore: shared }));
-    await this.#as('', () => one.terminate(vm));
-    await this.#as('', () => one.terminate(other));
-    await this.#as('image', () => one.deleteImage(clone));
+    await this.#step('', () => one.monitor(shared));
+    await this.#step('running', () => one.resize(vm, 0, imageMb * 2));
+    await this.#step('running', () => one.snapshotCreate(vm, 0, 'live'));
+    await this.#step('live', () => one.liveMigrate(vm, { host: second, datastore: shared }));
+    await this.#step('save-as', () => one.saveAs(vm, 0, { name: 'saved' }));
+    await this.#step('', () => one.poweroff(vm));
+    await this.#step('powered off', () => one.snapshotCreate(vm, 0, 'cold'));
+    await this.#step('older snapshot', () => one.snapshotRevert(vm, 0, 0));
+    await this.#step('powered off', () => one.snapshotDelete(vm, 0, 1));
+    await this.#step('cold', () => one.migrate(vm, { host: first, datastore: shared }));
+    await this.#step('', () => one.terminate(vm));
+    await this.#step('', () => one.terminate(other));
+    await this.#step('image', () => one.deleteImage(clone));
   }
 
-  /** Milliseconds until all of `count` VMs have their disk. */
-  async together(count: number, image: number, datastore: number): Promise<number> {
+  /** Milliseconds until all of `count` VMs have their disk, and how many have not got it. */
+  async together(count: number, image: number, datastore: number): Promise<{ ms: number; failed: number }> {
     const hosts = this.#lab.cluster.description.nodes;
     const start = performance.now();
-    const done = await Promise.all(
-      Array.from({ length: count }, (_, index) =>
-        this.one.instantiate(
-          { name: `many-${count}-${index}`, disks: [{ image }], context: false },
-          { host: hosts[index % hosts.length] ?? '', datastore },
-        ),
-      ),
-    );
+    const clone = async (index: number): Promise<Operation> => {
+      const host = hosts[index % hosts.length] ?? '';
+      const spec = { name: `many-${count}-${index}`, disks: [{ image }], context: false } as const;
+      try {
+        return await this.one.instantiate(spec, { host, datastore });
+      } catch (error) {
+        if (!(error instanceof OneRefusal)) throw error;
+        return { command: spec.name, calls: [], ok: false, error: error.message };
+      }
+    };
+    const done = await Promise.all(Array.from({ length: count }, (_, index) => clone(index)));
     const ms = performance.now() - start;
-    const failed = done.filter(({ ok }) => !ok);
-    if (failed.length > 0)
-      throw new Error(`${failed.length} of ${count} instantiations failed: ${failed[0]?.error}`);
-    return ms;
+    const failures = done.filter(({ ok }) => !ok);
+    if (failures.length > 0 && this.#candidate.ours)
+      throw new Error(`${failures.length} of ${count} instantiations failed: ${failures[0]?.error}`);
+    return { ms, failed: failures.length };
   }
 }
+
+const lastLines = (text: string): string => text.trim().split('\n').slice(-3).join(' | ');

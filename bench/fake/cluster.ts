@@ -17,6 +17,11 @@ const uuid = '492b862b-2752-40b3-8ab5-9291d6cda127';
 const poolKib = 4 * 1024 ** 3;
 const usableKib = 10 * 1024 ** 2;
 const allocatedKib = 3 * 1024 ** 2;
+const group = {
+  name: 'one',
+  select_filter: { place_count: 2, storage_pool: 'thin', storage_pool_list: ['thin'] },
+  uuid,
+};
 
 export function clusterDocuments(size: ClusterSize): Map<string, unknown> {
   const names = Array.from({ length: size.nodes }, (_, index) => `node${index + 1}`);
@@ -30,10 +35,8 @@ export function clusterDocuments(size: ClusterSize): Map<string, unknown> {
     ['/v1/controller/properties', { 'DrbdOptions/auto-add-quorum-tiebreaker': 'True' }],
     ['/v1/nodes', names.map(node)],
     ['/v1/view/storage-pools', names.flatMap(pools)],
-    [
-      '/v1/resource-groups/one',
-      { name: 'one', select_filter: { place_count: 2, storage_pool: 'thin', storage_pool_list: ['thin'] } },
-    ],
+    ['/v1/resource-groups/one', group],
+    ['/v1/resource-groups', [group]],
     ['/v1/resource-definitions', disks.map((disk) => definition(disk, size.snapshotsEach))],
     ['/v1/view/resources', disks.flatMap((disk) => replicas(disk, names))],
   ]);

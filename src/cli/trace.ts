@@ -5,6 +5,7 @@ import type { ActionRecord, CallEntry } from '../log/record.ts';
 import { wholeNumber } from './arguments.ts';
 import { operatorCommand, printJson } from './command.ts';
 import { type Paint, paintFor } from './paint.ts';
+import { profileLines, profileOf } from './profile.ts';
 import { cut, duration, pad, wrapText } from './table.ts';
 
 const slowFrom = 2000;
@@ -19,7 +20,7 @@ export const trace = operatorCommand({
     action: { type: 'string', valueHint: 'NAME', description: 'only this action: clone, tm/clone' },
     slow: {
       type: 'boolean',
-      description: `only actions of ${slowFrom / 1000} s and more, the slowest first`,
+      description: `actions of ${slowFrom / 1000} s and more, the slowest first, and where the time of each kind of them went`,
     },
     'slower-than': {
       type: 'string',
@@ -57,10 +58,13 @@ export const trace = operatorCommand({
       ? records.toSorted((a, b) => b.ms - a.ms).slice(0, last === 0 ? undefined : last)
       : records;
     if (args.json) printJson(environment, shown);
-    else
-      environment.terminal.out(
-        renderTrace(shown, environment.terminal.columns, paintFor(environment.terminal.color)),
-      );
+    else {
+      const { columns, color } = environment.terminal;
+      environment.terminal.out(renderTrace(shown, columns, paintFor(color)));
+      // Of all that were slow, not only of those that are listed.
+      if (args.slow && records.length > 0)
+        environment.terminal.out(`\n${profileLines(records, columns).join('\n')}\n`);
+    }
     if (unreadable > 0) environment.terminal.message('warn', `${unreadable} lines of ${path} are no records`);
     return 0;
   },
@@ -77,13 +81,19 @@ function renderAction(record: ActionRecord, width: number, paint: Paint): string
   const head = `${time}  ${mark}  ${duration(record.ms).padStart(8)}  ${paint.strong(record.action)}`;
   const about = subject(record);
   const lines = [about === '' ? head : `${head}  ${about}`];
-  lines.push(...record.calls.map((call) => renderCall(call, record.ms, width, paint)));
+  // A single call has no summary to name the controller.
+  const controller = record.calls.length > 1 ? controllerOf(record.calls) : undefined;
+  lines.push(
+    ...record.calls.map((call) =>
+      renderCall(call, textOf(call, controller), { total: record.ms, width, paint }),
+    ),
+  );
   if (record.dropped) lines.push(paint.faint(`  … and ${record.dropped} more calls`));
   for (const note of record.notes) {
     if (note.level === 'warn' || note.level === 'error')
       lines.push(...indent(note.text, width).map(paint.warn));
   }
-  if (record.calls.length > 1) lines.push(paint.faint(`  ${share(record)}`));
+  if (record.calls.length > 1) lines.push(...indent(share(record), width).map(paint.faint));
   if (record.error) lines.push(...renderError(record.error, width, paint));
   return lines;
 }
@@ -102,7 +112,11 @@ function subject({ object }: ActionRecord): string {
 const ruler = 16;
 
 /** `at` is when the call ended: its bar stands where it ran within the action. */
-function renderCall(call: CallEntry, total: number, width: number, paint: Paint): string {
+function renderCall(
+  call: CallEntry,
+  what: string,
+  { total, width, paint }: { total: number; width: number; paint: Paint },
+): string {
   const scale = ruler / Math.max(total, 1);
   const from = Math.min(ruler - 1, Math.max(0, Math.floor((call.at - call.ms) * scale)));
   const length = Math.max(1, Math.min(ruler - from, Math.round(call.ms * scale)));
@@ -111,19 +125,30 @@ function renderCall(call: CallEntry, total: number, width: number, paint: Paint)
   const fine = /^(?:ok|2\d\d|0)\b/.test(call.outcome);
   const outcome = cut(call.outcome, 24);
   const room = Math.max(8, width - 38 - outcome.length - 2);
-  const text = `${cut(`${call.verb} ${call.target}`.trim(), room)}  ${fine ? paint.faint(outcome) : paint.bad(outcome)}`;
+  const text = `${cut(what, room)}  ${fine ? paint.faint(outcome) : paint.bad(outcome)}`;
   return left + text;
 }
 
-/** Where the time went, by kind of call; calls overlap, so the sum may be more than the whole. */
-function share({ calls, ms }: ActionRecord): string {
-  const sums = new Map<string, { ms: number; count: number }>();
-  for (const call of calls) {
-    const sum = sums.get(call.kind) ?? { ms: 0, count: 0 };
-    sums.set(call.kind, { ms: sum.ms + call.ms, count: sum.count + 1 });
-  }
-  const parts = [...sums].map(([kind, sum]) => `${kind} ${sum.count}× ${duration(sum.ms)}`);
-  return `${parts.join(', ')} of ${duration(ms)}`;
+/** Where the time went, by kind of call. Kinds may run at once: the parts may be more than the whole. */
+function share(record: ActionRecord): string {
+  const { kinds, itself } = profileOf(record);
+  const parts = [...kinds].map(([kind, { count, ms }]) => `${kind} ${count}× ${duration(ms)}`);
+  const only = controllerOf(record.calls);
+  return `${parts.join(', ')}, itself ${duration(itself)} of ${duration(record.ms)}${only === undefined ? '' : `; ${only}`}`;
+}
+
+/** The controller, if only one was asked: it is named once and not in every line. */
+function controllerOf(calls: readonly CallEntry[]): string | undefined {
+  const [first, ...others] = new Set(
+    calls.filter(({ kind }) => kind === 'linstor').map(({ target }) => target),
+  );
+  return others.length === 0 ? first : undefined;
+}
+
+/** What was called. `/v1` says nothing, and lines are short. */
+function textOf({ kind, verb, target }: CallEntry, controller: string | undefined): string {
+  const where = kind === 'linstor' && target === controller ? '' : target;
+  return `${kind === 'linstor' ? verb.replace(' /v1/', ' /') : verb} ${where}`.trim();
 }
 
 function renderError(error: NonNullable<ActionRecord['error']>, width: number, paint: Paint): string[] {

@@ -22,6 +22,7 @@ import {
   underItsName,
 } from './cluster-remotes.ts';
 import { createHosts, hostPath, type Isolation, pathOnHost, setMounts } from './hosts/hosts.ts';
+import { udevPath } from './linstor/data/files.ts';
 import { type LabOne, labOne } from './one/lab-one.ts';
 import type { LabOnedOptions } from './one/oned.ts';
 import { FileStore } from './one/store.ts';
@@ -73,6 +74,11 @@ export interface LabRequest {
   readonly isolation?: Isolation;
   /** Release that oned pretends to be. */
   readonly oneVersion?: string;
+  /**
+   * Hosts also see `/dev/drbd/by-res/…`, as udev makes it, for drivers that look nowhere else. Needs isolation, and the
+   * directory `/dev/drbd` on this machine, which is made if it may be.
+   */
+  readonly byRes?: boolean;
   /** What driver calls execute; default this program. */
   readonly target?: DriverTarget;
 }
@@ -138,7 +144,10 @@ export function createCluster(request: LabRequest): Cluster {
     location: paths.location,
     ...(request.isolation ? { isolation: request.isolation } : {}),
   });
-  if (isolation !== 'none') for (const name of nodes) showOwnDevices(paths.root, paths.linstor, name, nodes);
+  const byRes = request.byRes === true;
+  if (byRes) requireDrbdDirectory(isolation);
+  if (isolation !== 'none')
+    for (const name of nodes) showOwnDevices({ dir: paths.root, linstor: paths.linstor, nodes, byRes }, name);
   const target = underItsName(request.target ?? ownTarget(), paths.one);
   makeRemotes(paths.remotes, target, oneVersion);
   makeClientLauncher(paths.bin, target);
@@ -178,13 +187,35 @@ function refuseForeign(root: string): void {
     );
 }
 
+const drbdDirectory = '/dev/drbd';
+
+/** It is what is mounted over, in the hosts' namespaces only; empty, it is not worth removing: another lab may be about to use it. */
+function requireDrbdDirectory(isolation: Isolation): void {
+  const remedy = 'hosts with /dev/drbd/by-res need root, or mount namespaces and the directory /dev/drbd';
+  if (isolation === 'none')
+    throw new DriverError('LAB', 'hosts have no devices of their own here', { remedy });
+  try {
+    mkdirSync(drbdDirectory, { recursive: true });
+  } catch (error) {
+    throw new DriverError('LAB', error instanceof Error ? error.message : String(error), { remedy });
+  }
+}
+
+interface DeviceViews {
+  readonly dir: string;
+  readonly linstor: string;
+  readonly nodes: readonly string[];
+  readonly byRes: boolean;
+}
+
 /**
  * On a host only its own device nodes are to be seen, and under every node's path: `/dev/drbd1000` is one path on all
  * real nodes, so drivers take the one that another node reports.
  */
-function showOwnDevices(dir: string, linstor: string, node: string, nodes: readonly string[]): void {
+function showOwnDevices({ dir, linstor, nodes, byRes }: DeviceViews, node: string): void {
   const view = hostPath(dir, node, 'devices');
   setMounts(dir, node, [
+    ...(byRes ? [{ from: udevPath(linstor, node), to: drbdDirectory }] : []),
     { from: join(linstor, 'dev', node), to: join(view, node) },
     { from: view, to: join(linstor, 'dev') },
   ]);
@@ -236,6 +267,9 @@ export class Cluster {
       ONE_XMLRPC: this.oneUrl,
       LS_CONTROLLERS: this.linstorUrl,
       DATASTORE_LOCATION: paths.location,
+      // OpenNebula's own scripts put /usr/bin before everything in PATH; these two they take from here (scripts_common.sh).
+      SSH: join(paths.bin, 'ssh'),
+      SSH_FWD: join(paths.bin, 'ssh'),
       // Neither another lab nor an installation on this machine is waited for or written to.
       LINSTOR_UN_LOCKS: paths.locks,
       LINSTOR_UN_LOG: paths.driverLog,
@@ -256,7 +290,11 @@ export class Cluster {
   /** The file behind `path` as `host` sees it: a link of the datastore's, then a device node of its own. */
   fileOnHost(host: string, path: string): string {
     const shown = pathOnHost(this.dir, host, path);
-    const target = lstatSync(shown).isSymbolicLink() ? readlinkSync(shown) : shown;
+    const first = lstatSync(shown).isSymbolicLink() ? readlinkSync(shown) : shown;
+    const byRes = first.startsWith(`${drbdDirectory}/`)
+      ? join(udevPath(this.paths.linstor, host), first.slice(drbdDirectory.length))
+      : undefined;
+    const target = byRes !== undefined && existsSync(byRes) ? readlinkSync(byRes) : first;
     const devices = join(this.paths.linstor, 'dev');
     if (this.description.isolation === 'none' || !target.startsWith(`${devices}/`)) return target;
     return join(devices, host, target.slice(devices.length + 1).replace(/^[^/]*\//, ''));

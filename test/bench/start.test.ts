@@ -2,9 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { costRows } from '../../bench/actions.ts';
 import { peakMemory, runMeasured } from '../../bench/process.ts';
-import { monitorMessage } from '../../bench/scale.ts';
+import { monitorCall } from '../../bench/scale.ts';
 import { findScript, idleArguments, idleMessage } from '../../bench/start.ts';
 import { readDatastoreMessage } from '../../src/opennebula/message.ts';
 import { readMigrationMessage } from '../../src/opennebula/migration-message.ts';
@@ -35,17 +34,20 @@ test('the idle action has a message that is read and asks for nothing: source an
   expect(message.vm.disks).toHaveLength(1);
 });
 
-test('the monitor action is asked for the usage of disks', async () => {
-  const call = {
-    kind: 'tm',
-    name: 'monitor',
-    argv: ['100'],
-    stdin: () => Promise.resolve(monitorMessage()),
-  } as const;
-  const message = await readDatastoreMessage(call);
-  expect(message.monitorVmDisks).toBe(true);
-  expect(message.datastore.template['RESOURCE_GROUP']).toBe('one');
-});
+test.each(['6.0', '6.6', '7.2'] as const)(
+  'the monitor action is asked for the usage of disks, as by OpenNebula %s',
+  async (generation) => {
+    const { argv, stdin } = monitorCall('linstor_un', { RESOURCE_GROUP: 'one' }, generation);
+    const message = await readDatastoreMessage({
+      kind: 'tm',
+      name: 'monitor',
+      argv,
+      stdin: () => Promise.resolve(stdin),
+    });
+    expect(message.monitorVmDisks).toBe(true);
+    expect(message.datastore.template['RESOURCE_GROUP']).toBe('one');
+  },
+);
 
 describe('another driver’s script', () => {
   test('is found beside, in tm and in tm/NAME', () => {
@@ -81,19 +83,4 @@ describe('a measured process', () => {
       // Undefined where GNU time is not installed.
       if (peak !== undefined) expect(peak).toBeLessThan(100);
     }));
-});
-
-test('of several runs of an action the median time and the most calls count', () => {
-  const cost = { action: 'tm/ln', mode: '', exitCode: 0, ms: 1, linstor: 2, ssh: 1 };
-  const rows = costRows('rest', [cost, { ...cost, ms: 9, linstor: 3 }, { ...cost, ms: 2 }]);
-  expect(rows.map(({ name, value, unit }) => `${name} ${value} ${unit}`)).toEqual([
-    'actions: tm/ln (rest) 2 ms',
-    'actions: tm/ln (rest), LINSTOR calls 3 calls',
-    'actions: tm/ln (rest), ssh sessions 1 calls',
-  ]);
-});
-
-test('a failing action has its exit code as a row', () => {
-  const rows = costRows('rest', [{ action: 'tm/ln', mode: 'x', exitCode: 1, ms: 1, linstor: 0, ssh: 0 }]);
-  expect(rows.at(-1)).toEqual({ name: 'actions: tm/ln, x (rest), result', value: 1, unit: 'exit code' });
 });

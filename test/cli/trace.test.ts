@@ -81,18 +81,45 @@ describe('trace', () => {
     expect(await run()).toBe(0);
     expect(world.text).toBe(`2026-11-23 10:00:00Z  ok        800 ms  tm/clone  vm 7 disk 0 hv1
   ━···············     4 ms  one      one.vm.info localhost:2633  ok
-  ━━━━━━━━········   400 ms  linstor  POST /v1/resource-…/snapshots c1:3370  201
+  ━━━━━━━━········   400 ms  linstor  POST /resource-def…-image-3/snapshots  201
   ·········━━━━━━·   300 ms  ssh      link-disk hv1  exit 0
-  one 1× 4 ms, linstor 1× 400 ms, ssh 1× 300 ms of 800 ms
+  one 1× 4 ms, linstor 1× 400 ms, ssh 1× 300 ms, itself 96 ms of 800 ms; c1:3370
 
 2026-11-23 10:00:05Z  failed    12.4 s  tm/ln  vm 8 disk 1 hv2
-  ━━━━━━━━━━━━━···   10.0 s  linstor  GET /v1/vie…ces c1:3370  no answer in time
+  ━━━━━━━━━━━━━···   10.0 s  linstor  GET /view/r…ces c1:3370  no answer in time
   controller c1 is slow
   LINSTOR did not answer [LINSTOR_TIMEOUT]
   GET /v1/view/resources: 10 s
   error reports: 6561-00000-000003
 `);
     expect(world.text.split('\n').every((line) => Bun.stringWidth(line) <= 80)).toBe(true);
+  });
+
+  test('several controllers are told apart in their lines', async () => {
+    const [first] = records;
+    const [, asked] = first?.calls ?? [];
+    if (!first || !asked) throw new Error('no records');
+    new JsonLog({ path: join(folder, 'x.log') }).write({
+      ...first,
+      id: '3-c',
+      time: '2026-11-23T10:00:09.000Z',
+      calls: [asked, { ...asked, target: 'c2:3370', at: 830 }],
+    });
+    expect(await run('--last', '1')).toBe(0);
+    expect(world.text).toContain(' c1:3370  201');
+    expect(world.text).toContain(' c2:3370  201');
+    expect(world.text).not.toContain('; c');
+  });
+
+  test('--slow ends with where the time went, of all that were slow', async () => {
+    expect(await run('--slow', '--slower-than', '500', '--last', '1')).toBe(0);
+    const lines = world.text.trimEnd().split('\n');
+    expect(world.text).not.toContain('vm 7 disk 0');
+    expect(lines.slice(-3)).toEqual([
+      'action    times  median  slowest  linstor   ssh  one  itself',
+      'tm/ln         1  12.4 s   12.4 s     81 %   0 %  0 %    19 %',
+      'tm/clone      1  800 ms   800 ms     50 %  38 %  1 %    12 %',
+    ]);
   });
 
   test('filters', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { actions, installedNames } from '../../src/actions/registry.ts';
@@ -44,6 +44,28 @@ test('every name of the action table can be called', () => {
     for (const name of installedNames(action)) expect(existsSync(join(folder, name))).toBe(true);
   }
 });
+
+test.skipIf(detectIsolation() !== 'root')(
+  'hosts may have DRBD’s links, and only while they have the resource',
+  async () => {
+    cluster = createCluster({ dir: join(dir, 'with-links'), byRes: true });
+    served = await serveCluster(cluster);
+    await linstor('resource-definition', 'create', 'linked', '--layer-list', 'drbd,storage');
+    await linstor('volume-definition', 'create', 'linked', '8M');
+    await linstor('resource', 'create', 'node1', 'linked', '--storage-pool', 'thin');
+    await linstor('resource', 'create', 'node2', 'linked', '--drbd-diskless');
+    const link = '/dev/drbd/by-res/linked/0';
+    expect(ssh('node1', `echo written | dd of=${link} conv=notrunc status=none`).code).toBe(0);
+    expect(ssh('node2', `head -c 8 ${link}`)).toEqual({ code: 0, stdout: 'written\n' });
+    expect(ssh('node3', `ls ${link}`).code).not.toBe(0);
+    const disk = join(cluster.paths.location, 'disk.0');
+    ssh('node2', `ln -s ${link} ${disk}`);
+    expect(readFileSync(cluster.fileOnHost('node2', disk), 'utf8')).toStartWith('written\n');
+    await linstor('resource', 'delete', 'node2', 'linked');
+    expect(ssh('node2', 'ls /dev/drbd/by-res').stdout).toBe('');
+    expect(ssh('node1', `head -c 8 ${link}`).stdout).toBe('written\n');
+  },
+);
 
 test('state and addresses survive a restart; two servers at once are refused', async () => {
   served = await serveCluster(cluster);

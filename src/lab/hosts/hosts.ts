@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { sshScript } from './ssh-script.ts';
+import { scpScript, sshScript } from './ssh-script.ts';
 
 /**
  * How hosts get a file tree of their own below the datastore location:
@@ -46,7 +46,7 @@ export function detectIsolation(): Isolation {
   }
 }
 
-/** Makes `<dir>/bin/ssh` and a directory per host. Repeating it adds hosts and keeps what is there. */
+/** Makes `<dir>/bin/ssh`, `scp` and a directory per host. Repeating it adds hosts and keeps what is there. */
 export function createHosts({
   dir,
   names,
@@ -55,9 +55,14 @@ export function createHosts({
 }: LabHostsOptions): Isolation {
   mkdirSync(join(dir, 'bin'), { recursive: true });
   mkdirSync(location, { recursive: true });
-  const ssh = join(dir, 'bin', 'ssh');
-  writeFileSync(ssh, sshScript);
-  chmodSync(ssh, 0o755);
+  for (const [name, text] of [
+    ['ssh', sshScript],
+    ['scp', scpScript],
+  ] as const) {
+    const path = join(dir, 'bin', name);
+    writeFileSync(path, text);
+    chmodSync(path, 0o755);
+  }
   for (const name of names) {
     if (!/^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(name)) throw new Error(`not a host name: ${name}`);
     for (const part of ['home', 'datastores', 'bin'])

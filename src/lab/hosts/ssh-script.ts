@@ -127,3 +127,11 @@ case $mode in
   *) echo "ssh: unknown fault $mode" >&2; exit 255 ;;
 esac
 `;
+
+/** This machine's scp over the lab's ssh; with the old protocol, which needs nothing but scp on the other side. */
+export const scpScript = `#!/bin/sh
+# scp of a linstor_un lab
+lab=$(cd "${'$'}{0%/*}/.." && pwd) || exit 255
+PATH=$(printf %s "$PATH" | sed "s#$lab/bin:##g"):/usr/local/bin:/usr/bin:/bin
+exec scp -O -S "$lab/bin/ssh" "$@"
+`;

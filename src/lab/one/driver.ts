@@ -34,6 +34,8 @@ export interface DriverOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The group is ended after this long; oned itself sets no limit for tm actions. Default: 10 minutes. */
   readonly timeoutMs?: number;
+  /** What the script is handed to instead of being executed itself: a program that measures it, say. */
+  readonly runner?: readonly string[];
   /** Every call when it has ended. */
   readonly onCall?: (call: DriverCall) => void;
   readonly onStart?: (request: DriverRequest) => void;
@@ -74,7 +76,7 @@ async function execute(request: DriverRequest, options: DriverOptions): Promise<
   const { encoding, text } = request.stdin ?? { encoding: 'none', text: '' };
   const input = encoding === 'base64' ? Buffer.from(text).toString('base64') : text;
   const started = performance.now();
-  const child = Bun.spawn([script, ...request.argv], {
+  const child = Bun.spawn([...(options.runner ?? []), script, ...request.argv], {
     cwd: options.cwd,
     env: { ...options.env },
     stdin: Buffer.from(input),

@@ -18,6 +18,19 @@ import type { OneStore } from './store.ts';
  */
 export type OneGeneration = '5.8' | '6.0' | '6.6' | '7.2';
 
+/** The shape that a release has: `6.10.5` → `7.2` (contract §1.2). */
+export function generationOf(version: string): OneGeneration {
+  const [major = 0, minor = 0, patch = 0] = version
+    .trim()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
+  const release = major * 10_000 + minor * 100 + patch;
+  if (!(release > 0)) throw new Error(`not a release of OpenNebula: “${version.trim()}”`);
+  if (release < 60_000) return '5.8';
+  if (release < 60_602) return '6.0';
+  return release < 60_700 ? '6.6' : '7.2';
+}
+
 export interface LabOnedOptions extends DriverOptions {
   readonly store: OneStore;
   /** DATASTORE_LOCATION. */

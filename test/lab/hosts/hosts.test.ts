@@ -159,6 +159,19 @@ test('without isolation hosts share one tree', async () => {
   expect((await ssh(['node2', `cat ${location}/file`])).stdout).toBe('one\n');
 });
 
+test.skipIf(detectIsolation() === 'none' || Bun.which('scp') === null)(
+  'scp goes from host to host, and between the front-end and a host',
+  async () => {
+    await ssh(['node1', `echo one >${location}/file`]);
+    await ssh(['node2', `scp -q node1:${location}/file ${location}/copy`]);
+    expect(readFileSync(join(dir, 'hosts/node2/datastores/copy'), 'utf8')).toBe('one\n');
+    const there = Bun.spawn([join(dir, 'bin/scp'), '-q', `node2:${location}/copy`, join(dir, 'here')]);
+    expect(await there.exited).toBe(0);
+    expect(readFileSync(join(dir, 'here'), 'utf8')).toBe('one\n');
+    expect((await ssh(['node1', `scp -q node2:${location}/none .`])).code).not.toBe(0);
+  },
+);
+
 describe('faults', () => {
   test('refused: exit 255, nothing runs; only for that host, only as often as told', async () => {
     setHostFaults(dir, 'node1', [{ mode: 'refused', skip: 1, times: 2 }]);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { lcm, vmState } from '../../../src/lab/one/model.ts';
+import { generationOf } from '../../../src/lab/one/oned.ts';
 import { type FakeOned, fakeOned } from './fake-remotes.ts';
 
 /** Sequences and arguments of a real oned (recordings/opennebula, order.md and driver-calls.jsonl). */
@@ -431,4 +432,32 @@ describe('shapes by release', () => {
       mixed.remove();
     }
   });
+});
+
+test('a release has its call shape (contract §1.2)', () => {
+  const shapes = [
+    '5.8.5',
+    '5.12.0',
+    '6.0.0',
+    '6.6.1.1',
+    '6.6.2',
+    '6.6.3',
+    '6.8.0',
+    '6.10.5',
+    '7.2.0',
+    '7.0.0.rc1\n',
+  ];
+  expect(shapes.map(generationOf)).toEqual([
+    '5.8',
+    '5.8',
+    '6.0',
+    '6.0',
+    '6.6',
+    '6.6',
+    '7.2',
+    '7.2',
+    '7.2',
+    '7.2',
+  ]);
+  expect(() => generationOf('x')).toThrow('not a release');
 });

@@ -5,7 +5,9 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  rmdirSync,
   rmSync,
+  symlinkSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -29,6 +31,36 @@ export function imagePath(root: string, node: string, pool: string, name: string
 
 export function devicePath(root: string, node: string, name: string): string {
   return join(root, 'dev', node, name);
+}
+
+/** What udev makes of DRBD's devices, beside them; with `byRes` shown on that node as `/dev/drbd`. */
+export const udevPath = (root: string, node: string): string => devicePath(root, node, 'drbd');
+
+const byResPath = (root: string, node: string, definition: string, number: number): string =>
+  join(udevPath(root, node), 'by-res', definition, String(number));
+
+/** `/dev/drbd/by-res/<definition>/<number>`. */
+export function linkByRes(
+  root: string,
+  node: string,
+  definition: string,
+  number: number,
+  device: string,
+): void {
+  const path = byResPath(root, node, definition, number);
+  prepare(path);
+  rmSync(path, { force: true });
+  symlinkSync(device, path);
+}
+
+export function unlinkByRes(root: string, node: string, definition: string, number: number): void {
+  const path = byResPath(root, node, definition, number);
+  rmSync(path, { force: true });
+  try {
+    rmdirSync(dirname(path));
+  } catch {
+    // Another volume's link is in it, or there never was one.
+  }
 }
 
 function prepare(path: string): void {

@@ -1,5 +1,3 @@
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
 import {
   copyImage,
   createImage,
@@ -7,9 +5,11 @@ import {
   imageExists,
   imageName,
   imagePath,
+  linkByRes,
   linkImage,
   removeImage,
   resizeImage,
+  unlinkByRes,
 } from '../data/files.ts';
 import { attachLoop, detachLoop, refreshLoop } from '../data/loop.ts';
 import type { LabDefinition } from '../model/definition.ts';
@@ -102,22 +102,12 @@ async function plug(lab: Runtime, place: Place): Promise<void> {
     const device = sibling(place)?.topDevice ?? (await attachLoop(image));
     if (volume.file) volume.device = device;
     if (top) volume.topDevice = device;
-    return;
+  } else {
+    if (volume.file) volume.device = node(lab, resource.node, baseName(place), image);
+    if (top) volume.topDevice = node(lab, resource.node, top, image);
   }
-  if (volume.file) volume.device = node(lab, resource.node, baseName(place), image);
-  if (top) volume.topDevice = node(lab, resource.node, top, image);
-  if (isDrbd(resource)) linkByResource(lab, place, top ?? '');
-}
-
-const byResource = (lab: Runtime, { definition, resource, volume }: Place): string =>
-  devicePath(lab.root, resource.node, `drbd/by-res/${definition.name}/${volume.number}`);
-
-/** What udev does with a DRBD device. */
-function linkByResource(lab: Runtime, place: Place, device: string): void {
-  const path = byResource(lab, place);
-  mkdirSync(dirname(path), { recursive: true });
-  rmSync(path, { force: true });
-  symlinkSync(`../../../${device}`, path);
+  if (isDrbd(resource) && volume.topDevice)
+    linkByRes(lab.root, resource.node, definition.name, volume.number, volume.topDevice);
 }
 
 /** Makes the device node, or lets it come later where a fault says so. */
@@ -153,8 +143,8 @@ export async function removeVolume(lab: Runtime, place: Place): Promise<void> {
   } else {
     removeImage(volume.device);
     removeImage(volume.topDevice);
-    if (isDrbd(resource)) rmSync(dirname(byResource(lab, place)), { recursive: true, force: true });
   }
+  unlinkByRes(lab.root, resource.node, definition.name, volume.number);
   removeImage(volume.file);
   volume.made = false;
   delete volume.file;
