@@ -104,7 +104,10 @@ export function transferError(
       return new DriverError('IMAGE_FETCH', `${source} could not be fetched${said}`);
     case stages.unpack:
       return new DriverError('IMAGE_FORMAT', `${source} could not be decompressed${said}`, {
-        remedy: 'the file is damaged or was cut off; fetch it again',
+        // xz: "Memory usage limit reached"; zstd: "Frame requires too much memory for decoding".
+        remedy: /memory/i.test(error.stderr)
+          ? 'unpacking it takes more than 1 GiB of memory; pack it again with a smaller window (xz -6, zstd without --long)'
+          : 'the file is damaged or was cut off; fetch it again',
       });
     case stages.read:
       if (error.exitCode === 255)

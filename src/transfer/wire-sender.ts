@@ -22,11 +22,11 @@ no_backing=
 if [ "$format" = qcow2 ]; then no_backing='"backing":null,'; fi
 progress() { printf '@%s/%s\\n' "$1" "$2" >&2; }
 
-# Files without a name: nothing remains, however this ends.
+# Files without a name: nothing remains, however this ends. Between the two steps the name tells whose it is (staging.ts).
 open_chunks() {
   local path
-  path=$(mktemp "$directory/.linstor_un-chunk-XXXXXXXX") && exec 7<>"$path" && rm -f -- "$path" || exit 1
-  path=$(mktemp "$directory/.linstor_un-chunk-XXXXXXXX") && exec 6<>"$path" && rm -f -- "$path" || exit 1
+  path=$(mktemp "$directory/.linstor_un-$$-XXXXXXXX") && exec 7<>"$path" && rm -f -- "$path" || exit 1
+  path=$(mktemp "$directory/.linstor_un-$$-XXXXXXXX") && exec 6<>"$path" && rm -f -- "$path" || exit 1
 }
 
 # From the JSON of qemu-img map: "offset length" of data, rounded out to 4 KiB, joined across small gaps, and cut

@@ -14,7 +14,7 @@ const pools = (replicas: Parameters<typeof diskful>[0]): string[] => [
 
 /** Of the placing request. */
 const filterOf = (requests: readonly { path: string; body: string }[]): Record<string, unknown> => {
-  const placed = requests.find(({ path }) => path.endsWith('/autoplace'));
+  const placed = requests.find(({ path }) => /\/(autoplace|spawn)$/.test(path));
   return (
     (JSON.parse(placed?.body ?? '{}') as { select_filter?: Record<string, unknown> }).select_filter ?? {}
   );

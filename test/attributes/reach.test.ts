@@ -28,7 +28,7 @@ describe('LS_CONTROLLERS', () => {
       });
       expect(elsewhere).toEqual([]);
       expect(requests.map(({ method, path }) => `${method} ${path}`)).toContain(
-        'POST /v1/resource-definitions',
+        'POST /v1/resource-groups/drbd/spawn',
       );
       expect(await rig.lab.definitions()).toContain(resource);
     } finally {

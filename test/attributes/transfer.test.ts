@@ -139,7 +139,9 @@ describe('who copies, and how', () => {
     seen.programs
       .filter((line) => line.startsWith('ssh '))
       .map((line) =>
-        / linstor_un\S*\s+\S*drbd\d+\S*\s+\S*([01])\S*\s+\S*([01])\S*\s+\S*?([a-z-]+)/.exec(unquoted(line)),
+        / linstor_un\S*\s+\S*drbd(?:\d+|\/by-res\/\S+)\s+\S*([01])\S*\s+\S*([01])\S*\s+\S*?([a-z-]+)/.exec(
+          unquoted(line),
+        ),
       )
       .find(Boolean)
       ?.slice(2)
@@ -165,7 +167,7 @@ describe('who copies, and how', () => {
 describe('CLONE_MODE', () => {
   test.each([
     ['snapshot', ['/snapshots', '/snapshot-restore-resource']],
-    ['copy', ['/autoplace']],
+    ['copy', ['/spawn']],
     ['clone', ['/clone']],
   ] as const)('%s', async (mode, signs) => {
     const placement = { RESOURCE_GROUP: 'open', STORAGE_POOL: 'lvm' };
@@ -177,8 +179,11 @@ describe('CLONE_MODE', () => {
     );
     const system = await rig.datastore('SYSTEM', { ...placement, CLONE_MODE: mode });
     const { vm, requests } = await rig.vm([{ image: done.image }], 'node1', system);
-    const wrote = requests.filter(({ method }) => method === 'POST').map(({ path }) => path);
-    const all = ['/snapshots', '/snapshot-restore-resource', '/autoplace', '/clone'];
+    // A spawn of definitions alone makes no replica.
+    const wrote = requests
+      .filter(({ method, body }) => method === 'POST' && !body.includes('"definitions_only":true'))
+      .map(({ path }) => path);
+    const all = ['/snapshots', '/snapshot-restore-resource', '/spawn', '/autoplace', '/clone'];
     const found = all.filter((sign) =>
       wrote.some((path) => path.endsWith(sign) || path.includes(`${sign}/`)),
     );
