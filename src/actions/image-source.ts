@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
+import { bytesOfText } from '../hosts/raw-text.ts';
 import type { DatastoreMessage } from '../opennebula/message.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { SourceRequest } from '../transfer/source.ts';
@@ -24,6 +25,6 @@ export function imageSource(ctx: Context, message: DatastoreMessage, settings: S
     ...(settings.limitTransferBw === undefined ? {} : { limitTransferBw: settings.limitTransferBw }),
     ...(downloader && existsSync(downloader) ? { downloader } : {}),
     // s3, restic and others find their credentials in the driver message (contract §2.1).
-    downloaderEnv: { DRV_ACTION: Buffer.from(message.xml).toString('base64') },
+    downloaderEnv: { DRV_ACTION: Buffer.from(bytesOfText(message.xml)).toString('base64') },
   };
 }

@@ -1,18 +1,16 @@
 import { DriverError } from '../errors.ts';
-
-// Not Node's Buffer: the first touch of it costs a start more than the decoding (docs/performance.md).
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+import { textOfBytes } from '../hosts/raw-text.ts';
 
 /**
  * Text of a base64 message; white space in it is ignored (some code paths of OpenNebula wrap lines, contract
- * §1.2). Bytes that are no UTF-8 become U+FFFD. Throws BAD_MESSAGE.
+ * §1.2). Bytes that are no UTF-8, as in names of files, stay what they are (raw-text.ts). Throws BAD_MESSAGE.
  */
 export function decodeBase64(text: string, what: string): string {
   const bytes = bytesOf(text);
   if (bytes === undefined || bytes.length === 0) {
     throw new DriverError('BAD_MESSAGE', `the ${what} is neither XML nor base64`);
   }
-  return decoder.decode(bytes);
+  return textOfBytes(bytes);
 }
 
 /** Text as one line of base64. */
@@ -32,7 +30,10 @@ export function xmlOfMessage(text: string, what: string): string {
   return trimmed.startsWith('<') ? trimmed : decodeBase64(trimmed, what);
 }
 
-/** Undefined for what is no base64, with all of its padding. */
+/**
+ * Undefined for what is no base64, with all of its padding. Not by Node's Buffer: the first touch of it costs a start more than
+ * the decoding (docs/performance.md).
+ */
 function bytesOf(text: string): Uint8Array | undefined {
   try {
     return Uint8Array.fromBase64(text, { lastChunkHandling: 'strict' });

@@ -103,7 +103,7 @@ export function parseXml(
   if (hasDoctype(text)) fail('it has a document type declaration, which OpenNebula never sends');
   let document: Record<string, Node>;
   try {
-    document = Bun.XML.parse(legalText(text)) as Record<string, Node>;
+    document = parseBytes(text) as Record<string, Node>;
   } catch (error) {
     return fail(error instanceof Error ? error.message.replace(/^XML Parse error: /, '') : String(error));
   }
@@ -113,6 +113,29 @@ export function parseXml(
     return fail(`the root element is <${name}> and not ${allowed.map((root) => `<${root}>`).join(' or ')}`);
   }
   return new XmlElement(name, document[name] as Node);
+}
+
+/**
+ * Names of files may hold bytes that are no UTF-8 (hosts/raw-text.ts). XML knows no such thing: they pass the parser as
+ * characters that nobody uses, of the last private plane.
+ */
+function parseBytes(text: string): Node {
+  if (text.isWellFormed()) return Bun.XML.parse(legalText(text)) as Node;
+  const carried = text.replace(/[\udc80-\udcff]/gu, (each) =>
+    String.fromCodePoint(carrier + each.charCodeAt(0)),
+  );
+  return released(Bun.XML.parse(legalText(carried)) as Node);
+}
+
+const carrier = 0x10_0000;
+
+function released(node: Node | readonly Node[]): Node {
+  if (typeof node === 'string')
+    return node.replace(/[\u{10dc80}-\u{10dcff}]/gu, (each) =>
+      String.fromCharCode((each.codePointAt(0) ?? 0) - carrier),
+    );
+  if (Array.isArray(node)) return node.map(released) as unknown as Node;
+  return Object.fromEntries(Object.entries(node).map(([name, inside]) => [name, released(inside)]));
 }
 
 export function escapeXml(text: string): string {

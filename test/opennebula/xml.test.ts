@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { isDriverError } from '../../src/errors.ts';
+import { bytesOfText } from '../../src/hosts/raw-text.ts';
+import { decodeBase64 } from '../../src/opennebula/base64.ts';
 import { escapeXml, legalText, parseXml } from '../../src/opennebula/xml.ts';
 
 function refusal(work: () => unknown): string {
@@ -115,5 +117,22 @@ describe('characters that XML forbids', () => {
         expect(vm.value('ID')).toBe('5');
       }),
     );
+  });
+
+  test('bytes that are no UTF-8 arrive as they are, other text beside them as well', () => {
+    const bytes = Buffer.concat([
+      Buffer.from('<VM><PATH><![CDATA[/é/'),
+      Buffer.from([0xff, 0xfe, 0x80, 0xc3]),
+      Buffer.from(' 😀]]></PATH><A><B>x</B><B>y</B></A></VM>'),
+    ]);
+    const document = parseXml(decodeBase64(bytes.toString('base64'), 'message'), 'VM');
+    const path = document.value('PATH') ?? '';
+    const expected = Buffer.concat([
+      Buffer.from('/é/'),
+      Buffer.from([0xff, 0xfe, 0x80, 0xc3]),
+      Buffer.from(' 😀'),
+    ]);
+    expect(Buffer.from(bytesOfText(path)).equals(expected)).toBe(true);
+    expect(document.all('A/B').map(({ text }) => text)).toEqual(['x', 'y']);
   });
 });
