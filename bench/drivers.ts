@@ -8,7 +8,7 @@ export interface Candidate {
   readonly label: string;
   /** DS_MAD and TM_MAD. */
   readonly name: string;
-  /** A failure of ours ends the run; that of another is a result. */
+  /** A failure of ours is a defect; that of another is a result. */
   readonly ours: boolean;
   /** What its datastores have besides, or instead of, the scenario's attributes. */
   readonly attributes: Readonly<Record<string, string>>;

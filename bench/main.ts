@@ -1,11 +1,13 @@
 /** `bun run bench`: measures, and prints a table or one JSON document. Its words are in `options.ts`. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { otherCandidates } from './drivers.ts';
 import { describeMachine } from './machine.ts';
 import { type BenchOptions, type GroupName, readOptions, usage } from './options.ts';
 import { compare, readEarlier, toDocument, toTable } from './report.ts';
 import type { Row } from './row.ts';
+import { oursFailed } from './side-by-side.ts';
 
 type Group = (
   options: BenchOptions & { readonly scratch: string; readonly driver?: string },
@@ -20,10 +22,29 @@ const groups: Readonly<Record<GroupName, Group>> = {
 
 function options(): BenchOptions {
   try {
-    return readOptions(Bun.argv.slice(2));
+    const read = readOptions(Bun.argv.slice(2));
+    // A directory without a driver is refused before anything is measured.
+    otherCandidates(read.drivers);
+    return read;
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
     process.exit(64);
+  }
+}
+
+/** A group that cannot be measured leaves those before and after it alone. */
+async function measure(name: GroupName, scratch: string): Promise<Row[]> {
+  const [other] = otherCandidates(asked.drivers);
+  try {
+    return await groups[name]({
+      ...asked,
+      scratch: mkdtempSync(join(scratch, `${name}-`)),
+      ...(other?.directory ? { driver: join(other.directory.remotes, 'tm', other.name) } : {}),
+    });
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
   }
 }
 
@@ -36,14 +57,7 @@ const rows: Row[] = [];
 try {
   for (const name of asked.groups) {
     if (!asked.json) console.error(`measuring ${name} …`);
-    const [driver] = asked.drivers;
-    rows.push(
-      ...(await groups[name]({
-        ...asked,
-        scratch: mkdtempSync(join(scratch, `${name}-`)),
-        ...(driver === undefined ? {} : { driver: resolve(driver) }),
-      })),
-    );
+    rows.push(...(await measure(name, scratch)));
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
@@ -54,3 +68,5 @@ if (asked.save !== undefined) writeFileSync(asked.save, document);
 process.stdout.write(
   asked.json ? document : toTable({ machine, rows: compared, ...(earlier ? { earlier } : {}) }),
 );
+// What others fail at is a result, what we fail at is a defect.
+if (oursFailed(rows)) process.exitCode = 1;

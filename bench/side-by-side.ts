@@ -1,4 +1,4 @@
-import { reference } from './drivers.ts';
+import { ourCandidates, reference } from './drivers.ts';
 import type { Compared } from './report.ts';
 import { against, type Row } from './row.ts';
 
@@ -75,3 +75,13 @@ export function withReference(rows: readonly Row[]): Row[] {
     return failed || other?.unit !== row.unit ? row : against(row, other);
   });
 }
+
+export const oursFailed = (rows: readonly Row[]): boolean =>
+  rows.some((row) => {
+    const parts = caseRow(row);
+    return (
+      parts !== undefined &&
+      ourCandidates.some(({ label }) => label === parts.label) &&
+      (parts.aspect === 'result' || parts.aspect === 'failed')
+    );
+  });

@@ -141,9 +141,16 @@ describe('options', () => {
 
   test('the command says so with its usage and exits with 64', async () => {
     const main = new URL('../../bench/main.ts', import.meta.url).pathname;
-    const child = Bun.spawn([process.execPath, main, 'backup'], { stdout: 'pipe', stderr: 'pipe' });
-    expect(await child.stderr.text()).toMatch(/^there are no backup actions yet.*\n\nusage: bun run bench /);
-    expect(await child.exited).toBe(64);
-    expect(await child.stdout.text()).toBe('');
+    for (const [words, reason] of [
+      [['backup'], 'there are no backup actions yet'],
+      [['actions', '--driver', '/nowhere'], '/nowhere has no tm/'],
+    ] as const) {
+      const child = Bun.spawn([process.execPath, main, ...words], { stdout: 'pipe', stderr: 'pipe' });
+      const said = await child.stderr.text();
+      expect(said).toStartWith(reason);
+      expect(said).toContain('\n\nusage: bun run bench ');
+      expect(await child.exited).toBe(64);
+      expect(await child.stdout.text()).toBe('');
+    }
   });
 });
