@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
-import { chooseBridge } from '../hosts/bridge.ts';
+import { DriverError, isDriverError } from '../errors.ts';
+import { type Bridge, requireBridges } from '../hosts/bridge.ts';
 import type { Linstor, Node, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
@@ -49,15 +50,18 @@ export interface BridgeDevice {
 
 /**
  * The resource's device on the best host for copying: with a replica that has the disk, enabled in OpenNebula, its satellite
- * online, in BRIDGE_LIST if there is one. Throws NO_BRIDGE, DEVICE_MISSING, …; what is attached for it is on the undo stack.
+ * online, in BRIDGE_LIST if there is one. OpenNebula may take minutes to see that a host is gone, or never see that only its sshd is: one
+ * that does not answer is passed over, nothing having been copied yet. Throws NO_BRIDGE, DEVICE_MISSING, HOST_UNREACHABLE, …; what is
+ * attached for it is on the undo stack.
  */
 export async function attachForCopy(
   ctx: Context,
-  { settings, linstor }: Where,
+  where: Where,
   request: BridgeRequest,
 ): Promise<BridgeDevice> {
+  const { settings, linstor } = where;
   const { hosts, nodes } = request.machines ?? (await readMachines(ctx, linstor));
-  const query = {
+  const ranked = requireBridges({
     bridgeList:
       settings.bridgeList.length > 0 ? settings.bridgeList : candidates(hosts, request.view, settings),
     hosts,
@@ -65,9 +69,32 @@ export async function attachForCopy(
     resources: request.view,
     nodeMap: settings.nodeMap,
     ...(request.spread === undefined ? {} : { spread: request.spread }),
-  };
-  const preferred = request.prefer === undefined ? undefined : rankedOn(query, request.prefer);
-  const bridge = preferred ?? chooseBridge(query);
+  });
+  const isPreferred = ({ node }: Bridge): boolean => node.toLowerCase() === request.prefer?.toLowerCase();
+  const bridges = [...ranked.filter(isPreferred), ...ranked.filter((bridge) => !isPreferred(bridge))];
+  const away: DriverError[] = [];
+  for (const bridge of bridges) {
+    try {
+      // What was attached there is taken back before another host is tried.
+      return await ctx.undo.within(() => attachOn(ctx, where, request, bridge));
+    } catch (error) {
+      if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
+      away.push(error);
+      if (away.length < bridges.length)
+        ctx.log.warn(
+          `${error.message}; ${request.resource} is copied through another host than ${bridge.host}`,
+        );
+    }
+  }
+  throw allAway(request.resource, away);
+}
+
+async function attachOn(
+  ctx: Context,
+  { settings, linstor }: Where,
+  request: BridgeRequest,
+  bridge: Bridge,
+): Promise<BridgeDevice> {
   const attachment = await attach(ctx, linstor, request.resource, bridge.host, settings, {
     view: request.view,
   });
@@ -82,6 +109,20 @@ export async function attachForCopy(
   };
 }
 
+/** The word of every host that was tried. */
+function allAway(resource: ResourceName, away: readonly DriverError[]): DriverError {
+  const [first] = away;
+  if (first && away.length === 1) return first;
+  return new DriverError(
+    'HOST_UNREACHABLE',
+    `none of ${away.length} hosts on which ${resource} can be copied answers`,
+    {
+      details: away.flatMap((error) => [error.message, ...error.details]),
+      cause: first,
+    },
+  );
+}
+
 /** Without BRIDGE_LIST: OpenNebula's hosts; where none of them is a node of the volume, the nodes that hold it. */
 function candidates(hosts: readonly Host[], view: readonly Resource[], settings: Settings): string[] {
   const nodes = view.filter(isReadable).map((replica) => hostOf(replica.node, settings));
@@ -90,21 +131,6 @@ function candidates(hosts: readonly Host[], view: readonly Resource[], settings:
     ...names,
     ...nodes.filter((node) => !names.some((name) => name.toLowerCase() === node.toLowerCase())),
   ];
-}
-
-function rankedOn(
-  query: Parameters<typeof chooseBridge>[0],
-  node: NodeName,
-): ReturnType<typeof chooseBridge> | undefined {
-  try {
-    const found = chooseBridge({
-      ...query,
-      nodes: query.nodes.filter((each) => each.name.toLowerCase() === node.toLowerCase()),
-    });
-    return found;
-  } catch {
-    return undefined;
-  }
 }
 
 const closeGraceMs = 10_000;

@@ -4,6 +4,7 @@ import { DriverError, isDriverError, toDriverError } from '../errors.ts';
 import { makeFileSystem, makeSwap } from '../hosts/scripts/device.ts';
 import { type DeviceUse, deviceUse, isOpen, unlinkDisks } from '../hosts/scripts/device-use.ts';
 import { type LinkedDisk, linkDisks } from '../hosts/scripts/link-disks.ts';
+import { removeLinkTo } from '../hosts/vm-directory.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kibToBytes } from '../units.ts';
@@ -27,6 +28,8 @@ export interface LinkRequest {
   readonly view?: readonly Resource[];
   /** Milliseconds to wait for the device node; udev lags behind LINSTOR (linstor-server#456). */
   readonly waitMs?: number;
+  /** The VM has had the link before: it stays when the action fails. */
+  readonly keepsLink?: boolean;
 }
 
 /**
@@ -50,21 +53,33 @@ export async function attachAndLink(
     link: target.path,
     minKib: request.minKib,
     ...(request.waitMs === undefined ? {} : { waitMs: request.waitMs }),
+    ...(request.keepsLink === undefined ? {} : { keepsLink: request.keepsLink }),
   });
   return linked.device;
 }
 
+/** The link's removal is on the undo stack before it can exist. */
 export async function linkAttached(
   ctx: Context,
   linstor: Linstor,
   attachment: Attachment,
-  request: { link?: string; minKib: KiB; waitMs?: number },
+  request: { link?: string; minKib: KiB; waitMs?: number; keepsLink?: boolean },
 ): Promise<LinkedDisk> {
+  const { host } = attachment;
+  const { link: path, keepsLink } = request;
+  const devices = new Set<string>();
+  if (path !== undefined && !keepsLink) {
+    // A plain device's name, a loop device's above all, is soon another volume's: a link that stayed would lead into that.
+    ctx.undo.push(`remove the link ${path} on ${host}`, () =>
+      removeLinkTo(ctx.hosts, host, path, [...devices]),
+    );
+  }
   const link = async (candidates: readonly string[]): Promise<LinkedDisk> => {
+    for (const candidate of candidates) devices.add(candidate);
     const [linked] = await linkDisks(
       ctx.hosts,
-      attachment.host,
-      [{ ...(request.link ? { link: request.link } : {}), minBytes: kibToBytes(request.minKib), candidates }],
+      host,
+      [{ ...(path ? { link: path } : {}), minBytes: kibToBytes(request.minKib), candidates }],
       request.waitMs,
     );
     if (!linked)

@@ -89,11 +89,10 @@ export function rankBridges(query: BridgeQuery): { bridges: Bridge[]; refused: R
   return { bridges: turned.sort((a, b) => b.diskful - a.diskful), refused };
 }
 
-/** The best bridge. Throws NO_BRIDGE, saying of every candidate why not. */
-export function chooseBridge(query: BridgeQuery): Bridge {
+/** All usable bridges, best first; at least one. Throws NO_BRIDGE, saying of every candidate why not. */
+export function requireBridges(query: BridgeQuery): readonly Bridge[] {
   const { bridges, refused } = rankBridges(query);
-  const [best] = bridges;
-  if (best) return best;
+  if (bridges.length > 0) return bridges;
   throw new DriverError('NO_BRIDGE', 'no host is usable for copying', {
     details: refused.map(({ host, reason }) => `${host}: ${reason}`),
   });

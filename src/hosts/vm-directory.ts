@@ -103,3 +103,25 @@ const removeLinkScript = `if [ -L "$1" ]; then rm -f -- "$1"; fi`;
 export async function removeLink(hosts: Hosts, host: string, path: string): Promise<void> {
   await hosts.run(host, { verb: 'unlink', script: removeLinkScript, args: [path], timeoutMs: 30_000 });
 }
+
+/** Arguments: link, what it may lead to. */
+const removeLinkToScript = `
+if [ ! -L "$1" ]; then exit 0; fi
+target=$(readlink -- "$1") link=$1; shift
+for device in "$@"; do if [ "$target" = "$device" ]; then rm -f -- "$link"; exit; fi; done
+`;
+
+/** Removes a symlink that leads to one of these devices; one that leads elsewhere is somebody else's by now. */
+export async function removeLinkTo(
+  hosts: Hosts,
+  host: string,
+  path: string,
+  devices: readonly string[],
+): Promise<void> {
+  await hosts.run(host, {
+    verb: 'unlink',
+    script: removeLinkToScript,
+    args: [path, ...devices],
+    timeoutMs: 30_000,
+  });
+}

@@ -6,7 +6,7 @@ import { refusal, toEntries, toOutcome } from './entries.ts';
 import type { CallHook, LinstorHooks } from './hooks.ts';
 import { type Deadlines, defaultDeadlines } from './http.ts';
 import { describeText, type Json, parseReply } from './json.ts';
-import type { Outcome } from './outcome.ts';
+import { Outcome } from './outcome.ts';
 import { ReplyLost } from './reply-lost.ts';
 import { usesTlsFiles } from './tls-files.ts';
 
@@ -67,6 +67,8 @@ export interface ClientCall {
   readonly write: boolean;
   /** What the option is for, when older clients do not know it: exit 2 is then LINSTOR_UNSUPPORTED. */
   readonly newOption?: string;
+  /** The answer counts although the action was stopped meanwhile: more has to follow before it may end. */
+  readonly unstopped?: boolean;
 }
 
 /** Runs LINBIT's client and reads its answers (linstor-behaviour §4.1, §4.2). */
@@ -114,8 +116,35 @@ export class CliClient {
     return toOutcome(what, await this.#json(args, what, { write: true, ...call }), 0);
   }
 
+  /**
+   * Writes of which none may stay alone, one after the other: an action that is stopped meanwhile hears of it when all are done. The first
+   * that is refused ends it; `afterwards` is then told how many had been carried out.
+   */
+  async writeWhole(
+    calls: readonly (readonly string[])[],
+    afterwards: (done: number) => Promise<void>,
+  ): Promise<Outcome> {
+    const stop = this.#stop();
+    const entries: Outcome['entries'][number][] = [];
+    for (const [done, args] of calls.entries()) {
+      try {
+        entries.push(...(await this.write(args, { unstopped: true })).entries);
+      } catch (error) {
+        await afterwards(done);
+        throw error;
+      }
+    }
+    if (stop?.aborted) throw stopped(calls.map(describe).join(', '));
+    return new Outcome(entries);
+  }
+
+  /** See http.ts: undo steps get through. */
+  #stop(): AbortSignal | undefined {
+    return this.#signal?.aborted ? undefined : this.#signal;
+  }
+
   async #json(args: readonly string[], what: string, call: ClientCall): Promise<Json> {
-    const result = await this.#execute(args, what, call.write);
+    const result = await this.#execute(args, what, call);
     if (result.timedOut || result.exitCode === timeoutExit) throw lost(what, call, 'no answer in time');
     // Errors of LINSTOR come with exit 0 and as JSON; JSON with another exit is from a wait after the call.
     if (result.stdout.trim() !== '' && result.exitCode !== usageExit) return this.#parse(result, what, call);
@@ -131,14 +160,18 @@ export class CliClient {
     }
   }
 
-  async #execute(args: readonly string[], what: string, write: boolean): Promise<ClientResult> {
+  async #execute(
+    args: readonly string[],
+    what: string,
+    { write, unstopped }: ClientCall,
+  ): Promise<ClientResult> {
     await this.#checkTls?.();
     this.#checkTls = undefined;
     const limit = write ? this.#deadlines.write : this.#deadlines.read;
     const seconds = String(Math.max(1, Math.ceil(limit / 1000)));
     const started = performance.now();
-    // See http.ts: undo steps get through, and a write is never abandoned half-way.
-    const stop = this.#signal?.aborted ? undefined : this.#signal;
+    // A write is never abandoned half-way.
+    const stop = this.#stop();
     const result = await this.#run([this.#command, ...this.#options, '--timeout', seconds, ...args], {
       env: this.#env,
       // The client's own limit is for one connection; ours is for the process.
@@ -153,7 +186,7 @@ export class CliClient {
       ms: performance.now() - started,
       outcome,
     });
-    if (stop?.aborted) throw new DriverError('INTERRUPTED', `${what} was stopped`);
+    if (stop?.aborted && !unstopped) throw stopped(what);
     return result;
   }
 }
@@ -161,6 +194,8 @@ export class CliClient {
 function describe(args: readonly string[]): string {
   return `linstor ${args.join(' ')}`;
 }
+
+const stopped = (what: string): DriverError => new DriverError('INTERRUPTED', `${what} was stopped`);
 
 function lost(what: string, call: ClientCall, why: string): DriverError {
   return call.write

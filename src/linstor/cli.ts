@@ -145,14 +145,30 @@ export class CliLinstor implements L.Linstor {
       setProperty(spec.name, key, value),
     );
     const group = spec.group ? ['--resource-group', spec.group] : [];
-    const created = await this.#write([
-      'resource-definition',
-      'create',
-      spec.name,
-      ...group,
-      ...layerOption(spec.layers),
-    ]);
-    return new Outcome([...created.entries, ...(await this.#atOnce(properties)).entries]);
+    const create = ['resource-definition', 'create', spec.name, ...group, ...layerOption(spec.layers)];
+    // A definition without the first of them would be nobody's: its maker's own undo could not tell that it is his.
+    const [first, ...others] = properties;
+    const made = await this.#client.writeWhole([create, ...(first ? [first] : [])], async (done) => {
+      if (done === 1) await this.#removeBare(spec.name);
+    });
+    return new Outcome([...made.entries, ...(await this.#atOnce(others)).entries]);
+  }
+
+  /** Takes back what was just made here and could not be marked, if it still is as it was made. Never fails: what failed before is told. */
+  async #removeBare(name: string): Promise<void> {
+    try {
+      const [[definition], resources] = await Promise.all([
+        this.definitions({ names: [name] }),
+        this.resources({ names: [name] }),
+      ]);
+      const isBare =
+        definition?.volumes.length === 0 &&
+        resources.length === 0 &&
+        !Object.keys(definition.props).some((key) => key.startsWith('Aux/'));
+      if (isBare) await this.deleteDefinition(name);
+    } catch {
+      // It holds nothing, and its name is free to be taken again (volumes/reclaim.ts).
+    }
   }
 
   async modifyDefinition(name: string, change: L.PropsChange & { group?: string }): Promise<Outcome> {

@@ -184,7 +184,10 @@ export interface DefinitionSpec {
   readonly name: ResourceName;
   readonly group?: string;
   readonly layers?: readonly LayerKind[];
-  /** Set together with creation over REST; right after it over the client. */
+  /**
+   * Set together with creation over REST; right after it over the client, where a stop may come between: the first one is set in any
+   * case.
+   */
   readonly props?: Readonly<Record<string, string>>;
 }
 

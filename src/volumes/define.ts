@@ -22,7 +22,8 @@ export async function createDefinition(
       name,
       group: plan.group,
       ...(plan.layers.length > 0 ? { layers: plan.layers } : {}),
-      props: { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce },
+      // First: the undo knows by it that the definition is ours.
+      props: { [madeByMark(name)]: nonce, ...props, ...(await balanceProps(linstor, plan)) },
     });
   } catch (error) {
     if (isLinstorError(error, 501)) {

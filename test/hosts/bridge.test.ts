@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { chooseBridge, rankBridges } from '../../src/hosts/bridge.ts';
+import { rankBridges, requireBridges } from '../../src/hosts/bridge.ts';
 import { hostOfNode, nodeOfHost } from '../../src/hosts/node-names.ts';
 import type { Node, Resource } from '../../src/linstor/linstor.ts';
 import type { Host } from '../../src/opennebula/one.ts';
@@ -86,7 +86,7 @@ describe('bridge hosts', () => {
       nodes: [node('alpha'), node('bravo', 'OFFLINE')],
     };
     try {
-      chooseBridge(query);
+      requireBridges(query);
       throw new Error('did not fail');
     } catch (error) {
       expect(error).toMatchObject({

@@ -26,6 +26,7 @@ import {
 } from '../../src/hosts/scripts/directories.ts';
 import { linkDisks, waitForDevice } from '../../src/hosts/scripts/link-disks.ts';
 import { isSharedDirectory } from '../../src/hosts/scripts/shared-marker.ts';
+import { removeLinkTo } from '../../src/hosts/vm-directory.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from './fake-hosts.ts';
 
@@ -206,6 +207,25 @@ describe('unlink-disk and device-use', () => {
       closeSync(fd);
       Bun.spawnSync(['losetup', '-d', device]);
     }
+  });
+});
+
+describe('unlink', () => {
+  test('a link goes if it still leads to the device, and nothing else does', async () => {
+    const link = join(dir, 'disk.0');
+    const remove = () => removeLinkTo(fake.hosts, 'alpha', link, ['/dev/loop7', '/dev/loop8']);
+    await remove();
+    symlinkSync('/dev/loop9', link);
+    await remove();
+    expect(readlinkSync(link)).toBe('/dev/loop9');
+    rmSync(link);
+    writeFileSync(link, 'a file');
+    await remove();
+    expect(readFileSync(link, 'utf8')).toBe('a file');
+    rmSync(link);
+    symlinkSync('/dev/loop8', link);
+    await remove();
+    expect(existsSync(link) || readdirSync(dir).includes('disk.0')).toBe(false);
   });
 });
 

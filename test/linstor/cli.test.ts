@@ -119,6 +119,64 @@ describe('how the client is called', () => {
   });
 });
 
+describe('a definition and the mark of who made it', () => {
+  const create = 'resource-definition create rd';
+  const marking = 'resource-definition set-property rd Aux/by me';
+  const spec = { name: 'rd', props: { 'Aux/by': 'me', 'Aux/b': '2', 'Aux/c': '3' } };
+
+  test('a stop during the creation comes through when the first property is set, not before', async () => {
+    const stop = new AbortController();
+    const { linstor, commands } = fake(
+      (command) => {
+        if (command === create) stop.abort();
+        return undefined;
+      },
+      {},
+      { signal: stop.signal },
+    );
+    expect((await failure(linstor.createDefinition(spec))).code).toBe('INTERRUPTED');
+    expect(commands()).toEqual([create, marking]);
+  });
+
+  test('a stop while the first is set', async () => {
+    const stop = new AbortController();
+    const { linstor, commands } = fake(
+      (command) => {
+        if (command === marking) stop.abort();
+        return undefined;
+      },
+      {},
+      { signal: stop.signal },
+    );
+    expect((await failure(linstor.createDefinition(spec))).code).toBe('INTERRUPTED');
+    expect(commands()).toEqual([create, marking]);
+  });
+
+  const refused = '[{"ret_code":-4611686018427387604,"message":"refused"}]';
+  const listed = (props: Record<string, string>, volumes: readonly object[] = []) =>
+    JSON.stringify([[{ name: 'rd', props, volume_definitions: volumes }]]);
+  const cases: readonly (readonly [string, string, boolean])[] = [
+    ['one that could not be marked is taken back', listed({}), true],
+    ['one that somebody has marked is not', listed({ 'Aux/by': 'another' }), false],
+    ['nor one with a volume', listed({}, [{ volume_number: 0, size_kib: 8 }]), false],
+  ];
+  test.each(cases)('%s', async (_, list, removed) => {
+    const { linstor, commands } = fake((command) => {
+      if (command === marking) return refused;
+      if (command.startsWith('volume-definition list')) return list;
+      return command.startsWith('resource list') ? '[[]]' : undefined;
+    });
+    expect(isLinstorError(await failure(linstor.createDefinition(spec)))).toBe(true);
+    expect(commands().includes('resource-definition delete rd')).toBe(removed);
+  });
+
+  test('one that was there before is never touched', async () => {
+    const { linstor, commands } = fake((command) => (command === create ? refused : undefined));
+    await failure(linstor.createDefinition(spec));
+    expect(commands()).toEqual([create]);
+  });
+});
+
 describe('what is asked of it', () => {
   const set = 'resource-definition set-property';
   const cases: readonly (readonly [string, (l: CliLinstor) => Promise<unknown>, readonly string[]])[] = [

@@ -47,7 +47,11 @@ async function sizeForRelease(ctx: Context, disk: DiskCall, snapshotKib: KiB): P
 async function relink(ctx: Context, disk: DiskCall, minKib: KiB): Promise<void> {
   if (ctx.hosts.isFrontend(disk.target.host)) return;
   try {
-    await attachAndLink(ctx, disk, { resource: disk.diskResource.resource, minKib });
+    await attachAndLink(ctx, disk, {
+      resource: disk.diskResource.resource,
+      minKib,
+      keepsLink: true,
+    });
   } catch (error) {
     if (
       !isDriverError(

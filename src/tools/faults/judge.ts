@@ -1,5 +1,5 @@
 import type { Case } from './cases.ts';
-import { difference, type Observation } from './observe.ts';
+import { danglingLink, difference, type Observation } from './observe.ts';
 import type { Attempt } from './run-action.ts';
 import type { Scenario } from './scenarios.ts';
 
@@ -40,7 +40,10 @@ export function losses(
 export function leftovers(before: Observation, now: Observation): Finding[] {
   const found: Finding[] = [];
   const leaked = (what: string): number => found.push({ verdict: 'leaked', what });
-  // A link in a VM's directory is no leftover: it is replaced by the retry, taken away by delete, and never trusted.
+  // A link that leads to its volume is no leftover: it is replaced by the retry, taken away by delete, and never trusted.
+  for (const [path, what] of Object.entries(now.links)) {
+    if (before.links[path] === undefined && what === danglingLink) leaked(`${path}: ${what}`);
+  }
   for (const part of ['resources', 'snapshots', 'attached'] as const) {
     for (const [key, value] of Object.entries(now[part])) {
       const was = before[part][key];

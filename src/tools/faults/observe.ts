@@ -128,6 +128,9 @@ function digest(path: string | undefined): string {
   return Bun.hash(bytes.subarray(0, end * 8)).toString(16);
 }
 
+/** Its device may be given to another volume. */
+export const danglingLink = 'link to nothing known';
+
 /** A device's name on a host says nothing in another run: its resource does. */
 function links(world: FaultWorld, resources: readonly RawResource[]): Record<string, string> {
   const found: Record<string, string> = {};
@@ -149,7 +152,7 @@ function links(world: FaultWorld, resources: readonly RawResource[]): Record<str
           target.endsWith(`/by-res/${resource.name}/0`) ||
           resource.volumes?.some((volume) => sameDevice(target, volume.device_path)),
       );
-      found[`${host}:${path}`] = `link to ${owner?.name ?? 'nothing known'}`;
+      found[`${host}:${path}`] = owner ? `link to ${owner.name}` : danglingLink;
     }
   }
   return found;
