@@ -9,7 +9,7 @@ import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
-import { growVolume, type Known } from '../../volumes/resize.ts';
+import { growSeen, type Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
@@ -78,11 +78,18 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
   await bothDone(use(ctx, call, image, { view: made, volume }), tidy());
 }
 
-/** Large enough, attached and linked. */
+/** Large enough, attached and linked. A disk may be asked for larger than its image (contract §3.3). */
 async function use(ctx: Context, call: DiskCall, image: ResourceDefinition, known: Known): Promise<void> {
   const { resource } = call.diskResource;
-  const minKib = await ensureSize(ctx, call, image, known);
-  await attachAndLink(ctx, call, { resource, minKib, ...(known.view ? { view: known.view } : {}) });
+  const wanted = mibToKib(call.disk.sizeMib);
+  const link = async (minKib: KiB): Promise<void> => {
+    await attachAndLink(ctx, call, { resource, minKib, ...(known.view ? { view: known.view } : {}) });
+  };
+  if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) await link(wanted);
+  else
+    await growSeen(ctx, call.linstor, resource, wanted, known, ({ before }) =>
+      link(kib(Math.max(wanted, before))),
+    );
 }
 
 /** An earlier try that was killed may have left its helper snapshot on the image. */
@@ -137,16 +144,3 @@ export const diskMarks = (call: DiskCall): Record<string, string> => ({
   [marks.datastoreId]: String(call.target.systemDatastoreId),
   [marks.deployment]: deploymentMark(call.vm),
 });
-
-/** KiB that the device must have. A disk may be asked for larger than its image (contract §3.3). */
-async function ensureSize(
-  ctx: Context,
-  call: DiskCall,
-  image: ResourceDefinition,
-  known: Known,
-): Promise<KiB> {
-  const wanted = mibToKib(call.disk.sizeMib);
-  if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) return wanted;
-  const growth = await growVolume(ctx, call.linstor, call.diskResource.resource, wanted, known);
-  return kib(Math.max(wanted, growth.before));
-}

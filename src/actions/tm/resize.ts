@@ -5,13 +5,13 @@ import type { Resource } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
 import { replicaOnHost } from '../../volumes/nodes.ts';
 import { devicePaths } from '../../volumes/replicas.ts';
-import { growVolume } from '../../volumes/resize.ts';
+import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
-/** DRBD and loop devices learn of a new size some moments after LINSTOR has answered. */
-const sizeWaitMs = 30_000;
+/** DRBD and loop devices learn of a new size some moments after LINSTOR has answered; of an old one they have learnt. */
+const sizeWaitMs = { grown: 30_000, unchanged: 5_000 } as const;
 
 /**
  * `resize <host>:<vm directory>/disk.<n> <MiB> <vm> <datastore>`: grows in every state; success means that the host sees
@@ -35,10 +35,11 @@ export const resize: ActionHandler = async (call, ctx) => {
   }
   const { resource } = disk.diskResource;
   await ctx.lock(lockName(resource), async () => {
-    const growth = await growVolume(ctx, disk.linstor, resource, mibToKib(size));
+    const growth = await growSeen(ctx, disk.linstor, resource, mibToKib(size), {}, ({ view }) =>
+      confirmOnHost(ctx, disk, size, view),
+    );
     if (growth.before > mibToKib(size))
       ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);
-    await confirmOnHost(ctx, disk, size, growth.view);
   });
   return undefined;
 };
@@ -54,5 +55,11 @@ async function confirmOnHost(
   const view = known ?? (await call.linstor.resources({ names: [call.diskResource.resource] }));
   const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
   if (!here) return;
-  await waitForDevice(ctx.hosts, call.target.host, devicePaths(here), kibToBytes(mibToKib(size)), sizeWaitMs);
+  await waitForDevice(
+    ctx.hosts,
+    call.target.host,
+    devicePaths(here),
+    kibToBytes(mibToKib(size)),
+    known ? sizeWaitMs.grown : sizeWaitMs.unchanged,
+  );
 }

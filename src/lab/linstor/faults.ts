@@ -28,6 +28,7 @@
  * - `{"kind": "pool", "node": "alpha", "pool": "thin", "freeKib": 0}`   pool full (null: as it really is)
  * - `{"kind": "device-late", "node": "alpha", "seconds": 3}`           new device nodes appear later there
  * - `{"kind": "satellite", "node": "alpha", "message": "…"}`           the next work on that satellite fails
+ * - `{"kind": "resize-late", "seconds": 3}`                            the next resize goes on so long behind its answer
  */
 export type Fault =
   | { kind: 'code'; code: number; message?: string; status?: number }
@@ -41,7 +42,8 @@ export type Fault =
   | { kind: 'node'; node: string; connection: string }
   | { kind: 'pool'; node: string; pool: string; freeKib: number | null }
   | { kind: 'device-late'; node: string; seconds: number }
-  | { kind: 'satellite'; node: string; message: string };
+  | { kind: 'satellite'; node: string; message: string }
+  | { kind: 'resize-late'; seconds: number };
 
 export interface FaultRule {
   method?: string;
@@ -64,6 +66,8 @@ export class FaultBox {
   readonly lateDevices = new Map<string, number>();
   /** Node → what its satellite fails with next. */
   readonly satelliteErrors = new Map<string, string>();
+  /** Seconds that the next resizes take, one for each. */
+  readonly lateResizes: number[] = [];
 
   set(rules: readonly FaultRule[]): void {
     this.armed = rules.map((rule) => ({ rule, seen: 0, fired: 0 }));
@@ -77,6 +81,7 @@ export class FaultBox {
     this.armed = [];
     this.lateDevices.clear();
     this.satelliteErrors.clear();
+    this.lateResizes.length = 0;
   }
 
   /** Counts the call and returns the faults that strike it. */

@@ -30,6 +30,9 @@ export async function strikeCluster(runtime: Runtime, fault: Fault): Promise<voi
     case 'satellite':
       runtime.faults.satelliteErrors.set(fault.node, fault.message);
       break;
+    case 'resize-late':
+      runtime.faults.lateResizes.push(fault.seconds);
+      break;
     default:
   }
 }
