@@ -10,14 +10,15 @@ import { wholeNumber } from './arguments.ts';
 import { isOurs } from './checks/gather.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
 import { type Result, renderLeftovers, renderResults } from './gc-render.ts';
-import { type Inventory, pastVmIds } from './inventory.ts';
+import { Index, type Inventory, pastVmIds } from './inventory.ts';
 import { commandFor, findLeftovers, type Leftover, sameLeftover } from './leftovers.ts';
 import { paintFor } from './paint.ts';
+import { concerned } from './snapshot-leftovers.ts';
 
 export const gc = operatorCommand({
   name: 'gc',
   summary:
-    'Find what is left over in LINSTOR: disks of VMs that are done, temporary resources, helper snapshots, replicas attached without a VM. ' +
+    'Find what is left over in LINSTOR: disks of VMs that are done, temporary resources, snapshots that are no use to anybody, replicas attached without a VM. ' +
     '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
   args: {
     apply: { type: 'boolean', description: 'remove what is proven' },
@@ -80,25 +81,68 @@ interface Found {
 /** Reads everything or throws: a list that is empty because nobody answered would make leftovers of all that lives. */
 async function collect(context: Context, environment: CliEnvironment, hours: number): Promise<Found[]> {
   const all: Found[] = [];
-  for (const settings of await clustersOf(context)) {
-    const inventory = await takeInventory(
+  for (const { settings, datastores } of await clustersOf(context)) {
+    const taken = await takeInventory(
       context,
       context.linstor(settings),
       settings,
       environment.now().getTime(),
       hours,
     );
+    const inventory = await withOwnDocuments(context, { ...taken, datastores });
     all.push(...findLeftovers(inventory).map((leftover) => ({ settings, inventory, leftover })));
   }
   return all;
 }
 
-/** One settings value for each LINSTOR and name prefix that a datastore of ours uses. */
-async function clustersOf(context: Context): Promise<Settings[]> {
-  const datastores = (await context.one.datastores()).filter(isOurs);
-  const all =
-    datastores.length > 0 ? datastores.map((item) => context.settings(item.template)) : [context.settings()];
-  return [...new Map(all.map((item) => [[item.namePrefix, ...item.controllers].join(' '), item])).values()];
+interface OurCluster {
+  readonly settings: Settings;
+  /** Ids of those that use it. */
+  readonly datastores: ReadonlySet<number>;
+}
+
+/** One for each LINSTOR and name prefix that a datastore of ours uses. */
+async function clustersOf(context: Context): Promise<OurCluster[]> {
+  const ours = (await context.one.datastores()).filter(isOurs);
+  if (ours.length === 0) return [{ settings: context.settings(), datastores: new Set() }];
+  const all = ours.map(({ id, template }) => ({ id, settings: context.settings(template) }));
+  const byCluster = Map.groupBy(all, ({ settings }) =>
+    [settings.namePrefix, ...settings.controllers].join(' '),
+  );
+  return [...byCluster.values()].flatMap((same) => {
+    const settings = same.at(-1)?.settings;
+    return settings ? [{ settings, datastores: new Set(same.map(({ id }) => id)) }] : [];
+  });
+}
+
+/**
+ * Whether OpenNebula knows a snapshot is told by the VM's and the image's own document: a list of many may leave things out. What cannot
+ * be read ends gc.
+ */
+async function withOwnDocuments(context: Pick<Context, 'one'>, inventory: Inventory): Promise<Inventory> {
+  const index = new Index(inventory);
+  const asked = findLeftovers(inventory).flatMap((leftover) => concerned(inventory, index, leftover) ?? []);
+  return asked.length === 0 ? inventory : reread(context, inventory, asked);
+}
+
+async function reread(
+  context: Pick<Context, 'one'>,
+  inventory: Inventory,
+  asked: readonly { readonly vms: readonly number[]; readonly images: readonly number[] }[],
+): Promise<Inventory> {
+  const vms = new Map(inventory.vms.map((vm) => [vm.id, vm]));
+  const images = new Map(inventory.images.map((image) => [image.id, image]));
+  for (const id of new Set(asked.flatMap((each) => each.vms))) {
+    const vm = await ifKnown(() => context.one.vm(id));
+    if (vm && vm.state !== vmState.DONE) vms.set(id, vm);
+    else vms.delete(id);
+  }
+  for (const id of new Set(asked.flatMap((each) => each.images))) {
+    const image = await ifKnown(() => context.one.image(id));
+    if (image) images.set(id, image);
+    else images.delete(id);
+  }
+  return { ...inventory, vms: [...vms.values()], images: [...images.values()] };
 }
 
 async function takeInventory(
@@ -119,7 +163,7 @@ async function takeInventory(
   const prefix = settings.namePrefix;
   const past = new Map<number, Vm | undefined>();
   for (const id of pastVmIds({ prefix, definitions, snapshots, vms }))
-    past.set(id, await vmIfKnown(context, id));
+    past.set(id, await ifKnown(() => context.one.vm(id)));
   return {
     prefix,
     nodeMap: settings.nodeMap,
@@ -135,9 +179,9 @@ async function takeInventory(
   };
 }
 
-async function vmIfKnown(context: Pick<Context, 'one'>, id: number): Promise<Vm | undefined> {
+async function ifKnown<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await context.one.vm(id);
+    return await read();
   } catch (error) {
     if (isDriverError(error, 'ONE_NOT_FOUND')) return undefined;
     throw error;
@@ -195,8 +239,9 @@ async function lookAgain(
   { one }: Context,
   linstor: Linstor,
   inventory: Inventory,
-  { resource, snapshot, kind }: Leftover,
+  leftover: Leftover,
 ): Promise<Inventory> {
+  const { resource, snapshot, kind } = leftover;
   const names = snapshot === undefined ? [resource] : [resource, snapshot];
   const [definitions, resources, snapshots] = await Promise.all([
     linstor.definitions({ names }),
@@ -206,10 +251,15 @@ async function lookAgain(
   const fresh = { ...inventory, definitions, resources, snapshots };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica') return { ...fresh, vms: await one.vms() };
+  if (concerned(inventory, new Index(inventory), leftover)) {
+    const [vms, images] = await Promise.all([one.vms(), one.images()]);
+    const now = { ...fresh, vms, images };
+    return reread({ one }, now, [concerned(now, new Index(now), leftover) ?? { vms: [], images: [] }]);
+  }
   const past = new Map(inventory.past);
   const vms = [...inventory.vms];
   for (const id of pastVmIds(fresh)) {
-    const vm = await vmIfKnown({ one }, id);
+    const vm = await ifKnown(() => one.vm(id));
     past.set(id, vm);
     if (vm && vm.state !== vmState.DONE) vms.push(vm);
   }

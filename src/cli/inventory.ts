@@ -1,7 +1,8 @@
 import { nodeOfHost } from '../hosts/node-names.ts';
 import type { Node, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
-import type { Image, Vm } from '../opennebula/one.ts';
+import type { Disk, Image, Vm } from '../opennebula/one.ts';
 import { parseResource } from '../volumes/names.ts';
+import type { Holder } from './snapshot-leftovers.ts';
 
 /** What LINSTOR and OpenNebula had at one look; never a part of it (an API that did not answer ends `gc`). */
 export interface Inventory {
@@ -17,6 +18,8 @@ export interface Inventory {
   /** VMs that have been asked for one by one: those of names in LINSTOR that are not in `vms`; undefined: unknown to OpenNebula. */
   readonly past: ReadonlyMap<number, Vm | undefined>;
   readonly now: number;
+  /** Ours that are on this LINSTOR. Absent: snapshots of volumes that live are not judged. */
+  readonly datastores?: ReadonlySet<number>;
   /** Younger things may belong to an action that is running. */
   readonly olderThanMs: number;
 }
@@ -43,6 +46,8 @@ export class Index {
   readonly definitions: ReadonlyMap<string, ResourceDefinition>;
   /** Nodes on which some VM has the resource, by resource. */
   readonly users: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #images: ReadonlyMap<string, Image>;
+  readonly #holders: ReadonlyMap<string, readonly Holder[]>;
 
   constructor(inventory: Inventory) {
     this.vms = new Map(inventory.vms.map((vm) => [vm.id, vm]));
@@ -51,6 +56,29 @@ export class Index {
     this.replicas = Map.groupBy(inventory.resources, (item) => item.name.toLowerCase());
     this.definitions = new Map(inventory.definitions.map((item) => [item.name.toLowerCase(), item]));
     this.users = usersOf(inventory);
+    this.#images = new Map(
+      inventory.images.flatMap((image) => {
+        const name = resourceIn(image.source);
+        return name === undefined ? [] : [[name, image] as const];
+      }),
+    );
+    const held = inventory.vms.flatMap((vm) =>
+      vm.disks.flatMap((disk) => {
+        const name = resourceOf(inventory.prefix, vm, disk);
+        return name === undefined ? [] : [{ name: name.toLowerCase(), vm, diskId: disk.id }];
+      }),
+    );
+    this.#holders = Map.groupBy(held, (item) => item.name);
+  }
+
+  /** The image whose content the resource is. */
+  imageOf(name: string): Image | undefined {
+    return this.#images.get(name.toLowerCase());
+  }
+
+  /** VMs that have the resource as a disk. */
+  holdersOf(name: string): readonly Holder[] {
+    return this.#holders.get(name.toLowerCase()) ?? [];
   }
 
   replicasOf(name: string): readonly Resource[] {
@@ -66,6 +94,11 @@ function resourceIn(source: string): string | undefined {
   return /^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(source.trim())?.[1]?.toLowerCase();
 }
 
+function resourceOf(prefix: string, vm: Vm, disk: Disk): string | undefined {
+  const own = disk.kind === 'clone' || disk.kind === 'volatile';
+  return own ? `${prefix}one-vm-${vm.id}-disk-${disk.id}` : resourceIn(disk.source);
+}
+
 function usersOf({ vms, prefix, nodes, nodeMap }: Inventory): Map<string, Set<string>> {
   const users = new Map<string, Set<string>>();
   for (const vm of vms) {
@@ -74,8 +107,7 @@ function usersOf({ vms, prefix, nodes, nodeMap }: Inventory): Map<string, Set<st
       .slice(-2)
       .map((item) => nodeOfHost(item.hostname, nodes, nodeMap)?.name ?? item.hostname);
     for (const disk of vm.disks) {
-      const own = disk.kind === 'clone' || disk.kind === 'volatile';
-      const name = own ? `${prefix}one-vm-${vm.id}-disk-${disk.id}` : resourceIn(disk.source);
+      const name = resourceOf(prefix, vm, disk);
       if (name === undefined) continue;
       const known = users.get(name.toLowerCase()) ?? new Set<string>();
       for (const host of hosts) known.add(host.toLowerCase());

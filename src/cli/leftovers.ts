@@ -4,6 +4,7 @@ import { marks } from '../volumes/marks.ts';
 import { parseResource } from '../volumes/names.ts';
 import { isDiskful, isDiskless, isTieBreaker, sameName } from '../volumes/replicas.ts';
 import { Index, type Inventory } from './inventory.ts';
+import { ofSharedVolume } from './snapshot-leftovers.ts';
 
 /**
  * What is left over in LINSTOR, and how sure that is. Several OpenNebulas may share a LINSTOR and count their VMs alike,
@@ -178,6 +179,8 @@ function ofSnapshot(inventory: Inventory, index: Index, snapshot: Snapshot): Lef
     return [{ ...base, proof, why: 'the snapshot failed', ...doubt }];
   if (/^saveas-[0-9a-f]{8}$/.test(snapshot.name) && old)
     return [{ ...base, proof, why: 'temporary snapshot of a disk that was saved', ...doubt }];
+  const shared = ofSharedVolume(inventory, index, snapshot);
+  if (shared.length > 0) return shared;
   return ofHelper(inventory, index, base, snapshot.name, known);
 }
 

@@ -1,7 +1,7 @@
 import { mib } from '../units.ts';
 import { count, id, idOrNone, optional, orElse, readFields, size, text, yesNo } from './fields.ts';
 import type { Image } from './one.ts';
-import { readSnapshots } from './snapshot-list.ts';
+import { readNextSnapshot, readSnapshots } from './snapshot-list.ts';
 import type { XmlElement } from './xml.ts';
 
 const imageFields = {
@@ -30,6 +30,7 @@ export function readImage(element: XmlElement): Image {
   const fields = readFields(element, imageFields, object);
   const { TARGET_SNAPSHOT: target, DATASTORE_ID: datastoreId } = fields;
   const vms = element.first('VMS');
+  const { next } = readNextSnapshot(element.first('SNAPSHOTS'), object);
   return {
     id: fields.ID,
     name: fields.NAME,
@@ -44,6 +45,7 @@ export function readImage(element: XmlElement): Image {
     cloningId: fields.CLONING_ID,
     ...(target === undefined || target < 0 ? {} : { targetSnapshot: target }),
     snapshots: readSnapshots(element.first('SNAPSHOTS'), object),
+    ...(next === undefined ? {} : { nextSnapshot: next }),
     template: element.first('TEMPLATE')?.attributes() ?? {},
     ...(datastoreId === undefined || datastoreId < 0 ? {} : { datastoreId }),
     ...(vms ? { vmIds: vms.all('ID').map((each) => Number(each.text)) } : {}),

@@ -39,6 +39,8 @@ export interface Image {
   readonly cloningId: number;
   readonly targetSnapshot?: number;
   readonly snapshots: readonly ImageSnapshot[];
+  /** The id that the next one gets. */
+  readonly nextSnapshot?: number;
   readonly template: Attributes;
   readonly datastoreId?: number;
   /** VMs that have the image, powered off ones too. Absent where the document has no such list. */
@@ -74,6 +76,8 @@ export interface History {
 export interface VmSnapshot {
   readonly diskId: number;
   readonly snapshots: readonly ImageSnapshot[];
+  /** The id that the next one gets. */
+  readonly next?: number;
 }
 
 export interface Vm {

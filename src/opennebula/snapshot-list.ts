@@ -26,3 +26,11 @@ export function readSnapshots(list: XmlElement | undefined, object: string): Ima
     };
   });
 }
+
+const listFields = { NEXT_SNAPSHOT: optional(count) };
+
+/** The id that the next snapshot of the list gets; all below it have been given. */
+export function readNextSnapshot(list: XmlElement | undefined, object: string): { next?: number } {
+  const next = list && readFields(list, listFields, `the snapshots of ${object}`).NEXT_SNAPSHOT;
+  return next === undefined ? {} : { next };
+}

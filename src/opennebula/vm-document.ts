@@ -2,7 +2,7 @@ import { mib } from '../units.ts';
 import { readDisk } from './disk-document.ts';
 import { count, id, incomplete, optional, orElse, readFields, size, text } from './fields.ts';
 import type { Disk, History, Vm, VmSnapshot } from './one.ts';
-import { readSnapshots } from './snapshot-list.ts';
+import { readNextSnapshot, readSnapshots } from './snapshot-list.ts';
 import type { XmlElement } from './xml.ts';
 
 const vmFields = {
@@ -85,6 +85,7 @@ function readHistory(element: XmlElement, object: string): History[] {
 function readDiskSnapshots(element: XmlElement, object: string): VmSnapshot[] {
   return element.all('SNAPSHOTS').map((list) => {
     const diskId = readFields(list, snapshotsFields, `the snapshots of ${object}`).DISK_ID;
-    return { diskId, snapshots: readSnapshots(list, `disk ${diskId} of ${object}`) };
+    const disk = `disk ${diskId} of ${object}`;
+    return { diskId, snapshots: readSnapshots(list, disk), ...readNextSnapshot(list, disk) };
   });
 }
