@@ -68,7 +68,7 @@ export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone
   const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
   if (request.mode === 'copy' || obstacle) {
     if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
-    return { ...(await copyBytes(ctx, request)), ...nothingLeft };
+    return { ...(await copyBytes(ctx, request)), ...nothingLeft, copied: true };
   }
   let made: Clone = nothingLeft;
   if (request.snapshot !== undefined) await restoreFrom(ctx, request, request.snapshot, request.target);

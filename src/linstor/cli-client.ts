@@ -81,6 +81,8 @@ export class CliClient {
   readonly #call: CallHook;
   readonly #signal: AbortSignal | undefined;
   #checkTls: (() => Promise<unknown>) | undefined;
+  /** Calls that found no controller. */
+  absences = 0;
 
   /** @throws BAD_ATTRIBUTE for controllers that are none; LINSTOR_UNSUPPORTED for a token, which the client cannot be given */
   constructor(settings: ControllerSettings, hooks: LinstorHooks = {}) {
@@ -148,6 +150,7 @@ export class CliClient {
     if (result.timedOut || result.exitCode === timeoutExit) throw lost(what, call, 'no answer in time');
     // Errors of LINSTOR come with exit 0 and as JSON; JSON with another exit is from a wait after the call.
     if (result.stdout.trim() !== '' && result.exitCode !== usageExit) return this.#parse(result, what, call);
+    if (result.exitCode === connectExit) this.absences += 1;
     throw exitError(this.#command, what, result, call);
   }
 

@@ -56,6 +56,10 @@ export class CliLinstor implements L.Linstor {
     return this.#capabilities;
   }
 
+  async absences(): Promise<number> {
+    return this.#client.absences;
+  }
+
   async #readCapabilities(): Promise<L.Capabilities> {
     const [raw, decode] = await Promise.all([this.#client.read(['controller', 'version']), cluster()]);
     return { ...decode.decodeVersion(raw, 'linstor controller version'), ...lackingInClient };

@@ -87,6 +87,7 @@ export class ControllerHttp {
   readonly #call: CallHook;
   #live: number | undefined;
   #wasLive = false;
+  #absences = 0;
   #tls: TlsMaterial | undefined;
 
   constructor(settings: ControllerSettings, hooks: LinstorHooks = {}) {
@@ -95,6 +96,14 @@ export class ControllerHttp {
     this.#deadlines = { ...defaultDeadlines, ...hooks.deadlines };
     this.#controllers = parseControllers(settings.controllers, usesTlsFiles(settings));
     this.#call = hooks.onCall ?? (() => undefined);
+  }
+
+  /**
+   * How often the controller that had answered was gone: nobody answered there, or another one took over. A connection that only broke
+   * does not count.
+   */
+  get absences(): number {
+    return this.#absences;
   }
 
   /**
@@ -128,6 +137,8 @@ export class ControllerHttp {
       }
       if (!failure) throw new DriverError('INTERNAL', `${verb}: neither answer nor failure`);
       this.#live = undefined;
+      // A proxy says that it has no controller behind it.
+      if ('answer' in attempt) this.#absences += 1;
       left -= 1;
       const again =
         failure.kind === 'unsent' || (failure.kind === 'lost' && (request.method !== 'POST' || read));
@@ -152,8 +163,14 @@ export class ControllerHttp {
   async #findLive(): Promise<number> {
     if (this.#live !== undefined) return this.#live;
     const until = performance.now() + (this.#wasLive ? this.#deadlines.failover : 0);
+    let away = false;
     for (let pause = 100; ; pause = Math.min(pause * 1.6, 2_000)) {
+      const knew = this.#wasLive;
       const refusals = await this.#dialAll();
+      if (knew && refusals.length > 0 && !away) {
+        away = true;
+        this.#absences += 1;
+      }
       if (this.#live !== undefined) return this.#live;
       if (performance.now() + pause > until) {
         throw new DriverError(

@@ -225,6 +225,12 @@ export interface Linstor {
   readonly transport: 'rest' | 'cli';
   capabilities(): Promise<Capabilities>;
 
+  /**
+   * How often the controller was gone and found again, or gone for good, since this client was opened; asks nothing. One that was killed may have
+   * forgotten the last seconds of what it had answered (its database does).
+   */
+  absences(): Promise<number>;
+
   nodes(): Promise<Node[]>;
   storagePools(query?: {
     nodes?: readonly NodeName[];

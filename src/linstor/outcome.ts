@@ -51,4 +51,11 @@ export class Outcome {
   get satelliteAway(): boolean {
     return this.has('warning', 1002, 1003);
   }
+
+  /** Which ones: `No active connection to satellite 'alpha'`. Empty where a text does not tell. */
+  get nodesAway(): readonly string[] {
+    const away = this.warnings.filter((entry) => [1002, 1003].includes(codeOf(entry.retCode)));
+    const named = away.flatMap((entry) => /satellite '([^']+)'/.exec(entry.message)?.[1] ?? []);
+    return named.length < away.length ? [] : [...new Set(named)];
+  }
 }

@@ -42,6 +42,10 @@ export class RestLinstor implements L.Linstor {
     return this.#capabilities;
   }
 
+  async absences(): Promise<number> {
+    return this.#http.absences;
+  }
+
   nodes(): Promise<L.Node[]> {
     return this.#read('/v1/nodes', cluster, (d) => d.decodeNodes);
   }

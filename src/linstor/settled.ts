@@ -11,7 +11,8 @@ type Settled = { readonly [K in keyof Linstor]?: Check<K> };
 
 /**
  * Writes that a lost answer need not fail. Left out on purpose: `createSnapshot` (a snapshot of that name may be an older one:
- * its caller takes it anew), `spawn` and `clone` (several steps in one call).
+ * its caller takes it anew), `restoreResources` (that the replicas are there does not say that they were not made empty), `spawn` and `clone`
+ * (several steps in one call).
  */
 const settledWrites: Settled = {
   // An existing one is refused with 501; the caller knows its own by a mark.
@@ -29,9 +30,6 @@ const settledWrites: Settled = {
   rollback: 'repeat',
   createVolume: (linstor, name, number) => hasVolume(linstor, name, number),
   restoreVolumes: (linstor, _from, _snapshot, to) => hasVolume(linstor, to, 0),
-  // All replicas are registered at once, or none (linstor-behaviour §3.12); whether they can be used is seen when attaching.
-  restoreResources: async (linstor, _from, _snapshot, to) =>
-    (await linstor.resources({ names: [to] })).length > 0,
 };
 
 async function hasVolume(linstor: Linstor, name: string, number: number): Promise<boolean> {

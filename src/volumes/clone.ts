@@ -31,6 +31,8 @@ export interface Clone {
   /** As far as it is wanted and known. */
   readonly view?: readonly Resource[];
   readonly sizeKib?: KiB;
+  /** Its bytes were copied, through the driver's hands. */
+  readonly copied?: boolean;
   /** Removes the helper snapshot, which nothing needs to wait for; never fails. */
   readonly tidy: () => Promise<void>;
 }
@@ -74,19 +76,15 @@ const isZfs = (replicas: readonly Resource[]): boolean =>
 export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<Clone> {
   const { source, target } = request;
   const readable = request.replicas.filter(isReadable);
-  const nodes = request.node !== undefined ? [request.node] : undefined;
+  const only = request.node !== undefined ? [request.node] : undefined;
+  const nodes = only ?? readable.map((replica) => replica.node);
   const [, hasVolumes] = await bothDone(
-    takeSnapshot(ctx, linstor, source, target, nodes ? { nodes } : {}),
+    takeSnapshot(ctx, linstor, source, target, { needs: nodes, ...(only ? { nodes: only } : {}) }),
     defineTarget(ctx, linstor, request),
   );
-  const restore = {
-    from: source,
-    snapshot: target,
-    to: target,
-    nodes: nodes ?? readable.map((replica) => replica.node),
-  };
-  if (hasVolumes) await restoreReplicas(linstor, restore);
-  else await restoreInto(linstor, restore);
+  const restore = { from: source, snapshot: target, to: target, nodes };
+  if (hasVolumes) await restoreReplicas(ctx, linstor, restore);
+  else await restoreInto(ctx, linstor, restore);
   const view = request.wantsView ? await viewOf(linstor, request, readable) : undefined;
   const size = request.volume ? { sizeKib: request.volume.sizeKib } : {};
   return { ...(view ? { view } : {}), ...size, tidy: () => tidy(ctx, linstor, request) };

@@ -3,6 +3,7 @@ import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
+import { requireDataConnected } from './online.ts';
 import { sameName } from './replicas.ts';
 import { poll } from './wait.ts';
 
@@ -28,11 +29,13 @@ export interface SnapshotOptions {
    * snapshot ids only grow while their list lives, contract §3.4).
    */
   readonly existing?: 'replace' | 'fail';
+  /** What is to be read from it must be there; absent: `nodes`. */
+  readonly needs?: readonly NodeName[];
 }
 
 /**
  * Takes a snapshot and leaves its removal on the undo stack. A resource that is still syncing is waited for.
- * Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
+ * One that is away is not. Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
  */
 export async function takeSnapshot(
   ctx: Pick<Context, 'clock' | 'undo' | 'log'>,
@@ -49,8 +52,7 @@ export async function takeSnapshot(
   let last: unknown;
   const done = await poll(ctx.clock, snapshotTimeoutMs, async () => {
     try {
-      await linstor.createSnapshot(resource, name, options.nodes ? { nodes: options.nodes } : {});
-      return true;
+      return await linstor.createSnapshot(resource, name, options.nodes ? { nodes: options.nodes } : {});
     } catch (error) {
       last = error;
       // Asked again, an own one that the lost request has made is refused as existing: it is taken anew, because it
@@ -66,14 +68,53 @@ export async function takeSnapshot(
         return undefined;
       }
       // 979/974: a replica is still syncing; 971: a rollback is running.
-      if (isLinstorError(error, 979, 974, 971)) return undefined;
+      if (isLinstorError(error, 979, 974, 971)) {
+        await requireSources(linstor, resource, name, options.nodes);
+        return undefined;
+      }
       if (isLinstorError(error, 514)) forget();
       // A failed try leaves a definition that blocks the name and the resource’s deletion (linstor-behaviour §3.12).
       throw error;
     }
   });
   if (!done) throw last;
-  return;
+  // LINSTOR calls it a success also where a satellite was away (linstor-behaviour §7.8).
+  if (lost || done.warnings.length > 0)
+    await requireTaken(linstor, resource, name, options.needs ?? options.nodes ?? []);
+}
+
+/** No waiting brings a replica into sync whose satellite is away. */
+async function requireSources(
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+  nodes: readonly NodeName[] | undefined,
+): Promise<void> {
+  const replicas = await linstor.resources({ names: [resource] });
+  requireDataConnected(
+    `snapshot ${name} of ${resource} is not taken`,
+    nodes ? replicas.filter((replica) => nodes.some((node) => sameName(node, replica.node))) : replicas,
+    resource,
+  );
+}
+
+/** Throws LINSTOR_NODE_OFFLINE when LINSTOR’s own record does not say that the snapshot is whole, on these nodes. */
+export async function requireTaken(
+  linstor: Linstor,
+  resource: ResourceName,
+  name: string,
+  nodes: readonly NodeName[],
+): Promise<void> {
+  const snapshot = await findSnapshot(linstor, resource, name);
+  const lacking = nodes.filter((node) => !snapshot?.nodes.some((each) => sameName(each, node)));
+  if (snapshot && isUsable(snapshot) && lacking.length === 0) return;
+  const state = snapshot ? snapshot.flags.join(', ') || 'incomplete' : 'missing';
+  throw new DriverError(
+    'LINSTOR_NODE_OFFLINE',
+    `snapshot ${name} of ${resource} was not taken on every node: it is ${
+      snapshot && isUsable(snapshot) ? `not on ${lacking.join(', ')}` : state
+    }`,
+  );
 }
 
 /** Deleting a snapshot that is not there succeeds. */

@@ -164,6 +164,9 @@ export class FakeLinstor implements Linstor {
 
   // ---- Linstor
 
+  async absences(): Promise<number> {
+    return 0;
+  }
   capabilities(): Promise<Capabilities> {
     const managed = this.#options.managedDualPrimary ?? false;
     return Promise.resolve({

@@ -6,10 +6,11 @@ import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, sourceOf } from '../../volumes/names.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growVolume } from '../../volumes/resize.ts';
+import { undisturbed } from '../../volumes/undisturbed.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
-import { duplicate } from '../duplicate.ts';
+import { type Duplicate, duplicate } from '../duplicate.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
 import { clearOwnLeftover } from './mkfs.ts';
 
@@ -43,7 +44,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     definitions.find((definition) => sameName(definition.name, resource)),
     resource,
   );
-  const { tidy } = await duplicate(ctx, {
+  const request: Duplicate = {
     settings,
     linstor,
     source,
@@ -55,8 +56,12 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     mode: settings.cloneMode === 'clone' ? 'clone' : 'snapshot',
     what: `image ${image.image.id}`,
     spread: image.image.id,
+  };
+  await undisturbed(ctx, linstor, resource, async () => {
+    const made = await duplicate(ctx, request);
+    if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0))
+      await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
+    await bothDone(linstor.modifyDefinition(resource, { unset: [marks.incomplete] }), made.tidy());
+    return made;
   });
-  if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0))
-    await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
-  await bothDone(linstor.modifyDefinition(resource, { unset: [marks.incomplete] }), tidy());
 }

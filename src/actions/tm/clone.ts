@@ -11,6 +11,7 @@ import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growSeen, type Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { undisturbed } from '../../volumes/undisturbed.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
@@ -73,9 +74,13 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
   requireOwn(existing);
   await requireClosed(ctx, call.settings, name, replicasOf(view, name), [call.target.host]);
   await clearLeftover(ctx, call.linstor, name, existing);
-  const { view: made, sizeKib, tidy } = await makeClone(ctx, call, image, replicasOf(view, source));
-  const volume = sizeKib === undefined ? undefined : { sizeKib, flags: [] };
-  await bothDone(use(ctx, call, image, { view: made, volume }), tidy());
+  const replicas = replicasOf(view, source);
+  await undisturbed(ctx, call.linstor, name, async () => {
+    const made = await makeClone(ctx, call, image, replicas);
+    const volume = made.sizeKib === undefined ? undefined : { sizeKib: made.sizeKib, flags: [] };
+    await bothDone(use(ctx, call, image, { view: made.view, volume }), made.tidy());
+    return made;
+  });
 }
 
 /** Large enough, attached and linked. A disk may be asked for larger than its image (contract §3.3). */

@@ -3,15 +3,16 @@ import { DriverError } from '../../errors.ts';
 import type { ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { mibToKib } from '../../units.ts';
-import { canSnapshot } from '../../volumes/clone.ts';
+import { type Clone, canSnapshot } from '../../volumes/clone.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, snapshotName } from '../../volumes/names.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot, takeSnapshot } from '../../volumes/snapshot.ts';
+import { undisturbed } from '../../volumes/undisturbed.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, diskSettings, lockName, openDiskCall } from '../disk-call.ts';
-import { duplicate } from '../duplicate.ts';
+import { type Duplicate, duplicate } from '../duplicate.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 import { whileFrozen } from './snap-create-live.ts';
 
@@ -59,7 +60,7 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     image,
   );
   const replicas = replicasOf(view, origin);
-  const request = {
+  const request: Duplicate = {
     settings: disk.settings,
     linstor,
     source,
@@ -68,13 +69,26 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     sizeKib: mibToKib(disk.disk.sizeMib),
     props: { [marks.incomplete]: 'saveas' },
     completes: marks.incomplete,
-    mode: disk.settings.cloneMode === 'copy' ? ('snapshot' as const) : disk.settings.cloneMode,
+    mode: disk.settings.cloneMode === 'copy' ? 'snapshot' : disk.settings.cloneMode,
     what: `the saved image of disk ${disk.disk.id} of VM ${disk.vm.id}`,
     spread: disk.vm.id,
   };
+  await undisturbed(ctx, linstor, image, () => saveContent(ctx, disk, request, snapshot));
+}
+
+/** `snapshot`: its content; below 0, the present one. */
+async function saveContent(
+  ctx: Context,
+  disk: DiskCall,
+  request: Duplicate,
+  snapshot: number,
+): Promise<Pick<Clone, 'copied'>> {
+  const { linstor, replicas, target: image } = request;
+  const origin = request.source.name;
   if (snapshot >= 0) {
-    await duplicate(ctx, { ...request, snapshot: snapshotName(snapshot) });
-  } else if (running(disk)) {
+    return duplicate(ctx, { ...request, snapshot: snapshotName(snapshot) });
+  }
+  if (running(disk)) {
     if (!canSnapshot(replicas)) {
       throw new DriverError(
         'NOT_SUPPORTED',
@@ -87,11 +101,13 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () =>
       takeSnapshot(ctx, linstor, origin, temporary, { existing: 'replace' }),
     );
-    await duplicate(ctx, { ...request, snapshot: temporary, snapshotIsNew: true });
+    const made = await duplicate(ctx, { ...request, snapshot: temporary, snapshotIsNew: true });
     await dropSnapshot(ctx, linstor, origin, temporary);
-  } else {
-    await (await duplicate(ctx, request)).tidy();
+    return made;
   }
+  const made = await duplicate(ctx, request);
+  await made.tidy();
+  return made;
 }
 
 /** Only what an interrupted save of this image left may be removed: anything else is somebody's image. */

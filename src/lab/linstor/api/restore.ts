@@ -150,6 +150,10 @@ export async function restoreResources(
   await deploy(lab, definition, fresh, { reply: placing, ready: reply, restored: true });
   if (tieBreaker)
     await deploy(lab, definition, [tieBreaker], { reply: placing, ready: reply, restored: true });
+  // The call ends with "Cleanup restore-properties", whoever was there: a satellite that comes back later makes the volume empty.
+  for (const resource of fresh) {
+    for (const volume of resource.volumes) if (!volume.made) delete volume.origin;
+  }
 }
 
 function checkSizes(definition: LabDefinition, snapshot: LabSnapshot): void {
