@@ -60,8 +60,7 @@ export class Scenario {
   #record({ kind, driver, action, argv, ms, exitCode, stderr }: DriverCall, usage: Usage | undefined): void {
     if (driver !== this.#candidate.name && kind !== 'vmm') return;
     const mode = this.#modeOf(action, argv);
-    if (exitCode !== 0)
-      this.#tell(`${kind}/${action} failed with exit code ${exitCode}: ${lastLines(stderr)}`);
+    if (exitCode !== 0) this.#tell(`${kind}/${action} failed with exit code ${exitCode}`, lastLines(stderr));
     const counts = this.#lab.takeCounts();
     this.costs.push({
       action: `${kind}/${action}`,

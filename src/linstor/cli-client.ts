@@ -3,7 +3,7 @@ import type { ControllerSettings } from '../opennebula/settings.ts';
 import { type ClientResult, type RunClient, runClient } from './cli-run.ts';
 import { clientForm, parseControllers } from './controllers.ts';
 import { refusal, toEntries, toOutcome } from './entries.ts';
-import type { CallHook, LinstorHooks } from './hooks.ts';
+import { type CallHook, type LinstorHooks, sleepOf } from './hooks.ts';
 import { type Deadlines, defaultDeadlines } from './http.ts';
 import { describeText, type Json, parseReply } from './json.ts';
 import { Outcome } from './outcome.ts';
@@ -80,6 +80,8 @@ export class CliClient {
   readonly #run: RunClient;
   readonly #call: CallHook;
   readonly #signal: AbortSignal | undefined;
+  readonly #sleep: (ms: number) => Promise<void>;
+  #wasLive = false;
   #checkTls: (() => Promise<unknown>) | undefined;
   /** Calls that found no controller. */
   absences = 0;
@@ -98,6 +100,7 @@ export class CliClient {
     this.#run = hooks.run ?? runClient;
     this.#call = hooks.onCall ?? (() => undefined);
     this.#signal = hooks.signal;
+    this.#sleep = sleepOf(hooks);
     // The client's own word for a missing file is a Python traceback without the file's name.
     this.#checkTls = usesTlsFiles(settings)
       ? async () => (await import('./tls.ts')).loadTls(settings)
@@ -146,7 +149,7 @@ export class CliClient {
   }
 
   async #json(args: readonly string[], what: string, call: ClientCall): Promise<Json> {
-    const result = await this.#execute(args, what, call);
+    const result = await this.#reach(args, what, call);
     if (result.timedOut || result.exitCode === timeoutExit) throw lost(what, call, 'no answer in time');
     // Errors of LINSTOR come with exit 0 and as JSON; JSON with another exit is from a wait after the call.
     if (result.stdout.trim() !== '' && result.exitCode !== usageExit) return this.#parse(result, what, call);
@@ -160,6 +163,27 @@ export class CliClient {
     } catch (cause) {
       if (!call.write) throw cause;
       throw new ReplyLost(what, describeText(result.stdout), { code: 'LINSTOR_REPLY', cause });
+    }
+  }
+
+  /**
+   * Nothing was sent where no connection was made, so it may be repeated. As over REST, a controller that answered before is waited for.
+   * One that took no connection in time is asked again at once: the client allows 3 s for that, which a front-end with a hundred actions
+   * at once does not always manage.
+   */
+  async #reach(args: readonly string[], what: string, call: ClientCall): Promise<ClientResult> {
+    const until = performance.now() + (this.#wasLive ? this.#deadlines.failover : 0);
+    let late = 0;
+    for (let pause = 100; ; pause = Math.min(pause * 1.6, 2_000)) {
+      const result = await this.#execute(args, what, call);
+      if (!isUnconnected(result)) {
+        this.#wasLive = true;
+        return result;
+      }
+      const slow = isLate(result) && late < mostLate;
+      if (!slow && performance.now() + pause > until) return result;
+      late += slow ? 1 : 0;
+      await this.#sleep(pause);
     }
   }
 
@@ -193,6 +217,16 @@ export class CliClient {
     return result;
   }
 }
+
+/** So often a connection may take longer than the client waits for it. */
+const mostLate = 2;
+const isLate = ({ stderr }: ClientResult): boolean => /timed out/i.test(stderr);
+
+const isUnconnected = ({ exitCode, stderr }: ClientResult): boolean =>
+  exitCode === connectExit && neverSent(stderr) && !isTls(stderr);
+
+const neverSent = (stderr: string): boolean => /unable to connect/i.test(stderr);
+const isTls = (stderr: string): boolean => /\bSSL\b|certificate/i.test(stderr);
 
 function describe(args: readonly string[]): string {
   return `linstor ${args.join(' ')}`;
@@ -243,10 +277,8 @@ function connectError(
   details: readonly string[],
   call: ClientCall,
 ): DriverError {
-  if (/\bSSL\b|certificate/i.test(stderr))
-    return new DriverError('LINSTOR_TLS', `${what}: TLS failed`, { details });
-  const neverSent = /unable to connect/i.test(stderr);
-  if (call.write && !neverSent) return new ReplyLost(what, details[0] ?? 'the connection was lost');
+  if (isTls(stderr)) return new DriverError('LINSTOR_TLS', `${what}: TLS failed`, { details });
+  if (call.write && !neverSent(stderr)) return new ReplyLost(what, details[0] ?? 'the connection was lost');
   const lines = stderr
     .replaceAll(/\u001b\[[0-9;]*m/g, '')
     .split('\n')

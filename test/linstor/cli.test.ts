@@ -350,6 +350,41 @@ describe('how it ends', () => {
     expect(error.details.join()).toContain('linstor://ctl1:3370');
   });
 
+  test('a controller that took no connection in time is asked again, twice; one that refused is not', async () => {
+    const late = { exitCode: 20, stderr: 'Error: Unable to connect to linstor://ctl1:3370: timed out\n' };
+    const sleep = (): Promise<void> => Promise.resolve();
+    const left = [late, late, { stdout: ok }];
+    const slow = fake(() => left.shift(), {}, { sleep });
+    await slow.linstor.createDefinition({ name: 'rd' });
+    expect(slow.commands()).toHaveLength(3);
+    const gone = fake(() => late, {}, { sleep });
+    expect((await failure(gone.linstor.nodes())).code).toBe('LINSTOR_UNREACHABLE');
+    expect(gone.commands()).toHaveLength(3);
+    const refusing = fake(() => connect, {}, { sleep });
+    await failure(refusing.linstor.nodes());
+    expect(refusing.commands()).toHaveLength(1);
+  });
+
+  test('a controller that answered before is waited for as long as a fail-over may take', async () => {
+    const left: Reply[] = [{ stdout: ok }, connect, connect, connect, { stdout: ok }];
+    const pauses: number[] = [];
+    const sleep = async (ms: number): Promise<void> => void pauses.push(ms);
+    const { linstor } = fake(() => left.shift(), {}, { sleep });
+    await linstor.createDefinition({ name: 'a' });
+    await linstor.createDefinition({ name: 'b' });
+    expect(pauses).toEqual([100, 160, 256]);
+    const never = fake(
+      () => (never.calls.length > 1 ? connect : { stdout: ok }),
+      {},
+      {
+        sleep,
+        deadlines: { failover: 0 },
+      },
+    );
+    await never.linstor.createDefinition({ name: 'a' });
+    expect((await failure(never.linstor.nodes())).code).toBe('LINSTOR_UNREACHABLE');
+  });
+
   test('20 after the connection stood: a write is lost, a read is not', async () => {
     const result = { exitCode: 20, stderr: 'Error: connection broken\n' };
     expect(isReplyLost(await failure(ended(result).createDefinition({ name: 'rd' })))).toBe(true);
