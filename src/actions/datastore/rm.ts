@@ -1,9 +1,12 @@
 import type { Context } from '../../context.ts';
-import { isDriverError } from '../../errors.ts';
+import { isDriverError, toDriverError } from '../../errors.ts';
+import { vmState } from '../../opennebula/states.ts';
+import { resourceOfDisk } from '../../volumes/disk.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { replicasOf } from '../../volumes/replicas.ts';
+import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
+import { driverName, lockName } from '../disk-call.ts';
 import { existingImageResource, type ImageCall, openImageCall } from '../image-call.ts';
 import { requireClosed } from '../on-host.ts';
 
@@ -13,7 +16,10 @@ export const rm: ActionHandler = async (call, ctx) => {
   // An image without SOURCE never came into being; oned does not ask for it, but --force may.
   if (image.image.source === '') return undefined;
   const resource = existingImageResource(image);
-  await ctx.lock(lockName(resource), () => removeImage(ctx, image, resource));
+  await ctx.lock(lockName(resource), async () => {
+    await removeImage(ctx, image, resource);
+    await dropSavingSnapshot(ctx, image, resource);
+  });
   return undefined;
 };
 
@@ -27,4 +33,28 @@ async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resou
     ctx.log.warn(`${error.message}; ${resource} is removed on OpenNebula’s word that it is unused`);
   }
   await removeResource(ctx, linstor, resource);
+}
+
+/**
+ * An image that was saved from a disk of a running VM was read from a snapshot named after it. A save that was killed left it there, and
+ * nobody calls for it again once the image is deleted. Whatever prevents that is no reason to keep the image: gc finds the snapshot too.
+ */
+async function dropSavingSnapshot(
+  ctx: Context,
+  { image, linstor, settings }: ImageCall,
+  resource: string,
+): Promise<void> {
+  const [vmId, diskId] = [image.template['SAVED_VM_ID'], image.template['SAVED_DISK_ID']].map(Number);
+  if (vmId === undefined || diskId === undefined || !(vmId >= 0 && diskId >= 0)) return;
+  try {
+    const vm = await ctx.one.vm(vmId);
+    const disk = vm.disks.find((each) => each.id === diskId);
+    if (vm.state === vmState.DONE || disk?.tmMad !== driverName) return;
+    await dropSnapshot(ctx, linstor, resourceOfDisk(vm, disk, settings.namePrefix).resource, resource);
+  } catch (error) {
+    if (isDriverError(error, 'ONE_NOT_FOUND')) return;
+    ctx.log.warn(
+      `snapshot ${resource} of disk ${diskId} of VM ${vmId} was not looked for: ${toDriverError(error).message}`,
+    );
+  }
 }
