@@ -91,7 +91,7 @@ export function createContext(options: RuntimeOptions, environment: Environment)
               import('./linstor/open.ts'),
               import('./linstor/settled.ts'),
             ]);
-            return settled(openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }));
+            return settled(openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }), clock.sleep);
           },
           { transport: settings.transport },
         ),

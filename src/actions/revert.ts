@@ -7,7 +7,7 @@ import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
-import { canRollBack, rollBack } from '../volumes/revert.ts';
+import { canRollBack, looksRollingBack, rollBack, whenRolledBack } from '../volumes/revert.ts';
 import { copyResource } from './copy-resource.ts';
 import { requireClosed } from './on-host.ts';
 
@@ -23,11 +23,13 @@ export interface Revert {
 /** The resource becomes what the snapshot holds; later snapshots stay. Returns the snapshot's size. */
 export async function revert(ctx: Context, request: Revert): Promise<KiB> {
   const { linstor, resource, snapshot, settings } = request;
-  const [all, { snapshot: found, direct }] = await Promise.all([
+  const [all, { snapshot: found, direct, all: snapshots }] = await Promise.all([
     linstor.resources({ names: [resource] }),
     canRollBack(linstor, resource, snapshot),
   ]);
-  const view = replicasOf(all, resource);
+  // A call before this one may have been killed, and LINSTOR goes on with what it had asked for.
+  const present = replicasOf(all, resource);
+  const view = looksRollingBack(present, snapshots) ? await whenRolledBack(ctx, linstor, resource) : present;
   await requireClosed(ctx, settings, resource, view, request.hosts);
   const size = found.volumes[0]?.sizeKib ?? (0 as KiB);
   if (direct) await rollBack(ctx, linstor, resource, snapshot);

@@ -88,9 +88,18 @@ export class ControllerHttp {
   #live: number | undefined;
   #wasLive = false;
   #absences = 0;
+  /** Absences after which a write has been prepared for. */
+  #prepared = 0;
+  readonly #whenBack: () => Promise<unknown>;
   #tls: TlsMaterial | undefined;
 
-  constructor(settings: ControllerSettings, hooks: LinstorHooks = {}) {
+  /** `whenBack`: done before the first write to a controller that was gone; only reads. */
+  constructor(
+    settings: ControllerSettings,
+    hooks: LinstorHooks = {},
+    whenBack: () => Promise<unknown> = async () => undefined,
+  ) {
+    this.#whenBack = whenBack;
     this.#settings = settings;
     this.#hooks = hooks;
     this.#deadlines = { ...defaultDeadlines, ...hooks.deadlines };
@@ -117,6 +126,11 @@ export class ControllerHttp {
     const stop = this.#hooks.signal?.aborted ? undefined : this.#hooks.signal;
     for (let left = 2; ; ) {
       const index = await this.#findLive();
+      if (!read && this.#prepared !== this.#absences) {
+        this.#prepared = this.#absences;
+        await this.#whenBack();
+        continue;
+      }
       const attempt = await this.#attempt(index, request, verb, read ? stop : undefined, read);
       const answer = 'answer' in attempt ? attempt.answer : undefined;
       if (answer && answer.status >= 300 && answer.status < 400) {

@@ -4,7 +4,7 @@ import type { KiB } from '../units.ts';
 import * as body from './bodies.ts';
 import { refusal, toEntries, toOutcome } from './entries.ts';
 import { isLinstorError } from './error.ts';
-import type { LinstorHooks } from './hooks.ts';
+import { type LinstorHooks, sleepOf } from './hooks.ts';
 import { ControllerHttp, type HttpRequest } from './http.ts';
 import { describeText, isObject, type Json, parseReply } from './json.ts';
 import { JsonParts } from './json-parts.ts';
@@ -13,6 +13,7 @@ import { Outcome } from './outcome.ts';
 import { pathOf, withQuery } from './paths.ts';
 import { ReplyLost } from './reply-lost.ts';
 import { filterByName, requireCapability, requireClone } from './require.ts';
+import { awaitSatellites } from './satellites.ts';
 
 type Decoder<T> = (raw: Json, what: string) => T;
 const cluster = () => import('./decode-cluster.ts');
@@ -28,7 +29,7 @@ export class RestLinstor implements L.Linstor {
   #capabilities: Promise<L.Capabilities> | undefined;
 
   constructor(settings: ControllerSettings, hooks: LinstorHooks = {}) {
-    this.#http = new ControllerHttp(settings, hooks);
+    this.#http = new ControllerHttp(settings, hooks, () => awaitSatellites(this, sleepOf(hooks)));
   }
 
   capabilities(): Promise<L.Capabilities> {

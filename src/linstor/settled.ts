@@ -1,6 +1,7 @@
 import type { Linstor } from './linstor.ts';
 import { Outcome } from './outcome.ts';
 import { isReplyLost } from './reply-lost.ts';
+import { awaitSatellites, isWithoutSatellite, offlineError, satellitesAway } from './satellites.ts';
 
 /** By method: was the lost request carried out? Undefined: it may simply be sent again (linstor-behaviour §7.1). */
 type Check<K extends keyof Linstor> = Linstor[K] extends (...args: infer A) => Promise<Outcome>
@@ -42,7 +43,7 @@ async function hasVolume(linstor: Linstor, name: string, number: number): Promis
  * happened: a controller that fails over, a proxy that restarts. An answer that is merely late stays one – the controller may be at work
  * on it still.
  */
-export function settled(linstor: Linstor): Linstor {
+export function settled(linstor: Linstor, sleep = (ms: number): Promise<void> => Bun.sleep(ms)): Linstor {
   return new Proxy(linstor, {
     get(target, name, receiver) {
       const method: unknown = Reflect.get(target, name, receiver);
@@ -52,16 +53,42 @@ export function settled(linstor: Linstor): Linstor {
         | undefined;
       if (typeof method !== 'function') return method;
       const call = (...args: unknown[]): Promise<unknown> => Reflect.apply(method, target, args);
-      if (check === undefined) return call;
+      if (check === undefined && !callersWrites.has(name)) return call;
       return async (...args: unknown[]) => {
         try {
           return await call(...args);
         } catch (error) {
-          if (!isReplyLost(error) || error.late) throw error;
+          if (isWithoutSatellite(error)) {
+            await explainAway(target, sleep, error, check === 'repeat' || name === 'createSnapshot');
+            return call(...args);
+          }
+          if (check === undefined || !isReplyLost(error) || error.late) throw error;
           if (check !== 'repeat' && (await check(target, ...args))) return new Outcome([]);
           return call(...args);
         }
       };
     },
   });
+}
+
+/** Writes whose lost answers are their callers' business. */
+const callersWrites: ReadonlySet<string | symbol> = new Set<keyof Linstor>([
+  'createSnapshot',
+  'restoreResources',
+  'spawn',
+  'clone',
+]);
+
+/** Returns when the write may be sent again, because the satellites that were away are back. Throws otherwise. */
+async function explainAway(
+  linstor: Linstor,
+  sleep: (ms: number) => Promise<void>,
+  error: unknown,
+  mayRepeat: boolean,
+): Promise<void> {
+  const away = await satellitesAway(linstor);
+  if (away.length === 0) throw error;
+  if (!mayRepeat) throw offlineError(error, away);
+  const still = await awaitSatellites(linstor, sleep);
+  if (still.length > 0) throw offlineError(error, still);
 }

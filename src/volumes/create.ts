@@ -1,7 +1,8 @@
 import type { Context } from '../context.ts';
-import { DriverError, toDriverError } from '../errors.ts';
+import { DriverError, isDriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, PlacementFilter, Resource, ResourceName } from '../linstor/linstor.ts';
+import { awaitSatellites, offlineError, satellitesAway } from '../linstor/satellites.ts';
 import type { KiB } from '../units.ts';
 import { createDefinition, type Spawned, spawnMarked } from './define.ts';
 import type { Plan } from './placement.ts';
@@ -25,10 +26,15 @@ export interface NewVolume {
  */
 export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<Resource[]> {
   if (volume.plan.effectiveLayers.includes('LUKS')) await requireUnlocked(linstor, volume.name);
-  if (!(await spawnPlaced(ctx, linstor, volume))) {
-    await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
-    await linstor.createVolume(volume.name, 0, volume.sizeKib);
-    await place(linstor, volume);
+  try {
+    await ctx.undo.within(() => makePlaced(ctx, linstor, volume));
+  } catch (error) {
+    if (!isDriverError(error, 'LINSTOR_NO_SPACE')) throw error;
+    // Pools of nodes that are away count for nothing; after a start of the controller, that is all of them.
+    if ((await satellitesAway(linstor)).length === 0) throw error;
+    const still = await awaitSatellites(linstor, (ms) => ctx.clock.sleep(ms));
+    if (still.length > 0) throw offlineError(error, still);
+    await makePlaced(ctx, linstor, volume);
   }
   const view = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
   const replicas = view.filter(isDiskful);
@@ -41,6 +47,13 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
     );
   }
   return view;
+}
+
+async function makePlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<void> {
+  if (await spawnPlaced(ctx, linstor, volume)) return;
+  await createDefinition(ctx, linstor, volume.name, volume.plan, volume.props ?? {});
+  await linstor.createVolume(volume.name, 0, volume.sizeKib);
+  await place(linstor, volume);
 }
 
 /** Definition, volume, marks and replicas in one transaction; false where that cannot be had, and then nothing is made. */

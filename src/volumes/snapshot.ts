@@ -18,9 +18,11 @@ export async function findSnapshot(
   resource: ResourceName,
   name: string,
 ): Promise<Snapshot | undefined> {
-  const all = await linstor.snapshots({ names: [resource] });
-  return all.find((snapshot) => sameName(snapshot.resource, resource) && sameName(snapshot.name, name));
+  return among(await linstor.snapshots({ names: [resource] }), resource, name);
 }
+
+const among = (all: readonly Snapshot[], resource: ResourceName, name: string): Snapshot | undefined =>
+  all.find((snapshot) => sameName(snapshot.resource, resource) && sameName(snapshot.name, name));
 
 export interface SnapshotOptions {
   readonly nodes?: readonly NodeName[];
@@ -135,7 +137,12 @@ export async function requireSnapshot(
   resource: ResourceName,
   name: string,
 ): Promise<Snapshot> {
-  const snapshot = await findSnapshot(linstor, resource, name);
+  return usableSnapshot(await linstor.snapshots({ names: [resource] }), resource, name);
+}
+
+/** The same among those that have been read. */
+export function usableSnapshot(all: readonly Snapshot[], resource: ResourceName, name: string): Snapshot {
+  const snapshot = among(all, resource, name);
   if (!snapshot) throw new DriverError('SNAPSHOT', `resource ${resource} has no snapshot ${name}`);
   if (!isUsable(snapshot)) {
     throw new DriverError(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { DriverError } from '../../src/errors.ts';
+import { DriverError, toDriverError } from '../../src/errors.ts';
+import { LinstorError } from '../../src/linstor/error.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import { isReplyLost, ReplyLost } from '../../src/linstor/reply-lost.ts';
@@ -23,7 +24,7 @@ function client(methods: Record<string, (...args: never[]) => unknown>): {
       },
     ]),
   ) as unknown as Linstor;
-  return { linstor: settled(linstor), asked };
+  return { linstor: settled(linstor, async () => undefined), asked };
 }
 
 /** Fails so often, then answers. */
@@ -85,5 +86,55 @@ describe('a write whose answer is lost', () => {
     });
     expect(await linstor.place('rd', {}).catch((thrown: unknown) => thrown)).toBe(refused);
     expect(asked).toEqual(['place']);
+  });
+});
+
+describe('a write that meets a controller without its satellites', () => {
+  const symptom = new LinstorError('POST /v1/x', [
+    {
+      retCode: BigInt.asIntN(64, (3n << 62n) | 998n),
+      message: 'failed due to an unhandled exception of type NullPointerException',
+      reportIds: [],
+      refs: {},
+    },
+  ]);
+  const node = (status: string) => [{ name: 'n1', status, flags: [] }];
+  /** Refused once; `nodes`: what is said of them in turn, the last one for good. */
+  const starting = (write: string, ...nodes: string[]) => {
+    let refused = false;
+    return client({
+      [write]: () => {
+        if (refused) return done;
+        refused = true;
+        throw symptom;
+      },
+      nodes: () => node((nodes.length > 1 ? nodes.shift() : nodes[0]) ?? ''),
+    });
+  };
+
+  test('is sent again when they are back', async () => {
+    const { linstor, asked } = starting('createSnapshot', 'OFFLINE', 'CONNECTED', 'ONLINE');
+    expect(await linstor.createSnapshot('a', 's1')).toBe(done);
+    expect(asked).toEqual(['createSnapshot', 'nodes', 'nodes', 'nodes', 'createSnapshot']);
+  });
+
+  test('says which are away, when they stay away', async () => {
+    const { linstor } = starting('place', 'OFFLINE');
+    const error = toDriverError(await linstor.place('a', {}).catch((thrown: unknown) => thrown));
+    expect(error.code).toBe('LINSTOR_NODE_OFFLINE');
+    expect(error.message).toContain('n1 (OFFLINE)');
+    expect(error.message).toContain('NullPointerException');
+  });
+
+  test('is not sent again where it may have done half', async () => {
+    const { linstor, asked } = starting('restoreResources', 'OFFLINE', 'ONLINE');
+    const error = toDriverError(await linstor.restoreResources('a', 's1', 'b').catch((e: unknown) => e));
+    expect(error.code).toBe('LINSTOR_NODE_OFFLINE');
+    expect(asked).toEqual(['restoreResources', 'nodes']);
+  });
+
+  test('is passed on as it is where all are there', async () => {
+    const { linstor } = starting('place', 'ONLINE');
+    expect(await linstor.place('a', {}).catch((thrown: unknown) => thrown)).toBe(symptom);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Context } from '../../src/context.ts';
-import { DriverError, isDriverError } from '../../src/errors.ts';
+import { DriverError, isDriverError, toDriverError } from '../../src/errors.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
 import { ReplyLost } from '../../src/linstor/reply-lost.ts';
 import { Undo } from '../../src/undo.ts';
@@ -105,7 +105,8 @@ describe('a new volume', () => {
     const error = await createVolume(plain.ctx, plain.linstor, { ...wish, plan }).catch(
       (thrown: unknown) => thrown,
     );
-    expect(isDriverError(error, 'LINSTOR_NO_SPACE')).toBe(true);
+    expect(isDriverError(error, 'LINSTOR_NODE_OFFLINE')).toBe(true);
+    expect(toDriverError(error).message).toMatch(/no room .*host3 \(OFFLINE\)/);
     expect(plain.linstor.names()).toEqual([]);
   });
 
