@@ -4,7 +4,7 @@ import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { KiB } from '../units.ts';
 import { createDefinition, spawnMarked } from './define.ts';
-import { madeByMark, vmMarks } from './marks.ts';
+import { madeByMark, marks, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
 import { isDiskful, isNumbered, isReadable, layersOf, stablePath } from './replicas.ts';
@@ -144,13 +144,14 @@ async function viewOf(
 async function tidy(
   ctx: Context,
   linstor: Linstor,
-  { source, target, replicas }: CloneRequest,
+  { source, target, replicas, props }: CloneRequest,
 ): Promise<void> {
   if (isZfs(replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones) {
     ctx.log.info(`snapshot ${target} of ${source} stays while ${target} lives (ZFS before LINSTOR 1.31)`);
     return;
   }
-  await dropHelperSnapshot(ctx, linstor, source, target);
+  const dropped = await dropHelperSnapshot(ctx, linstor, source, target);
+  if (!dropped && marks.vmId in props) await markHelper(ctx, linstor, target);
 }
 
 /** The clone is good; a left helper snapshot costs space and is removed with the clone, the image, or by gc. */
@@ -159,13 +160,24 @@ async function dropHelperSnapshot(
   linstor: Linstor,
   source: ResourceName,
   snapshot: string,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await persistently(ctx.clock, () => dropSnapshot(ctx, linstor, source, snapshot));
+    return true;
   } catch (error) {
     ctx.log.warn(
       `helper snapshot ${snapshot} of ${source} could not be deleted: ${toDriverError(error).message}`,
     );
+    return false;
+  }
+}
+
+/** Tells tm/delete, which reads the disk's marks anyway, that there is one more thing to delete. */
+async function markHelper(ctx: Context, linstor: Linstor, disk: ResourceName): Promise<void> {
+  try {
+    await linstor.modifyDefinition(disk, { set: { [marks.helper]: 'yes' } });
+  } catch (error) {
+    ctx.log.info(`only gc will find it: ${disk} could not be marked (${toDriverError(error).message})`);
   }
 }
 

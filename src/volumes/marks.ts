@@ -11,6 +11,8 @@ export const marks = {
   deployment: 'Aux/one/DEPLOYMENT',
   /** Present while the content is not complete; removed last. */
   incomplete: 'Aux/one/INCOMPLETE',
+  /** The snapshot that the disk was cloned from could not be deleted: it stays on the image until the disk goes. */
+  helper: 'Aux/one/HELPER',
   /** Snapshot id to which the image was last flattened: a repeated call finds no snapshot any more. */
   flattened: 'Aux/one/FLATTENED',
 } as const;
@@ -28,6 +30,7 @@ export const vmMarks: readonly string[] = [
   marks.diskId,
   marks.deployment,
   marks.incomplete,
+  marks.helper,
 ];
 
 /** Allocated KiB of a snapshot, as the bash driver's monitor reads it. */

@@ -80,7 +80,7 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
 
 /**
  * May the image still carry the snapshot that the clone was made of? The bash driver always leaves it, ours on ZFS under old
- * servers, and where a clone was cut off (contract §0.2). A VM that ends normally has got all its disks: there was no cut.
+ * servers, where a clone was cut off, and where LINSTOR did not delete it, which a mark tells (contract §0.2). A VM that ends normally has got all its disks: there was no cut.
  */
 function mayHaveHelper(
   vm: Vm,
@@ -90,7 +90,7 @@ function mayHaveHelper(
   const ended = inLcm(vm.lcmState, 'EPILOG', 'EPILOG_FAILURE');
   const ours = definition?.props[marks.deployment] !== undefined;
   const zfs = view.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
-  return !ended || !ours || zfs;
+  return !ended || !ours || zfs || definition?.props[marks.helper] !== undefined;
 }
 
 /** An unreachable node must not keep a VM from being cleaned up; an open device must. */

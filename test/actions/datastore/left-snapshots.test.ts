@@ -76,4 +76,17 @@ describe('snapshots of killed actions', () => {
     await gc('--apply');
     expect(await lab.snapshots()).toEqual([...known, `${disk}/snapshot-5`]);
   });
+
+  test('a helper snapshot that could not be deleted goes with its disk, which says so', async () => {
+    const disk = `one-vm-${vm}-disk-0`;
+    const helper = `one-image-${image}/${disk}`;
+    await make(`one-image-${image}`, disk);
+    await lab.linstor('PUT', `/v1/resource-definitions/${disk}`, {
+      override_props: { 'Aux/one/HELPER': 'yes' },
+    });
+    expect(await lab.snapshots()).toContain(helper);
+    ok(await lab.one.terminate(vm));
+    expect(await lab.definitions()).toEqual([`one-image-${image}`]);
+    expect(await lab.snapshots()).toEqual([]);
+  });
 });
