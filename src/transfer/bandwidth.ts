@@ -4,7 +4,8 @@ const rate = /^(\d+(?:\.\d+)?)([KMGT]?)$/i;
 const powers = ['', 'K', 'M', 'G', 'T'] as const;
 
 /**
- * LIMIT_TRANSFER_BW in bytes a second, at least 1: a number with K, M, G or T, each 1024 of the one before, as curl has it. Undefined where none is given. Throws BAD_ATTRIBUTE.
+ * LIMIT_TRANSFER_BW in bytes a second, at least 1: a number with K, M, G or T, each 1024 of the one before, as curl has it.
+ * Undefined where none is given. Throws BAD_ATTRIBUTE.
  */
 export function bandwidth(text: string | undefined): number | undefined {
   const limit = text?.trim();

@@ -3,7 +3,7 @@ import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { partNames } from './local-copy.ts';
-import { type NbdSource, sendByNbd, suitsNbd } from './nbd.ts';
+import { type NbdSource, sendByNbd } from './nbd.ts';
 import {
   stages,
   type TransferOptions,
@@ -77,10 +77,8 @@ async function copyOverSsh(
     total,
     dataBytes: total,
   };
-  if (suitsNbd(hosts, onNbd, target, options)) {
-    const written = await sendByNbd(hosts, onNbd, target, options);
-    if (written !== undefined) return written;
-  }
+  const written = await sendByNbd(hosts, onNbd, target, options);
+  if (written !== undefined) return written;
   const end = await wireEnd(hosts, target, options);
   const spec = {
     mode: found.sparse ? ('extents' as const) : ('windows' as const),

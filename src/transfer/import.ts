@@ -5,7 +5,7 @@ import { lastLines, localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
 import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
-import { type NbdSource, sendByNbd, suitsNbd } from './nbd.ts';
+import { type NbdSource, sendByNbd } from './nbd.ts';
 import { probeFile } from './probe.ts';
 import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
 import { ImageStream, type StreamInput } from './stream.ts';
@@ -54,10 +54,8 @@ async function fileOverSsh(
   const { format, virtualBytes: total } = source.info;
   const dataBytes = format === 'raw' ? allocatedBytes(source.fd) : source.fileBytes;
   const onNbd: NbdSource = { format, source: heldFile, total, dataBytes };
-  if (suitsNbd(hosts, onNbd, target, options)) {
-    const written = await sendByNbd(hosts, onNbd, target, options, [source.fd]);
-    if (written !== undefined) return written;
-  }
+  const written = await sendByNbd(hosts, onNbd, target, options, [source.fd]);
+  if (written !== undefined) return written;
   const end = await wireEnd(hosts, target, options);
   const spec = {
     mode: format === 'raw' ? rawFileMode(source.fd) : ('image' as const),

@@ -25,7 +25,7 @@ export interface NbdSource {
 }
 
 /** VERIFY and compression are the wire's; the front-end has no sshd of ours to ask. */
-export function suitsNbd(
+function suitsNbd(
   hosts: Hosts,
   source: NbdSource,
   target: TransferTarget,
@@ -36,8 +36,8 @@ export function suitsNbd(
 }
 
 /**
- * Sends the source to the target, straight from the host that has it. Returns undefined when that cannot be done here;
- * nothing was written then. Throws PipelineError, IMAGE_SIZE, HOST_TIMEOUT, INTERRUPTED.
+ * Sends the source to the target, straight from the host that has it. Returns undefined when that is not worth it or cannot be done
+ * here; nothing was written then. Throws PipelineError, IMAGE_SIZE, HOST_TIMEOUT, INTERRUPTED.
  */
 export async function sendByNbd(
   hosts: Hosts,
@@ -46,6 +46,7 @@ export async function sendByNbd(
   options: TransferOptions,
   descriptors?: readonly number[],
 ): Promise<Bytes | undefined> {
+  if (!suitsNbd(hosts, source, target, options)) return undefined;
   const directory = socketDirectory();
   const receiver = hosts.sshArgv(target.host, {
     script: nbdReceiver,

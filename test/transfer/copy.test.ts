@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDriverError } from '../../src/errors.ts';
 import { deviceChecksum } from '../../src/transfer/checksum.ts';
 import { copyDevice } from '../../src/transfer/copy.ts';
 import { zeroDevice } from '../../src/transfer/wipe.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from '../hosts/fake-hosts.ts';
+import { codeOf } from '../support/code-of.ts';
 import {
   dirtyDevice,
   holdsExactly,
@@ -45,11 +45,6 @@ const to = (device: string, host: string, readsZero = false) => ({
   readsZero,
 });
 const from = (host = 'host1') => ({ host, device: source, chunkDirectory: work });
-const codeOf = async (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'done',
-    (error: unknown) => (isDriverError(error) ? error.code : String(error)),
-  );
 
 describe('copy', () => {
   const pairs = [

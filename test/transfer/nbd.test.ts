@@ -9,6 +9,7 @@ import { importImage } from '../../src/transfer/import.ts';
 import type { TransferOptions } from '../../src/transfer/target.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from '../hosts/fake-hosts.ts';
+import { codeOf } from '../support/code-of.ts';
 import {
   dirtyDevice,
   holdsExactly,
@@ -66,11 +67,6 @@ const forwards = (): string => {
   const path = join(fake.root, 'forwards');
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 };
-const codeOf = async (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'done',
-    (error: unknown) => (isDriverError(error) ? error.code : String(error)),
-  );
 
 describe('by NBD', () => {
   for (const format of ['raw', 'qcow2', 'vmdk', 'vdi', 'vhdx']) {

@@ -10,13 +10,13 @@ import {
 } from 'bun:test';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDriverError } from '../../src/errors.ts';
 import { contentLength } from '../../src/transfer/fetch.ts';
 import { importImage } from '../../src/transfer/import.ts';
 import type { SourceRequest } from '../../src/transfer/source.ts';
 import { virtualSize } from '../../src/transfer/vsize.ts';
 import { bytes, mib } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
+import { codeOf } from '../support/code-of.ts';
 import { dirtyDevice, holdsExactly, MiB, run, sparseImage, temporary } from './images.ts';
 
 // Processes on a busy machine: slow is no failure.
@@ -101,12 +101,6 @@ const target = (device: string) => ({
   bytes: bytes(statSync(device).size),
   readsZero: false,
 });
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => 'done',
-    (error: unknown) => (isDriverError(error) ? error.code : String(error)),
-  );
-}
 const device = (): string => dirtyDevice(join(work, 'device'), size + MiB);
 
 describe('http', () => {

@@ -80,7 +80,8 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
 
 /**
  * May the image still carry the snapshot that the clone was made of? The bash driver always leaves it, ours on ZFS under old
- * servers, where a clone was cut off, and where LINSTOR did not delete it, which a mark tells (contract §0.2). A VM that ends normally has got all its disks: there was no cut.
+ * servers, where a clone was cut off, and where LINSTOR did not delete it, which a mark tells (contract §0.2). A VM that ends
+ * normally has got all its disks: there was no cut.
  */
 function mayHaveHelper(
   vm: Vm,
