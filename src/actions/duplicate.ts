@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { isDriverError } from '../errors.ts';
-import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../volumes/clone.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { dualPrimaryProperty } from '../volumes/dual-primary.ts';
+import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { replicaOnHost } from '../volumes/nodes.ts';
@@ -20,6 +21,7 @@ import { removeResource } from '../volumes/remove.ts';
 import {
   hasNetworkLayer,
   isDiskful,
+  isReadable,
   layersOf,
   readsZeroWhenNew,
   replicasOf,
@@ -63,15 +65,23 @@ const nothingLeft = { tidy: async (): Promise<void> => undefined } as const;
  * next.
  */
 export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone> {
-  if (request.snapshot !== undefined && !request.snapshotIsNew)
-    await requireSnapshot(request.linstor, request.source.name, request.snapshot);
+  const taken =
+    request.snapshot === undefined || request.snapshotIsNew
+      ? undefined
+      : await requireSnapshot(request.linstor, request.source.name, request.snapshot);
   const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
   if (request.mode === 'copy' || obstacle) {
     if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
     return { ...(await copyBytes(ctx, request)), ...nothingLeft, copied: true };
   }
   let made: Clone = nothingLeft;
-  if (request.snapshot !== undefined) await restoreFrom(ctx, request, request.snapshot, request.target);
+  if (request.snapshot !== undefined)
+    await restoreFrom(
+      ctx,
+      request,
+      request.snapshot,
+      taken?.nodes ?? request.replicas.filter(isReadable).map(({ node }) => node),
+    );
   else made = await shareBlocks(ctx, request);
   await ownMarks(request);
   return made;
@@ -79,7 +89,7 @@ export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone
 
 async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
   const [volume, ...further] = request.source.volumes;
-  const simple = volume?.number === 0 && volume.flags.length === 0 && further.length === 0;
+  const simple = volume?.number === 0 && isPlainVolume(volume) && further.length === 0;
   const clone = {
     source: request.source.name,
     replicas: request.replicas,
@@ -87,6 +97,7 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
     plan: groupOf(request),
     props: request.props,
     ...(simple ? { volume } : {}),
+    first: (nodes: readonly NodeName[]) => otherFirstReplica(request.source, nodes),
     // Only what is used on a host is attached next.
     wantsView: request.host !== undefined,
     ...localNode(request),
@@ -113,16 +124,17 @@ async function restoreFrom(
   ctx: Context,
   request: Duplicate,
   snapshot: string,
-  to: ResourceName,
+  takenOn: readonly NodeName[],
 ): Promise<void> {
   const { node } = localNode(request);
   await restoreSnapshot(ctx, request.linstor, {
     from: request.source.name,
     snapshot,
-    to,
+    to: request.target,
     plan: groupOf(request),
     props: request.props,
     ...(node ? { nodes: [node] } : {}),
+    first: otherFirstReplica(request.source, node ? [node] : takenOn),
   });
 }
 

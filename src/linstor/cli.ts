@@ -200,6 +200,20 @@ export class CliLinstor implements L.Linstor {
     return this.#write(['volume-definition', 'set-size', name, String(number), size(sizeKib)]);
   }
 
+  modifyVolume(name: string, number: number, props: Readonly<Record<string, string>>): Promise<Outcome> {
+    return this.#then(
+      new Outcome([]),
+      Object.entries(props).map(([key, value]) => [
+        'volume-definition',
+        'set-property',
+        name,
+        String(number),
+        key,
+        value,
+      ]),
+    );
+  }
+
   async spawn(
     group: string,
     name: string,

@@ -259,6 +259,8 @@ export interface Linstor {
   createVolume(name: ResourceName, number: number, sizeKib: KiB): Promise<Outcome>;
   /** Never checks for shrinking or space: the caller does (linstor-behaviour §3.8). */
   resizeVolume(name: ResourceName, number: number, sizeKib: KiB): Promise<Outcome>;
+  /** Sets properties of a volume definition. */
+  modifyVolume(name: ResourceName, number: number, props: Readonly<Record<string, string>>): Promise<Outcome>;
 
   spawn(
     group: string,

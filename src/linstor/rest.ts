@@ -148,6 +148,11 @@ export class RestLinstor implements L.Linstor {
     });
   }
 
+  modifyVolume(name: string, number: number, props: Readonly<Record<string, string>>): Promise<Outcome> {
+    const path = pathOf('resource-definitions', name, 'volume-definitions', number);
+    return this.#write('PUT', path, body.propsBody({ set: props }));
+  }
+
   async spawn(
     group: string,
     name: string,

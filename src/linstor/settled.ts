@@ -21,6 +21,7 @@ const settledWrites: Settled = {
   modifyDefinition: 'repeat',
   deleteDefinition: 'repeat',
   resizeVolume: 'repeat',
+  modifyVolume: 'repeat',
   place: 'repeat',
   createResource: 'repeat',
   deleteResource: 'repeat',

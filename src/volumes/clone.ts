@@ -4,10 +4,19 @@ import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { KiB } from '../units.ts';
 import { createDefinition, spawnMarked } from './define.ts';
+import type { FirstReplica } from './first-replica.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
-import { isDiskful, isNumbered, isReadable, layersOf, stablePath } from './replicas.ts';
+import {
+  isDiskful,
+  isNumbered,
+  isReadable,
+  layersOf,
+  namesakePath,
+  sameName,
+  stablePath,
+} from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
 import { bothDone, persistently, poll } from './wait.ts';
@@ -23,6 +32,8 @@ export interface CloneRequest {
   readonly node?: NodeName;
   /** The source's only volume, where that is all that there is to know of its volumes: then the target's can be made along with it. */
   readonly volume?: { readonly sizeKib: KiB };
+  /** After a restore onto `nodes` of the source. */
+  readonly first?: (nodes: readonly NodeName[]) => FirstReplica | undefined;
   /** The clone is used on a host next. */
   readonly wantsView?: boolean;
 }
@@ -82,7 +93,7 @@ export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: C
     takeSnapshot(ctx, linstor, source, target, { needs: nodes, ...(only ? { nodes: only } : {}) }),
     defineTarget(ctx, linstor, request),
   );
-  const restore = { from: source, snapshot: target, to: target, nodes };
+  const restore = { from: source, snapshot: target, to: target, nodes, first: request.first?.(nodes) };
   if (hasVolumes) await restoreReplicas(ctx, linstor, restore);
   else await restoreInto(ctx, linstor, restore);
   const view = request.wantsView ? await viewOf(linstor, request, readable) : undefined;
@@ -111,34 +122,34 @@ async function defineTarget(ctx: Context, linstor: Linstor, request: CloneReques
 }
 
 /**
- * Under DRBD it is known without asking: replicas where the source has them, under the name that udev gives; should that not come, LINSTOR
- * is asked after all. The device of plain storage is known to LINSTOR alone.
+ * Where it is known without asking: under DRBD replicas are where the source has them, under the name that udev gives; a logical volume and a
+ * zvol have the name of the resource. Should the device not come, LINSTOR is asked after all. A loop device's name is known to LINSTOR alone.
  */
 async function viewOf(
   linstor: Linstor,
-  { target, replicas }: CloneRequest,
+  { target, replicas, node }: CloneRequest,
   readable: readonly Resource[],
 ): Promise<readonly Resource[]> {
-  const known =
-    layersOf(replicas)[0] === 'DRBD' &&
-    readable.every(({ volumes }) => volumes.length === 1 && isNumbered(volumes[0]?.devicePath));
-  if (!known) return linstor.resources({ names: [target] });
-  // Field by field: the source's device must never pass for the clone's.
-  return readable.map(({ node, flags, props, layers, stateKnown, volumes }) => ({
-    name: target,
-    node,
-    flags,
-    props,
-    layers,
-    stateKnown,
-    volumes: volumes.map(({ number, pool, provider, devicePath }) => ({
-      number,
-      pool,
-      provider,
-      devicePath: stablePath(target, devicePath),
-    })),
-    connections: {},
-  }));
+  const made = readable.filter((replica) => node === undefined || sameName(replica.node, node));
+  const drbd = layersOf(replicas)[0] === 'DRBD';
+  const view = made.map((replica) => expected(target, replica, drbd));
+  const known = view.length > 0 && view.every((replica) => replica !== undefined);
+  return known ? view.filter((replica) => replica !== undefined) : linstor.resources({ names: [target] });
+}
+
+/** Field by field: the source's device must never pass for the clone's. */
+function expected(name: ResourceName, source: Resource, drbd: boolean): Resource | undefined {
+  const { node, flags, props, layers, stateKnown } = source;
+  const [volume, ...further] = source.volumes;
+  const devicePath = !volume
+    ? undefined
+    : drbd
+      ? isNumbered(volume.devicePath) && stablePath(name, volume.devicePath)
+      : namesakePath(source.name, name, volume);
+  if (!volume || further.length > 0 || !devicePath) return undefined;
+  const { number, pool, provider } = volume;
+  const volumes = [{ number, pool, provider, devicePath }];
+  return { name, node, flags, props, layers, stateKnown, volumes, connections: {} };
 }
 
 async function tidy(

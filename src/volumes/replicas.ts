@@ -1,4 +1,11 @@
-import type { Allocation, LayerKind, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type {
+  Allocation,
+  LayerKind,
+  NodeName,
+  Resource,
+  ResourceName,
+  ResourceVolume,
+} from '../linstor/linstor.ts';
 
 /** Pure readings of the resource view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3). */
 
@@ -90,3 +97,20 @@ export function stablePath(name: ResourceName, reported: string | undefined): st
 
 /** Does it name a DRBD device by number? */
 export const isNumbered = (reported: string | undefined): boolean => /\/drbd\d+$/.test(reported ?? '');
+
+/**
+ * `/dev/<group>/<resource>_00000`, `/dev/zvol/<pool>/<resource>_00000`: where the volume of another resource is that is in the same pool.
+ * Undefined for devices that are not named after their resource.
+ */
+export function namesakePath(
+  name: ResourceName,
+  other: ResourceName,
+  { provider, devicePath }: Pick<ResourceVolume, 'provider' | 'devicePath'>,
+): string | undefined {
+  if (!/^(LVM|ZFS)/.test(provider) || devicePath === undefined) return undefined;
+  const cut = devicePath.lastIndexOf('/') + 1;
+  const suffix = /_\d{5}$/.exec(devicePath)?.[0] ?? '';
+  return suffix && devicePath.slice(cut) === `${name}${suffix}`
+    ? `${devicePath.slice(0, cut)}${other}${suffix}`
+    : undefined;
+}

@@ -4,6 +4,7 @@ import type { Linstor, NodeName, ResourceName } from '../linstor/linstor.ts';
 import type { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { createDefinition } from './define.ts';
+import { type FirstReplica, nameFirstReplica } from './first-replica.ts';
 import type { Plan } from './placement.ts';
 import { isDiskful, replicasOf, sameName } from './replicas.ts';
 import { poll } from './wait.ts';
@@ -16,10 +17,11 @@ export interface Restore {
   readonly nodes?: readonly NodeName[];
   readonly plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>;
   readonly props: Readonly<Record<string, string>>;
+  readonly first?: FirstReplica | undefined;
 }
 
 type Waiting = Pick<Context, 'clock' | 'log'>;
-type Target = Pick<Restore, 'from' | 'snapshot' | 'to' | 'nodes'>;
+type Target = Pick<Restore, 'from' | 'snapshot' | 'to' | 'nodes' | 'first'>;
 
 /**
  * A new resource with the content of a snapshot; its removal is on the undo stack. The snapshot's `Aux` marks are laid
@@ -52,6 +54,7 @@ export async function restoreReplicas(ctx: Waiting, linstor: Linstor, restore: T
   if (outcome.has('warning', 3000))
     throw new DriverError('SNAPSHOT', `${restore.to} was restored without volumes`);
   if (outcome.satelliteAway) await requireReached(linstor, restore, outcome);
+  if (restore.first) await nameFirstReplica(linstor, restore.to, restore.first);
 }
 
 const send = (linstor: Linstor, { from, snapshot, to, nodes }: Target): Promise<Outcome> =>

@@ -275,6 +275,13 @@ export function linstorContract(
       expect((await refusal(linstor.resizeVolume(disk, 7, larger))).linstorCode).toBe(303);
     });
 
+    test('a volume takes properties; what LINSTOR does not know is refused', async () => {
+      const property = 'Linstor/Drbd/InitialUptoDateOn';
+      await linstor.modifyVolume(disk, 0, { [property]: 'bravo' });
+      expect((await definition(disk))?.volumes[0]?.props[property]).toBe('bravo');
+      expect((await refusal(linstor.modifyVolume(disk, 7, { [property]: 'bravo' }))).linstorCode).toBe(303);
+    });
+
     test('a snapshot is taken once', async () => {
       await linstor.createSnapshot(disk, 'snap-1');
       expect(await linstor.snapshots({ names: [disk] })).toMatchObject([

@@ -465,6 +465,9 @@ export class FakeLinstor implements Linstor {
   resizeVolume(): Promise<Outcome> {
     return this.#unexpected('resizeVolume');
   }
+  modifyVolume(): Promise<Outcome> {
+    return this.#unexpected('modifyVolume');
+  }
   toggleDisk(): Promise<Outcome> {
     return this.#unexpected('toggleDisk');
   }

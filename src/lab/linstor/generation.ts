@@ -22,6 +22,8 @@ export interface Generation {
   readonly warnsSameSize: boolean;
   /** ZFS snapshots can be deleted while restored volumes depend on them (1.31). */
   readonly zfsRename: boolean;
+  /** Volume definitions tell by a flag that their first replica was up to date (1.33.2). */
+  readonly marksInitialized: boolean;
 }
 
 function generation(name: GenerationName, version: string, rest: number): Generation {
@@ -38,6 +40,7 @@ function generation(name: GenerationName, version: string, rest: number): Genera
     resizeNeedsUpToDate: since(30, 4),
     warnsSameSize: since(30, 3),
     zfsRename: since(31),
+    marksInitialized: since(33, 2),
   };
 }
 

@@ -17,6 +17,7 @@ import { DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { dropDisk, removeVolume } from '../satellite/device.ts';
+import { forgetInitialized } from '../satellite/first-replica.ts';
 import { drbdSays, pass, volumeSays, warnOffline } from '../satellite/pass.ts';
 import { disableTieBreaker, enableTieBreaker, settleQuorum, wantsTieBreaker } from '../satellite/quorum.ts';
 import { resourceScope } from './resources.ts';
@@ -188,10 +189,8 @@ async function cleanUp(
 
 /** The last replica takes its block size and first generation with it. */
 function forgetFirstGeneration(definition: LabDefinition): void {
-  for (const volume of definition.volumes) {
-    delete volume.props['DrbdOptions/Disk/block-size'];
-    delete volume.props['Linstor/Drbd/InitialUptoDateOn'];
-  }
+  for (const volume of definition.volumes) delete volume.props['DrbdOptions/Disk/block-size'];
+  forgetInitialized(definition);
 }
 
 /** Takes the volumes away on the satellite and says so for those with a disk. */

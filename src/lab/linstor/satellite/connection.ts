@@ -4,6 +4,7 @@ import { findNode } from '../model/node.ts';
 import { isDeleting, type LabResource } from '../model/resource.ts';
 import type { Runtime } from '../runtime.ts';
 import { makeVolume, removeVolume, resizeVolume } from './device.ts';
+import { noteInitialized } from './first-replica.ts';
 
 /**
  * A satellite goes away or comes back. What was decided meanwhile is done at its return: volumes made,
@@ -34,6 +35,7 @@ async function fullSync(lab: Runtime, definition: LabDefinition, node: string): 
       await catchUp(lab, definition, resource);
     }
   }
+  noteInitialized(lab, definition);
   const gone = definition.volumes.filter(
     (volume) =>
       volume.flags.includes('DELETE') &&

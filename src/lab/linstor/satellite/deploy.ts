@@ -6,6 +6,7 @@ import { isDeleting, isDiskless, isDrbd, type LabResource, type LabVolume } from
 import { CREATED } from '../rest/codes.ts';
 import type { Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
+import { FIRST, noteInitialized } from './first-replica.ts';
 import { pass } from './pass.ts';
 
 export interface NewResource {
@@ -170,8 +171,6 @@ function announceReady(
   }
 }
 
-const FIRST = 'Linstor/Drbd/InitialUptoDateOn';
-
 /** The first replicas are declared UpToDate without a sync; the satellites are told once more. */
 async function firstGeneration(
   lab: Runtime,
@@ -186,6 +185,7 @@ async function firstGeneration(
     findPool(lab.state, holder.node, volume.pool)?.provider.endsWith('THIN'),
   );
   for (const volume of unset) volume.props[FIRST] = holder.node.toUpperCase();
+  noteInitialized(lab, definition);
   if (unset.length > 0 && thin && !options.restored) {
     await pass(lab, options.reply.within({ operation: 'modify' }), definition);
   }

@@ -18,6 +18,7 @@ import { findPool, traitsOf } from '../model/pool.ts';
 import { isDrbd, type LabResource, type LabVolume } from '../model/resource.ts';
 import { roundUp } from '../model/space.ts';
 import type { Runtime } from '../runtime.ts';
+import { declaresItselfFirst } from './first-replica.ts';
 
 /** Which volume, on which node. */
 export interface Place {
@@ -53,7 +54,8 @@ export async function makeVolume(lab: Runtime, place: Place): Promise<void> {
   const { definition, resource, volume } = place;
   if (volume.provider !== 'DISKLESS') {
     const path = imagePath(lab.root, resource.node, volume.pool, imageName(definition.name, volume.number));
-    const other = sibling(place);
+    const own = !imageExists(volume.origin) && declaresItselfFirst(lab, definition, resource, volume.number);
+    const other = own ? undefined : sibling(place);
     if (other?.file) linkImage(other.file, path);
     else await firstContent(lab, place, path);
     volume.file = path;

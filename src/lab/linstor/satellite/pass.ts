@@ -7,6 +7,7 @@ import { CREATED, DELETED, MODIFIED, type Operation } from '../rest/codes.ts';
 import { type CallScope, Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { makeVolume } from './device.ts';
+import { noteInitialized } from './first-replica.ts';
 
 /** One round of "apply this on the satellites", as most writing calls do it, sometimes several times. */
 export interface PassOptions {
@@ -52,6 +53,7 @@ export async function pass(
     const message = options.message?.(resource);
     if (message !== undefined) speaker.add(MODIFIED, message);
   }
+  noteInitialized(lab, definition);
   if (failed) throw new SatelliteFailure(reply.scope);
 }
 

@@ -1,0 +1,45 @@
+import type { Linstor, NodeName, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
+import { sameName } from './replicas.ts';
+
+/**
+ * LINSTOR names in each volume definition the node whose replica was the first one to be up to date, and a restore takes the name over from the
+ * snapshot. From 1.33.2 on that node's satellite confirms it, by the flag DRBD_INITIALIZED. Where it has no replica nobody confirms, and
+ * a replica that LINSTOR adds there later declares itself up to date while it is empty.
+ */
+const property = 'Linstor/Drbd/InitialUptoDateOn';
+
+/** Says nothing about a volume but that its first replica was up to date. */
+const confirmed = 'DRBD_INITIALIZED';
+
+/** Volumes of which another node has to be named, and that node. */
+export interface FirstReplica {
+  readonly node: NodeName;
+  readonly volumes: readonly number[];
+}
+
+/** What to name after a restore from `source` onto these nodes only; undefined when its own name serves. */
+export function otherFirstReplica(
+  source: ResourceDefinition,
+  nodes: readonly NodeName[],
+): FirstReplica | undefined {
+  const [node] = nodes;
+  const volumes = source.volumes.filter(({ props }) => {
+    const named = props[property];
+    return named !== undefined && !nodes.some((each) => sameName(each, named));
+  });
+  return node === undefined || volumes.length === 0
+    ? undefined
+    : { node, volumes: volumes.map(({ number }) => number) };
+}
+
+export async function nameFirstReplica(
+  linstor: Linstor,
+  resource: ResourceName,
+  { node, volumes }: FirstReplica,
+): Promise<void> {
+  for (const number of volumes) await linstor.modifyVolume(resource, number, { [property]: node });
+}
+
+/** Is there nothing to know about the volume but its size? */
+export const isPlainVolume = ({ flags }: { readonly flags: readonly string[] }): boolean =>
+  flags.every((flag) => flag === confirmed);
