@@ -441,6 +441,17 @@ async function nativeClone(site: Site): Promise<void> {
   }
 }
 
+/** On LVM the device of a clone is known by its name. */
+async function namesake(site: Site): Promise<void> {
+  const { counter, one, stack, near, image } = site;
+  const datastore = await site.datastore('SYSTEM', 'namesake', { CLONE_MODE: 'snapshot' });
+  const label = `${stack}, CLONE_MODE=snapshot on LVM_THIN, on a host with a replica`;
+  const { vm } = await counter.run({ 'tm/clone': label }, () =>
+    one.instantiate({ name: 'namesake', disks: [{ image }] }, { host: near, datastore }),
+  );
+  await one.terminate(vm);
+}
+
 async function cost(site: Site, ...scenes: readonly ((site: Site) => Promise<void>)[]): Promise<Cost[]> {
   try {
     await imageLife(site);
@@ -471,6 +482,7 @@ export async function countCosts(): Promise<Cost[]> {
     ...(await cost(await openSite('drbd', lvm), nativeClone)).filter((each) =>
       each.mode.includes('LVM_THIN'),
     ),
+    ...(await cost(await openSite('plain', lvm), namesake)).filter((each) => each.mode.includes('LVM_THIN')),
     ...(await cost(await openSite('drbd', { generation: '1.35' }), managedMoves)).filter((each) =>
       each.mode.includes('1.35'),
     ),

@@ -1,5 +1,7 @@
+import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
-import type { ActionHandler } from '../action.ts';
+import { bothDone } from '../../volumes/wait.ts';
+import type { ActionHandler, Call } from '../action.ts';
 import { remotesOf, runHere } from '../foreign-script.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 import { ensureBootDisks, isBooting } from './boot-disks.ts';
@@ -18,7 +20,12 @@ export const context: ActionHandler = async (call, ctx) => {
   if (target.vmId !== vmId)
     throw new DriverError('BAD_ARGUMENT', `${target.path} is not in the directory of VM ${vmId}`);
   const vm = await ctx.one.vm(vmId);
-  if (isBooting(vm)) await ensureBootDisks(ctx, vm, target);
+  // The CD-ROM is a file beside the disks' links: neither waits for the other.
+  await bothDone(isBooting(vm) ? ensureBootDisks(ctx, vm, target) : Promise.resolve(), makeCdrom(call, ctx));
+  return undefined;
+};
+
+async function makeCdrom(call: Call, ctx: Context): Promise<void> {
   const remotes = remotesOf(ctx);
   const result = await runHere(ctx, {
     name: 'tm/common/context',
@@ -26,14 +33,8 @@ export const context: ActionHandler = async (call, ctx) => {
     argv: call.argv,
     timeoutMs,
   });
-  if (!result) {
-    throw new DriverError(
-      'HOST_COMMAND',
-      `OpenNebula’s own script is missing: ${remotes}/tm/common/context`,
-      {
-        remedy: 'reinstall the opennebula package of this front-end',
-      },
-    );
-  }
-  return undefined;
-};
+  if (result) return;
+  throw new DriverError('HOST_COMMAND', `OpenNebula’s own script is missing: ${remotes}/tm/common/context`, {
+    remedy: 'reinstall the opennebula package of this front-end',
+  });
+}
