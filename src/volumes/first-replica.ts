@@ -6,7 +6,7 @@ import { sameName } from './replicas.ts';
  * snapshot. From 1.33.2 on that node's satellite confirms it, by the flag DRBD_INITIALIZED. Where it has no replica nobody confirms, and
  * a replica that LINSTOR adds there later declares itself up to date while it is empty.
  */
-const property = 'Linstor/Drbd/InitialUptoDateOn';
+export const firstReplicaProperty = 'Linstor/Drbd/InitialUptoDateOn';
 
 /** Says nothing about a volume but that its first replica was up to date. */
 const confirmed = 'DRBD_INITIALIZED';
@@ -24,7 +24,7 @@ export function otherFirstReplica(
 ): FirstReplica | undefined {
   const [node] = nodes;
   const volumes = source.volumes.filter(({ props }) => {
-    const named = props[property];
+    const named = props[firstReplicaProperty];
     return named !== undefined && !nodes.some((each) => sameName(each, named));
   });
   return node === undefined || volumes.length === 0
@@ -37,8 +37,16 @@ export async function nameFirstReplica(
   resource: ResourceName,
   { node, volumes }: FirstReplica,
 ): Promise<void> {
-  for (const number of volumes) await linstor.modifyVolume(resource, number, { [property]: node });
+  for (const number of volumes)
+    await linstor.modifyVolume(resource, number, { [firstReplicaProperty]: node });
 }
+
+/** Is a replica that comes to the named node an empty one that counts as up to date? `holders`: nodes that have a disk of it. */
+export const lacksFirstReplica = (definition: ResourceDefinition, holders: readonly NodeName[]): boolean =>
+  holders.length > 0 &&
+  otherFirstReplica(definition, holders)?.volumes.some(
+    (number) => !definition.volumes.find((each) => each.number === number)?.flags.includes(confirmed),
+  ) === true;
 
 /** Is there nothing to know about the volume but its size? */
 export const isPlainVolume = ({ flags }: { readonly flags: readonly string[] }): boolean =>

@@ -726,6 +726,29 @@ const provocations: readonly Provocation[] = [
     },
   ],
   [
+    'storage.first-replica',
+    'warn',
+    'name a node as their first that has no replica',
+    'linstor volume-definition set-property one-image-3 0 Linstor/Drbd/InitialUptoDateOn alpha',
+    () => {
+      const volumes = (flags: string[], on: string) => [
+        {
+          number: 0,
+          sizeKib: kib(1024 * 1024),
+          flags,
+          props: { 'Linstor/Drbd/InitialUptoDateOn': on },
+        },
+      ];
+      world.definitions = [
+        definition('one-image-3', { volumes: volumes([], 'CHARLIE') }),
+        // Confirmed once, or still to be confirmed by a node that has it.
+        definition('one-image-4', { volumes: volumes(['DRBD_INITIALIZED'], 'CHARLIE') }),
+        definition('one-vm-7-disk-0', { volumes: volumes([], 'ALPHA') }),
+      ];
+      world.resources.push(replica('one-image-4', 'alpha'));
+    },
+  ],
+  [
     'storage.snapshots',
     'warn',
     'failed snapshot',

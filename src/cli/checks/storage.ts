@@ -1,6 +1,7 @@
 import { lcm } from '../../opennebula/states.ts';
+import { firstReplicaProperty, lacksFirstReplica } from '../../volumes/first-replica.ts';
 import { parseResource } from '../../volumes/names.ts';
-import { isDiskful } from '../../volumes/replicas.ts';
+import { isDiskful, sameName } from '../../volumes/replicas.ts';
 import { findLeftovers } from '../leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
@@ -113,6 +114,19 @@ function checkResources(cluster: ClusterFacts): Finding[] {
     'resources have no replica with a disk',
     'their data are not there',
     'linstor resource list -r NAME --all',
+  );
+  const unconfirmed = definitions.flatMap((item) => {
+    const holders = resources.filter((replica) => sameName(replica.name, item.name) && isDiskful(replica));
+    const nodes = holders.map((replica) => replica.node);
+    return lacksFirstReplica(item, nodes) ? [{ name: item.name, node: nodes[0] ?? '' }] : [];
+  });
+  group(
+    'storage.first-replica',
+    'warn',
+    unconfirmed.map((item) => item.name),
+    'volumes name a node as their first that has no replica of them',
+    'a replica that LINSTOR adds there counts as up to date while it is empty',
+    `linstor volume-definition set-property NAME 0 ${firstReplicaProperty} ${unconfirmed[0]?.node ?? ''}`,
   );
   const failed = orElse(cluster.snapshots, []).filter(
     (item) => ours(item.resource) && item.flags.some((flag) => flag.startsWith('FAILED')),
