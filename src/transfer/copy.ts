@@ -85,7 +85,7 @@ async function copyOverSsh(
     source: source.device,
     format: 'raw',
     total,
-    chunkDirectory: source.chunkDirectory ?? '/var/tmp',
+    chunks: `${source.chunkDirectory ?? '/var/tmp'}/.linstor_un-`,
   };
   const argv = hosts.sshArgv(source.host, senderCommand(spec, options));
   const read: Stage = { name: stages.read, argv, secondaryCodes: [255] };

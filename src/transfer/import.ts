@@ -8,6 +8,7 @@ import { readHead } from './formats.ts';
 import { type NbdSource, sendByNbd } from './nbd.ts';
 import { probeFile } from './probe.ts';
 import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
+import { scratchPrefix } from './staging.ts';
 import { ImageStream, type StreamInput } from './stream.ts';
 import {
   stages,
@@ -19,7 +20,6 @@ import {
 } from './target.ts';
 import {
   allocatedBytes,
-  chunkDirectory,
   copyOnHost,
   pipelineOptions,
   rawFileMode,
@@ -62,7 +62,7 @@ async function fileOverSsh(
     source: heldFile,
     format,
     total,
-    chunkDirectory: chunkDirectory(options),
+    chunks: scratchPrefix(options.stagingDir),
   };
   const read: Stage = { name: stages.read, argv: localArgv(senderCommand(spec, options)) };
   const { stdout } = await runPipeline([read, ...end], {
@@ -137,7 +137,7 @@ async function importRawStream(
     source: '-',
     format: 'raw',
     total: target.bytes,
-    chunkDirectory: chunkDirectory(options),
+    chunks: scratchPrefix(options.stagingDir),
   };
   const read = (input: StreamInput): Stage => ({
     name: stages.read,

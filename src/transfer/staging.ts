@@ -47,6 +47,13 @@ function sweep(stagingDir: string): void {
   }
 }
 
+/** What names of files for a moment begin with, directory and all. */
+export function scratchPrefix(stagingDir: string = tmpdir()): string {
+  mkdirSync(stagingDir, { recursive: true });
+  sweep(stagingDir);
+  return join(stagingDir, ownPrefix());
+}
+
 /** A private directory for FIFO and results. Nothing large is ever in it. */
 export function privateDirectory(stagingDir: string = tmpdir()): string {
   mkdirSync(stagingDir, { recursive: true });

@@ -2,7 +2,7 @@ import { streamFunctions } from './stream-scripts.ts';
 import { gapBytes, mostPieces, windowBytes, wireCodes } from './wire.ts';
 
 /**
- * Arguments: mode, source, format, directory for the chunk files, total (stream: the most that is taken), verify (0/1), bytes a
+ * Arguments: mode, source, format, path that the chunk files' names begin with, total (stream: the most that is taken), verify (0/1), bytes a
  * second (0: no limit), and for a stream its input (StreamInput).
  *
  * - stream: the raw image. Zeroes are found by writing it window by window into a sparse chunk file.
@@ -14,7 +14,7 @@ import { gapBytes, mostPieces, windowBytes, wireCodes } from './wire.ts';
  * Progress lines on stderr: `@<bytes done>/<total or 0>`.
  */
 export const sender = `${streamFunctions}
-mode=$1 source=$2 format=$3 directory=$4 total=$5 verify=$6 limit=$7
+mode=$1 source=$2 format=$3 chunks=$4 total=$5 verify=$6 limit=$7
 shift 7
 window=${windowBytes} gap=${gapBytes} most=${mostPieces}
 chunk=/proc/self/fd/7 packed=/proc/self/fd/6
@@ -22,11 +22,11 @@ no_backing=
 if [ "$format" = qcow2 ]; then no_backing='"backing":null,'; fi
 progress() { printf '@%s/%s\\n' "$1" "$2" >&2; }
 
-# Files without a name: nothing remains, however this ends. Between the two steps the name tells whose it is (staging.ts).
+# Files without a name: nothing remains, however this ends. Between the two steps the name says whose they are (staging.ts).
 open_chunks() {
   local path
-  path=$(mktemp "$directory/.linstor_un-$$-XXXXXXXX") && exec 7<>"$path" && rm -f -- "$path" || exit 1
-  path=$(mktemp "$directory/.linstor_un-$$-XXXXXXXX") && exec 6<>"$path" && rm -f -- "$path" || exit 1
+  path=$(mktemp "$chunks"XXXXXXXX) && exec 7<>"$path" && rm -f -- "$path" || exit 1
+  path=$(mktemp "$chunks"XXXXXXXX) && exec 6<>"$path" && rm -f -- "$path" || exit 1
 }
 
 # From the JSON of qemu-img map: "offset length" of data, rounded out to 4 KiB, joined across small gaps, and cut

@@ -1,5 +1,4 @@
-import { fstatSync, mkdirSync, readSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { fstatSync, readSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { type PipelineOptions, runPipeline, type Stage } from '../hosts/pipeline.ts';
@@ -28,16 +27,17 @@ export interface SenderSpec {
   readonly format: string;
   /** The image's length; the most that is taken of a stream. */
   readonly total: Bytes;
-  readonly chunkDirectory: string;
+  /** What the names of its scratch files begin with, directory and all; they have a name for a moment only. */
+  readonly chunks: string;
 }
 
 export function senderCommand(
   spec: SenderSpec,
   { verify, limitTransferBw }: TransferOptions,
 ): { script: string; args: string[] } {
-  const { mode, source, format, total, chunkDirectory, input = [] } = spec;
+  const { mode, source, format, total, chunks, input = [] } = spec;
   const limit = String(bandwidth(limitTransferBw) ?? 0);
-  const args = [mode, source, format, chunkDirectory, String(total), verify ? '1' : '0', limit, ...input];
+  const args = [mode, source, format, chunks, String(total), verify ? '1' : '0', limit, ...input];
   return { script: sender, args };
 }
 
@@ -147,11 +147,4 @@ export function rawFileMode(fd: number): 'extents' | 'windows' {
   }
   // Looking for zeroes costs a second copy in memory; with few of them it does not pay.
   return zero >= samples / 10 ? 'windows' : 'extents';
-}
-
-/** Exists after the call. */
-export function chunkDirectory(options: TransferOptions): string {
-  const directory = options.stagingDir ?? tmpdir();
-  mkdirSync(directory, { recursive: true });
-  return directory;
 }
