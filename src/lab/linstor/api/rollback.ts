@@ -60,9 +60,28 @@ async function byRestore(
 ): Promise<void> {
   const before = byName(definition.resources, (resource) => resource.node).map(describe);
   const safety = planSnapshot(lab, reply, definition, safetyName(), { silent: true });
-  await takeSnapshots(lab, reply, [safety]);
-  reply.add(DELETED, markedForDeletion(definition));
-  await deleteResources(lab, reply, definition, true);
+  try {
+    await takeSnapshots(lab, reply, [safety]);
+    reply.add(DELETED, markedForDeletion(definition));
+    await deleteResources(lab, reply, definition, true);
+    await restoreAll(lab, reply, definition, snapshot, before);
+  } catch (error) {
+    // What was there is put back, and the safety snapshot goes in any case.
+    if (definition.resources.length === 0) await restoreAll(lab, reply, definition, safety.snapshot, before);
+    await deleteSnapshot(lab, reply, definition, safety.snapshot);
+    throw error;
+  }
+  await deleteSnapshot(lab, reply, definition, safety.snapshot);
+  for (const item of before) await bringBack(lab, reply, definition, item);
+}
+
+async function restoreAll(
+  lab: Runtime,
+  reply: Reply,
+  definition: LabDefinition,
+  snapshot: LabSnapshot,
+  before: readonly Former[],
+): Promise<void> {
   resetVolumes(definition, snapshot);
   const parts = byName(snapshot.parts, (part) => part.node).filter((part) =>
     before.some((item) => item.node === part.node),
@@ -73,8 +92,6 @@ async function byRestore(
     subject: `Resource: ${definition.name}`,
   });
   await restoreResources(lab, asResource, { source: definition, snapshot, definition, parts }, reply);
-  await deleteSnapshot(lab, reply, definition, safety.snapshot);
-  for (const item of before) await bringBack(lab, reply, definition, item);
 }
 
 interface Former {
