@@ -82,7 +82,7 @@ describe('a resize', () => {
     await put(name, MiB(53));
     await growSeen(ctx, linstor, name, MiB(53), {}, looking(name, MiB(53)));
     expect(puts).toEqual([]);
-    expect(await defined(name)).toMatchObject({ sizeKib: MiB(53), flags: [] });
+    expect(await defined(name)).toMatchObject({ sizeKib: MiB(53), flags: ['DRBD_INITIALIZED'] });
     expect(await device(name)).toBeGreaterThanOrEqual(bytes(MiB(53)));
   });
 
@@ -92,7 +92,7 @@ describe('a resize', () => {
     await put(name, MiB(53));
     await put(name, MiB(57));
     await Bun.sleep(120);
-    expect(await defined(name)).toMatchObject({ sizeKib: MiB(57), flags: [] });
+    expect(await defined(name)).toMatchObject({ sizeKib: MiB(57), flags: ['DRBD_INITIALIZED'] });
     expect(await device(name)).toBeLessThan(bytes(MiB(57)));
     const growth = await growSeen(ctx, linstor, name, MiB(57), {}, looking(name, MiB(57)));
     expect(await device(name)).toBeGreaterThanOrEqual(bytes(MiB(57)));
@@ -108,7 +108,7 @@ describe('a resize', () => {
     served.lab.setFaults([]);
     expect((await defined(name))?.flags).toContain('RESIZE');
     await growVolume(ctx, linstor, name, MiB(53));
-    expect(await defined(name)).toMatchObject({ sizeKib: MiB(57), flags: [] });
+    expect(await defined(name)).toMatchObject({ sizeKib: MiB(57), flags: ['DRBD_INITIALIZED'] });
   });
 
   test('is refused at once, and asked for nowhere, when a satellite is away', async () => {
