@@ -9,9 +9,7 @@ import { compare, readEarlier, toDocument, toTable } from './report.ts';
 import type { Row } from './row.ts';
 import { oursFailed } from './side-by-side.ts';
 
-type Group = (
-  options: BenchOptions & { readonly scratch: string; readonly driver?: string },
-) => Promise<Row[]>;
+type Group = (options: BenchOptions & { readonly scratch: string }) => Promise<Row[]>;
 
 const groups: Readonly<Record<GroupName, Group>> = {
   start: async (options) => (await import('./start.ts')).benchStart(options),
@@ -34,13 +32,8 @@ function options(): BenchOptions {
 
 /** A group that cannot be measured leaves those before and after it alone. */
 async function measure(name: GroupName, scratch: string): Promise<Row[]> {
-  const [other] = otherCandidates(asked.drivers);
   try {
-    return await groups[name]({
-      ...asked,
-      scratch: mkdtempSync(join(scratch, `${name}-`)),
-      ...(other?.directory ? { driver: join(other.directory.remotes, 'tm', other.name) } : {}),
-    });
+    return await groups[name]({ ...asked, scratch: mkdtempSync(join(scratch, `${name}-`)) });
   } catch (error) {
     process.exitCode = 1;
     console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildDriver, buildHello } from './build.ts';
+import { otherCandidates } from './drivers.ts';
 import { layOut, onedEnvironment } from './installed.ts';
 import { type Measured, peakMemory, type Run, runMeasured } from './process.ts';
 import { against, median, type Row } from './row.ts';
@@ -23,11 +24,11 @@ export const idleMessage = Buffer.from(
 export interface StartOptions {
   readonly scratch: string;
   readonly runs?: number;
-  /** A directory of action scripts to be measured by the same means. */
-  readonly driver?: string;
+  /** Directories of action scripts to be measured by the same means. */
+  readonly drivers?: readonly string[];
 }
 
-export async function benchStart({ scratch, runs = 40, driver }: StartOptions): Promise<Row[]> {
+export async function benchStart({ scratch, runs = 40, drivers = [] }: StartOptions): Promise<Row[]> {
   await Promise.all([buildDriver(join(scratch, 'linstor_un')), buildHello(join(scratch, 'hello'))]);
   const layout = layOut(join(scratch, 'one'), join(scratch, 'linstor_un'), '');
   const env = onedEnvironment(layout);
@@ -38,11 +39,15 @@ export async function benchStart({ scratch, runs = 40, driver }: StartOptions): 
     'hello world': { ...call, argv: [join(scratch, 'hello')] },
     action: action([layout.binary, 'tm', idleAction]),
     'action by its launcher': action([`${layout.remotes}/tm/linstor_un/${idleAction}`]),
-    ...(driver ? { 'other driver': action([findScript(driver, idleAction)]) } : {}),
   };
-  const times = await alternately(candidates, runs);
+  const others = Object.fromEntries(
+    otherCandidates(drivers).flatMap(({ label, name, directory }) =>
+      directory ? [[label, action([findScript(join(directory.remotes, 'tm', name), idleAction)])]] : [],
+    ),
+  );
+  const times = await alternately({ ...candidates, ...others }, runs, new Set(Object.keys(others)));
   const rows = [...times].flatMap(([name, list]) => timeRows(name, list));
-  for (const [name, run] of Object.entries(candidates)) {
+  for (const [name, run] of Object.entries({ ...candidates, ...others })) {
     const memory = await peakMemory(run, scratch);
     if (memory !== undefined) rows.push({ name: `start: ${name}, memory`, value: memory, unit: 'MiB' });
   }
@@ -50,12 +55,16 @@ export async function benchStart({ scratch, runs = 40, driver }: StartOptions): 
 }
 
 /** In turns, so that a slow moment of the machine hits all of them; the first round warms up and does not count. */
-async function alternately(candidates: Record<string, Run>, runs: number): Promise<Map<string, Measured[]>> {
+async function alternately(
+  candidates: Record<string, Run>,
+  runs: number,
+  mayFail: ReadonlySet<string>,
+): Promise<Map<string, Measured[]>> {
   const times = new Map(Object.keys(candidates).map((name) => [name, [] as Measured[]]));
   for (let round = 0; round <= runs; round += 1) {
     for (const [name, run] of Object.entries(candidates)) {
       const measured = await runMeasured(run);
-      if (measured.exitCode !== 0 && name !== 'other driver') {
+      if (measured.exitCode !== 0 && !mayFail.has(name)) {
         throw new Error(`${name} failed with exit code ${measured.exitCode}: ${measured.stderr}`);
       }
       if (round > 0) times.get(name)?.push(measured);
