@@ -21,6 +21,7 @@ const since: Readonly<Record<CapabilityName, readonly ['rest' | 'server', string
   deleteSnapshotWithClones: ['server', '1.31.0'],
   managedDualPrimary: ['rest', '1.29.0'],
   balanceProperty: ['server', '1.26.0'],
+  balanceAfterRestore: ['rest', '1.28.0'],
 };
 
 /** `1.34.0-rc.1+8` as `1.34.0`: a release candidate has what its release has. Missing parts are 0. */

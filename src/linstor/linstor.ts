@@ -48,6 +48,8 @@ export interface Capabilities {
   readonly managedDualPrimary: boolean;
   /** property `BalanceResourcesEnabled` (server 1.26.0). */
   readonly balanceProperty: boolean;
+  /** property `Snapshot/BalanceAfterRestore` (REST 1.28). */
+  readonly balanceAfterRestore: boolean;
 }
 
 export type ConnectionStatus =

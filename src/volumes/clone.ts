@@ -4,7 +4,7 @@ import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { KiB } from '../units.ts';
 import { createDefinition, spawnMarked } from './define.ts';
-import type { FirstReplica } from './first-replica.ts';
+import { type FirstReplica, withoutFurtherReplica } from './first-replica.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
@@ -89,11 +89,13 @@ export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: C
   const readable = request.replicas.filter(isReadable);
   const only = request.node !== undefined ? [request.node] : undefined;
   const nodes = only ?? readable.map((replica) => replica.node);
+  const first = request.first?.(nodes);
+  const alone = first ? await withoutFurtherReplica(linstor) : {};
   const [, hasVolumes] = await bothDone(
     takeSnapshot(ctx, linstor, source, target, { needs: nodes, ...(only ? { nodes: only } : {}) }),
-    defineTarget(ctx, linstor, request),
+    defineTarget(ctx, linstor, { ...request, props: { ...request.props, ...alone } }),
   );
-  const restore = { from: source, snapshot: target, to: target, nodes, first: request.first?.(nodes) };
+  const restore = { from: source, snapshot: target, to: target, nodes, first };
   if (hasVolumes) await restoreReplicas(ctx, linstor, restore);
   else await restoreInto(ctx, linstor, restore);
   const view = request.wantsView ? await viewOf(linstor, request, readable) : undefined;

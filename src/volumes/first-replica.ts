@@ -32,6 +32,16 @@ export function otherFirstReplica(
     : { node, volumes: volumes.map(({ number }) => number) };
 }
 
+/**
+ * Properties for the new definition: from 1.34 on an administrator can have LINSTOR add a replica in the very call that restores, before
+ * another node is named.
+ */
+export async function withoutFurtherReplica(linstor: Linstor): Promise<Record<string, string>> {
+  return (await linstor.capabilities()).balanceAfterRestore
+    ? { 'Snapshot/BalanceAfterRestore': 'False' }
+    : {};
+}
+
 export async function nameFirstReplica(
   linstor: Linstor,
   resource: ResourceName,

@@ -4,7 +4,7 @@ import type { Linstor, NodeName, ResourceName } from '../linstor/linstor.ts';
 import type { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { createDefinition } from './define.ts';
-import { type FirstReplica, nameFirstReplica } from './first-replica.ts';
+import { type FirstReplica, nameFirstReplica, withoutFurtherReplica } from './first-replica.ts';
 import type { Plan } from './placement.ts';
 import { isDiskful, replicasOf, sameName } from './replicas.ts';
 import { poll } from './wait.ts';
@@ -28,7 +28,8 @@ type Target = Pick<Restore, 'from' | 'snapshot' | 'to' | 'nodes' | 'first'>;
  * over those given here (linstor-behaviour §3.12): what must hold afterwards uses keys that the source never has.
  */
 export async function restoreSnapshot(ctx: Context, linstor: Linstor, restore: Restore): Promise<void> {
-  await createDefinition(ctx, linstor, restore.to, restore.plan, restore.props);
+  const alone = restore.first ? await withoutFurtherReplica(linstor) : {};
+  await createDefinition(ctx, linstor, restore.to, restore.plan, { ...restore.props, ...alone });
   await restoreInto(ctx, linstor, restore);
 }
 

@@ -45,6 +45,7 @@ export const capabilities: Capabilities = {
   deleteSnapshotWithClones: true,
   managedDualPrimary: false,
   balanceProperty: true,
+  balanceAfterRestore: false,
 };
 
 export function node(name: string, change: Partial<Node> = {}): Node {

@@ -189,6 +189,7 @@ export class FakeLinstor implements Linstor {
       deleteSnapshotWithClones: true,
       managedDualPrimary: managed,
       balanceProperty: true,
+      balanceAfterRestore: false,
     });
   }
 
