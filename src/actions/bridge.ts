@@ -6,7 +6,9 @@ import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { Bytes, KiB } from '../units.ts';
 import { attach, detach } from '../volumes/attach.ts';
-import { isReadable } from '../volumes/replicas.ts';
+import { matchNode } from '../volumes/nodes.ts';
+import type { Plan } from '../volumes/placement.ts';
+import { hasNetworkLayer, isReadable } from '../volumes/replicas.ts';
 import { poll } from '../volumes/wait.ts';
 import { hostOf, linkAttached } from './on-host.ts';
 
@@ -24,6 +26,27 @@ export interface Machines {
 export async function readMachines(ctx: Context, linstor: Linstor): Promise<Machines> {
   const [hosts, nodes] = await Promise.all([ctx.one.hosts(), linstor.nodes()]);
   return { hosts, nodes };
+}
+
+/**
+ * Where to make a volume that is to be written through a host. Plain storage can be reached on its own node alone: with a
+ * BRIDGE_LIST it belongs on one of these.
+ */
+export async function planForCopy(
+  ctx: Context,
+  { settings, linstor }: Where,
+  plan: Plan,
+  spread: number,
+): Promise<{ readonly plan: Plan; readonly machines?: Machines }> {
+  const chosen = hasNetworkLayer(plan.effectiveLayers) || plan.nodes.length > 0;
+  if (chosen || settings.bridgeList.length === 0) return { plan };
+  const machines = await readMachines(ctx, linstor);
+  const names = machines.nodes.map((node) => node.name);
+  const nodes = settings.bridgeList.flatMap((host) => matchNode(host, names, settings.nodeMap) ?? []);
+  if (nodes.length === 0) return { plan, machines };
+  // The client places on every node that it is given.
+  const among = linstor.transport === 'cli' ? nodes.slice(spread % nodes.length).slice(0, 1) : nodes;
+  return { plan: { ...plan, filter: { ...plan.filter, nodes: among } }, machines };
 }
 
 export interface BridgeRequest {

@@ -96,9 +96,13 @@ export const attributes = {
     'how a VM gets its disk: a full copy, a volume restored from a snapshot, or LINSTOR’s own clone',
     { default: 'copy', aliases: ['LINSTOR_CLONE_MODE'] },
   ),
-  BRIDGE_LIST: attribute(kinds.listOf(kinds.hostName), 'hosts that bytes may be copied on', {
-    default: 'all hosts',
-  }),
+  BRIDGE_LIST: attribute(
+    kinds.listOf(kinds.hostName),
+    'hosts that bytes may be copied on; images on plain storage are put there',
+    {
+      default: 'all hosts',
+    },
+  ),
   CHECKPOINT_REPLICA_COUNT: attribute(
     kinds.wholeNumber(1, 64),
     'replicas of the volume that holds a saved VM’s memory',

@@ -121,6 +121,15 @@ describe('who copies, and how', () => {
     expect(refused.done.error).toContain('NO_BRIDGE');
   });
 
+  test.each(['rest', 'cli'])('BRIDGE_LIST decides where plain storage goes (%s)', async (TRANSPORT) => {
+    for (const list of ['node4', 'node2', 'node3 node4']) {
+      const template = { BRIDGE_LIST: list, RESOURCE_GROUP: 'plain', TRANSPORT };
+      const seen = must(await importFrom(rig.file(`${list}.raw`, content), template));
+      expect(list.split(' ')).toContain(hostsOf(seen)[0] ?? '');
+      expect(await digestOf(seen.done.image, content.length)).toBe(sha256(content));
+    }
+  });
+
   test('an image of some size goes by NBD, on a connection of its own', async () => {
     const large = randomBytes(70 * MiB);
     const seen = must(await importFrom(rig.file('large.raw', large), {}));

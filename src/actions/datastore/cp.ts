@@ -9,7 +9,7 @@ import { type Plan, planPlacement } from '../../volumes/placement.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { attachForCopy, releaseAfterCopy } from '../bridge.ts';
+import { attachForCopy, planForCopy, releaseAfterCopy } from '../bridge.ts';
 import { lockName } from '../disk-call.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
 import { imageSource } from '../image-source.ts';
@@ -72,13 +72,22 @@ async function importInto(
 ): Promise<void> {
   const { linstor, settings } = image;
   const minKib = mibToKib(sizeMib);
+  const spread = image.image.id;
+  const placed = await planForCopy(ctx, image, plan, spread);
   const view = await createVolume(ctx, linstor, {
     name: resource,
     sizeKib: minKib,
-    plan,
+    plan: placed.plan,
     props: { [marks.incomplete]: 'import' },
   });
-  const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread: image.image.id });
+  const { machines } = placed;
+  const bridge = await attachForCopy(ctx, image, {
+    resource,
+    view,
+    minKib,
+    spread,
+    ...(machines ? { machines } : {}),
+  });
   const [{ importImage }, { withProgress }] = await Promise.all([
     import('../../transfer/import.ts'),
     import('../../transfer/progress.ts'),

@@ -8,7 +8,7 @@ import { planPlacement } from '../../volumes/placement.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { attachForCopy, releaseAfterCopy } from '../bridge.ts';
+import { attachForCopy, planForCopy, releaseAfterCopy } from '../bridge.ts';
 import { lockName } from '../disk-call.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
 import { formatDevice, wipeDevice } from '../on-host.ts';
@@ -43,17 +43,25 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
   ]);
   await clearOwnLeftover(ctx, image, existing, resource);
   const minKib = mibToKib(image.image.sizeMib);
+  const spread = image.image.id;
+  const { plan: placed, machines } = await planForCopy(ctx, image, plan, spread);
   const view = await createVolume(ctx, linstor, {
     name: resource,
     sizeKib: minKib,
-    plan,
+    plan: placed,
     props: { [marks.incomplete]: 'mkfs' },
   });
   const fs = image.image.fs.toLowerCase();
   const wantsFs = !notFileSystems.has(fs);
   const clean = readsZeroWhenNew(view);
   if (wantsFs || !clean) {
-    const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread: image.image.id });
+    const bridge = await attachForCopy(ctx, image, {
+      resource,
+      view,
+      minKib,
+      spread,
+      ...(machines ? { machines } : {}),
+    });
     if (!clean) await wipeDevice(ctx, bridge.host, bridge.device);
     if (wantsFs) await formatDevice(ctx, bridge.host, bridge.device, fs);
     await releaseAfterCopy(ctx, image, bridge);
