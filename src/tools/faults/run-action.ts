@@ -18,7 +18,8 @@ export interface RunningAction {
   sweep(): void;
 }
 
-const deadlineMs = 60_000;
+/** Longer than any wait of the driver's for what an earlier call has begun: two minutes for a revert. */
+const deadlineMs = 150_000;
 
 /** The driver call as oned makes it, in a process group of its own. */
 export function startAction(world: FaultWorld, request: DriverRequest): RunningAction {
