@@ -4,7 +4,7 @@ import type { Linstor } from '../linstor/linstor.ts';
 import type { Datastore, Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type DiskResource, resourceOfDisk } from '../volumes/disk.ts';
-import type { DiskTarget } from './target.ts';
+import { type DiskTarget, parseId } from './target.ts';
 
 /** TM name under which oned knows us. */
 export const driverName = 'linstor_un';
@@ -46,6 +46,17 @@ export async function openDiskCall(
     settings,
     linstor: ctx.linstor(settings),
   };
+}
+
+/** `openDiskCall` with `<vm> <datastore>` as OpenNebula gives them. Throws BAD_ARGUMENT for what is no id. */
+export async function readDiskCall(
+  ctx: Context,
+  target: DiskTarget,
+  vmArgument: string | undefined,
+  datastoreArgument: string | undefined,
+): Promise<DiskCall> {
+  const vmId = parseId(vmArgument, 'VM id');
+  return openDiskCall(ctx, target, vmId, parseId(datastoreArgument, 'datastore id'));
 }
 
 /** Settings for a disk whose datastore argument is `datastoreId` in a VM directory of `systemDatastoreId`. */

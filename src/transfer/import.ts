@@ -33,7 +33,7 @@ import {
 
 const heldFile = '/proc/self/fd/3';
 
-function checkFits(label: string, size: Bytes, target: TransferTarget): void {
+function checkImageFits(label: string, size: Bytes, target: TransferTarget): void {
   if (size <= target.bytes) return;
   throw new DriverError(
     'IMAGE_SIZE',
@@ -90,7 +90,7 @@ async function importFile(
   options: TransferOptions,
 ): Promise<Bytes> {
   const { format, virtualBytes } = source.info;
-  checkFits(source.label, virtualBytes, target);
+  checkImageFits(source.label, virtualBytes, target);
   if (format !== 'raw') await probeFile(source.fd, source.fileBytes, { thorough: true });
   const write = async (): Promise<Bytes> => {
     if (!hosts.isFrontend(target.host)) return fileOverSsh(hosts, source, target, options);
@@ -160,10 +160,10 @@ async function importStream(
       const head = readHead(stream.head, request.noDecompress ? 'as is' : 'refused');
       if (head.format === 'raw') {
         const declared = stream.packing === 'none' ? contentLength(stream.headers) : undefined;
-        if (declared !== undefined) checkFits(stream.label, declared, target);
+        if (declared !== undefined) checkImageFits(stream.label, declared, target);
         return await importRawStream(hosts, stream, target, options);
       }
-      if (head.virtualBytes !== undefined) checkFits(stream.label, head.virtualBytes, target);
+      if (head.virtualBytes !== undefined) checkImageFits(stream.label, head.virtualBytes, target);
     }
     const file = await staged(stream, stagingLimit(target), request, options);
     try {

@@ -4,7 +4,7 @@ import { runCli } from '../../src/cli/main.ts';
 import { DriverError } from '../../src/errors.ts';
 import type { Vm } from '../../src/opennebula/one.ts';
 import { kib } from '../../src/units.ts';
-import { definition, disk, diskless, image, now, replica, snapshot, vm, World } from './world.ts';
+import { definition, disk, diskless, image, now, placedOn, replica, snapshot, vm, World } from './world.ts';
 
 let world: World;
 beforeEach(() => {
@@ -172,17 +172,7 @@ describe('what is left over', () => {
     world.nodes.push({ ...(world.nodes[0] as (typeof world.nodes)[0]), name: 'charlie' });
     world.vms = [
       vm(7, {
-        history: [
-          {
-            seq: 0,
-            hostname: 'charlie',
-            hostId: 2,
-            datastoreId: 101,
-            tmMad: 'linstor_un',
-            vmMad: 'kvm',
-            stime: 1,
-          },
-        ],
+        history: placedOn('charlie', 2),
       }),
     ];
     world.resources.push(
@@ -227,17 +217,7 @@ describe('what is left over', () => {
     ]);
     world.vms = Array.from({ length: 5000 }, (_, id) =>
       vm(id, {
-        history: [
-          {
-            seq: 0,
-            hostname: 'bravo',
-            hostId: 1,
-            datastoreId: 101,
-            tmMad: 'linstor_un',
-            vmMad: 'kvm',
-            stime: 1,
-          },
-        ],
+        history: placedOn('bravo', 1),
       }),
     );
     expect(find()).toEqual([]);
@@ -323,17 +303,7 @@ Probably left over: 2. Look before you remove one:
               vm(7),
               vm(8, {
                 disks: [disk(0, { kind: 'cdrom' })],
-                history: [
-                  {
-                    seq: 0,
-                    hostname: 'charlie',
-                    hostId: 2,
-                    datastoreId: 101,
-                    tmMad: 'linstor_un',
-                    vmMad: 'kvm',
-                    stime: 1,
-                  },
-                ],
+                history: placedOn('charlie', 2),
               }),
             ];
             return real.lock(name, work);

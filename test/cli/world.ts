@@ -14,7 +14,7 @@ import type {
   StoragePool,
 } from '../../src/linstor/linstor.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
-import type { Datastore, Disk, Host, Image, One, Vm } from '../../src/opennebula/one.ts';
+import type { Datastore, Disk, History, Host, Image, One, Vm } from '../../src/opennebula/one.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
 import { Undo } from '../../src/undo.ts';
 import { kib, mib } from '../../src/units.ts';
@@ -163,6 +163,11 @@ export function disk(id: number, change: Partial<Disk> = {}): Disk {
   };
 }
 
+/** The history of a VM that has run on one host only. */
+export const placedOn = (hostname: string, hostId: number, stime = 1): History[] => [
+  { seq: 0, hostname, hostId, datastoreId: 101, tmMad: 'linstor_un', vmMad: 'kvm', stime },
+];
+
 export function vm(id: number, change: Partial<Vm> = {}): Vm {
   return {
     id,
@@ -175,17 +180,7 @@ export function vm(id: number, change: Partial<Vm> = {}): Vm {
     snapshots: [],
     backup: {},
     xml: '',
-    history: [
-      {
-        seq: 0,
-        hostname: 'hv1',
-        hostId: 0,
-        datastoreId: 101,
-        tmMad: 'linstor_un',
-        vmMad: 'kvm',
-        stime: 1_700_000_000,
-      },
-    ],
+    history: placedOn('hv1', 0, 1_700_000_000),
     ...change,
   };
 }

@@ -16,23 +16,28 @@ function openssl(...args: string[]): void {
   if (result.exitCode !== 0) throw new Error(`openssl ${args.join(' ')}: ${result.stderr.toString()}`);
 }
 
-/** A key and a certificate for `name`, signed by our authority. */
-function issue(name: string, ...more: string[]): void {
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+
+/** An authority that signs itself. */
+function authority(name: string, subject: string): void {
   openssl(
     'req',
-    '-new',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
+    '-x509',
+    ...newKey,
     '-keyout',
     `${name}.key`,
     '-out',
-    `${name}.csr`,
+    `${name}.pem`,
+    '-days',
+    '2',
     '-subj',
-    `/CN=${name}`,
+    `/CN=${subject}`,
   );
+}
+
+/** A key and a certificate for `name`, signed by our authority. */
+function issue(name: string, ...more: string[]): void {
+  openssl('req', '-new', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
   openssl(
     'x509',
     '-req',
@@ -56,40 +61,8 @@ let strict: FakeController;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'linstor-tls-'));
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=test authority',
-  );
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    'other.key',
-    '-out',
-    'other.pem',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=other authority',
-  );
+  authority('ca', 'test authority');
+  authority('other', 'other authority');
   writeFileSync(at('names.ext'), 'subjectAltName=IP:127.0.0.1\n');
   issue('server', '-extfile', 'names.ext');
   issue('client');

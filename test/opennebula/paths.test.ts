@@ -89,27 +89,16 @@ describe('states', () => {
   });
 
   test('the states of contract §10.1', () => {
-    const {
-      PROLOG,
-      RUNNING,
-      EPILOG,
-      CLEANUP_DELETE,
-      HOTPLUG_SAVEAS,
-      PROLOG_MIGRATE_UNKNOWN,
-      DISK_RESIZE,
-      BACKUP,
-      RESTORE,
-    } = lcm;
-    expect([
-      PROLOG,
-      RUNNING,
-      EPILOG,
-      CLEANUP_DELETE,
-      HOTPLUG_SAVEAS,
-      PROLOG_MIGRATE_UNKNOWN,
-      DISK_RESIZE,
-      BACKUP,
-      RESTORE,
-    ]).toEqual([1, 3, 11, 23, 26, 60, 62, 69, 71]);
+    expect(lcm).toMatchObject({
+      PROLOG: 1,
+      RUNNING: 3,
+      EPILOG: 11,
+      CLEANUP_DELETE: 23,
+      HOTPLUG_SAVEAS: 26,
+      PROLOG_MIGRATE_UNKNOWN: 60,
+      DISK_RESIZE: 62,
+      BACKUP: 69,
+      RESTORE: 71,
+    });
   });
 });

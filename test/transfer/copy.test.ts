@@ -17,6 +17,7 @@ import {
   temporary,
   zeroDeviceFile,
 } from './images.ts';
+import { expectNoScratch, target as to } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -33,17 +34,11 @@ beforeEach(() => {
   image = readFileSync(source);
 });
 afterEach(() => {
-  expect(readdirSync(work).filter((name) => name.startsWith('.linstor_un'))).toEqual([]);
+  expectNoScratch(work);
   fake.remove();
   rmSync(work, { recursive: true, force: true });
 });
 
-const to = (device: string, host: string, readsZero = false) => ({
-  host,
-  device,
-  bytes: bytes(statSync(device).size),
-  readsZero,
-});
 const from = (host = 'host1') => ({ host, device: source, chunkDirectory: work });
 
 describe('copy', () => {

@@ -41,6 +41,7 @@ import {
   u64le,
   zeroDeviceFile,
 } from './images.ts';
+import { expectNoScratch, target } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -89,7 +90,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   // Nothing of ours stays anywhere.
-  expect(readdirSync(join(work)).filter((name) => name.startsWith('.linstor_un'))).toEqual([]);
+  expectNoScratch(work);
   if (existsSync(join(work, 'staging'))) expect(readdirSync(join(work, 'staging'))).toEqual([]);
   fake.remove();
   rmSync(work, { recursive: true, force: true });
@@ -105,12 +106,6 @@ const options = (more: TransferOptions = {}): TransferOptions => ({
   env: fake.env,
   stagingDir: join(work, 'staging'),
   ...more,
-});
-const target = (device: string, host = 'host1', readsZero = false) => ({
-  host,
-  device,
-  bytes: bytes(statSync(device).size),
-  readsZero,
 });
 async function failure(promise: Promise<unknown>): Promise<DriverError> {
   const error: unknown = await promise.then(

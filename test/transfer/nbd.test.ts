@@ -20,6 +20,7 @@ import {
   temporary,
   zeroDeviceFile,
 } from './images.ts';
+import { expectNoScratch, target as targetOf } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -38,7 +39,7 @@ beforeEach(() => {
   raw = readFileSync(sparseImage(join(work, 'raw'), size));
 });
 afterEach(() => {
-  expect(readdirSync(work).filter((name) => name.startsWith('.linstor_un'))).toEqual([]);
+  expectNoScratch(work);
   // Other tests may run beside these.
   expect(sockets().filter((name) => !socketsBefore.includes(name) && isOurs(name))).toEqual([]);
   fake.remove();
@@ -52,12 +53,7 @@ const options = (more: TransferOptions = {}): TransferOptions => ({
   nbdFrom: bytes(0),
   ...more,
 });
-const target = (device: string, host = 'host2', readsZero = false) => ({
-  host,
-  device,
-  bytes: bytes(statSync(device).size),
-  readsZero,
-});
+const target = (device: string, host = 'host2', readsZero = false) => targetOf(device, host, readsZero);
 const policy = { safeDirs: [], restrictedDirs: [] };
 const image = (name: string) => ({ path: join(work, name), policy });
 const convert = (format: string, ...more: string[]): void => {

@@ -8,7 +8,7 @@ import {
   setDefaultTimeout,
   test,
 } from 'bun:test';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { contentLength } from '../../src/transfer/fetch.ts';
 import { importImage } from '../../src/transfer/import.ts';
@@ -18,6 +18,7 @@ import { bytes, mib } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
 import { codeOf } from '../support/code-of.ts';
 import { dirtyDevice, holdsExactly, MiB, run, sparseImage, temporary } from './images.ts';
+import { expectNoScratch, target } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -84,7 +85,7 @@ beforeEach(() => {
   requests.length = 0;
 });
 afterEach(() => {
-  expect(readdirSync(work).filter((name) => name.startsWith('.linstor_un'))).toEqual([]);
+  expectNoScratch(work);
   fake.remove();
 });
 
@@ -95,12 +96,6 @@ const request = (name: string, more: Partial<SourceRequest> = {}): SourceRequest
   ...more,
 });
 const options = () => ({ env: fake.env, stagingDir: work });
-const target = (device: string) => ({
-  host: 'host1',
-  device,
-  bytes: bytes(statSync(device).size),
-  readsZero: false,
-});
 const device = (): string => dirtyDevice(join(work, 'device'), size + MiB);
 
 describe('http', () => {

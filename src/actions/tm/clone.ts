@@ -14,10 +14,10 @@ import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { undisturbed } from '../../volumes/undisturbed.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
 import { duplicate } from '../duplicate.ts';
 import { attachAndLink, requireClosed } from '../on-host.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
+import { requireDiskTarget } from '../target.ts';
 
 /**
  * `clone <fe>:SOURCE <host>:<vm directory>/disk.<n> <vm> <datastore>`: the VM gets a disk of its own with the image's
@@ -28,12 +28,7 @@ export const clone: ActionHandler = async (call, ctx) => {
   const [sourceArgument, targetArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'destination');
   const source = sourceResource(sourceArgument);
-  const disk = await openDiskCall(
-    ctx,
-    target,
-    parseId(vmArgument, 'VM id'),
-    parseId(datastoreArgument, 'datastore id'),
-  );
+  const disk = await readDiskCall(ctx, target, vmArgument, datastoreArgument);
   if (disk.disk.kind !== 'clone' || !sameName(resourceOfSource(disk.disk.source), source)) {
     throw new DriverError(
       'ONE_INCOMPLETE',

@@ -7,9 +7,9 @@ import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
 import { marks } from '../../volumes/marks.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
 import { attachAndLink } from '../on-host.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
+import { requireDiskTarget } from '../target.ts';
 import { sourceResource } from './clone.ts';
 
 /**
@@ -20,12 +20,7 @@ export const ln: ActionHandler = async (call, ctx) => {
   const [sourceArgument, targetArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'destination');
   const source = sourceResource(sourceArgument);
-  const disk = await openDiskCall(
-    ctx,
-    target,
-    parseId(vmArgument, 'VM id'),
-    parseId(datastoreArgument, 'datastore id'),
-  );
+  const disk = await readDiskCall(ctx, target, vmArgument, datastoreArgument);
   if (disk.diskResource.ownedByVm || !sameName(disk.diskResource.resource, source)) {
     throw new DriverError(
       'ONE_INCOMPLETE',

@@ -11,9 +11,9 @@ import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/r
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { poll } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
 import { releaseLink } from '../on-host.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
+import { requireDiskTarget } from '../target.ts';
 
 /**
  * `mvds <host>:<vm directory>/disk.<n> SOURCE <vm> <datastore>`: a persistent (or shareable) image goes back to its
@@ -23,12 +23,7 @@ export const mvds: ActionHandler = async (call, ctx) => {
   const [targetArgument, sourceArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'source');
   const source = resourceOfSource(sourceArgument ?? '');
-  const disk = await openDiskCall(
-    ctx,
-    target,
-    parseId(vmArgument, 'VM id'),
-    parseId(datastoreArgument, 'datastore id'),
-  );
+  const disk = await readDiskCall(ctx, target, vmArgument, datastoreArgument);
   if (disk.diskResource.ownedByVm || !sameName(disk.diskResource.resource, source)) {
     throw new DriverError(
       'ONE_INCOMPLETE',

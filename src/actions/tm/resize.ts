@@ -7,7 +7,7 @@ import { replicaOnHost } from '../../volumes/nodes.ts';
 import { devicePaths } from '../../volumes/replicas.ts';
 import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 /** DRBD and loop devices learn of a new size some moments after LINSTOR has answered; of an old one they have learnt. */
@@ -21,12 +21,7 @@ export const resize: ActionHandler = async (call, ctx) => {
   const [targetArgument, sizeArgument, vmArgument, datastoreArgument] = call.argv;
   const target = requireDiskTarget(targetArgument, 'target');
   const size = mib(parseId(sizeArgument, 'size', 1));
-  const disk = await openDiskCall(
-    ctx,
-    target,
-    parseId(vmArgument, 'VM id'),
-    parseId(datastoreArgument, 'datastore id'),
-  );
+  const disk = await readDiskCall(ctx, target, vmArgument, datastoreArgument);
   if (disk.disk.kind === 'cdrom' || disk.disk.kind === 'immutable') {
     throw new DriverError(
       'NOT_SUPPORTED',

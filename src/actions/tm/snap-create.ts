@@ -4,7 +4,7 @@ import { snapshotName } from '../../volumes/names.ts';
 import { isDiskful } from '../../volumes/replicas.ts';
 import { takeSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 export interface SnapshotCall {
@@ -18,12 +18,7 @@ export async function openSnapshotCall(argv: readonly string[], ctx: Context): P
   const [targetArgument, snapshotArgument, vmArgument, datastoreArgument] = argv;
   const target = requireDiskTarget(targetArgument, 'target');
   const id = parseId(snapshotArgument, 'snapshot id');
-  const disk = await openDiskCall(
-    ctx,
-    target,
-    parseId(vmArgument, 'VM id'),
-    parseId(datastoreArgument, 'datastore id'),
-  );
+  const disk = await readDiskCall(ctx, target, vmArgument, datastoreArgument);
   return { disk, id, name: snapshotName(id) };
 }
 

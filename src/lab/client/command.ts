@@ -112,18 +112,6 @@ export const providerOption = (...names: string[]): OptionSpec => ({
 export const pastable = flag('-p', '--pastable');
 export const listOptions = [pastable, some('-g', '--groupby'), some('--props'), value('--from-file')];
 
-/** `--aux` puts the key below Aux/; an empty value deletes the property. */
-export function propertyChange(given: ParsedArguments): { override_props: Json } | { delete_props: Json } {
-  const key = `${given.has('aux') ? 'Aux/' : ''}${given.text('key')}`;
-  const text = given.one('value') ?? '';
-  return text === '' ? { delete_props: [key] } : { override_props: { [key]: text } };
-}
-
-export const propertyArguments = {
-  options: [flag('--aux')],
-  positionals: [arg('key'), arg('value', '?')],
-} as const;
-
 export function filters(given: ParsedArguments, names: Readonly<Record<string, string>>): [string, string][] {
   return Object.entries(names).flatMap(([query, option]) =>
     given.many(option).map((text): [string, string] => [query, text]),

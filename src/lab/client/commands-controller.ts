@@ -1,15 +1,6 @@
-import {
-  body,
-  type CommandSpec,
-  entries,
-  intArg,
-  number,
-  pastable,
-  propertyArguments,
-  propertyChange,
-  value,
-} from './command.ts';
+import { body, type CommandSpec, entries, intArg, number, pastable, value } from './command.ts';
 import { drbdOptionSpecs, drbdOptions } from './drbd-options.ts';
+import { propertyCommands } from './property-commands.ts';
 
 const controller = ['controller', 'c'];
 
@@ -27,22 +18,10 @@ export const controllerCommands: readonly CommandSpec[] = [
     summary: 'which controller answers',
     plan: () => ({ requests: [], reply: { kind: 'which' } }),
   },
-  {
-    words: [controller, ['list-properties', 'lp']],
-    summary: 'properties of the controller',
-    options: [pastable],
-    plan: () => ({
-      requests: [{ method: 'GET', path: '/v1/controller/properties' }],
-      reply: { kind: 'properties', pick: (answer) => answer },
-    }),
-  },
-  {
-    words: [controller, ['set-property', 'sp']],
-    summary: 'set or delete a property of the controller',
-    ...propertyArguments,
-    plan: (given) =>
-      entries({ method: 'POST', path: '/v1/controller/properties', body: propertyChange(given) }),
-  },
+  ...propertyCommands(controller, 'the controller', {
+    list: { request: () => ({ path: '/v1/controller/properties' }), pick: (answer) => answer },
+    set: { method: 'POST', path: () => '/v1/controller/properties' },
+  }),
   {
     words: [controller, ['drbd-options', 'opt']],
     summary: 'set DRBD options on the controller',

@@ -12,16 +12,14 @@ import {
   layerOption,
   listOptions,
   number,
-  pastable,
   path,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
 import { drbdOptionSpecs, drbdOptions } from './drbd-options.ts';
 import { placementOptions } from './placement.ts';
-import { autoplace, firstProps, layerStack, onDefinition, port } from './resource-plans.ts';
+import { propertyCommands } from './property-commands.ts';
+import { autoplace, layerStack, onDefinition, port } from './resource-plans.ts';
 
 const definition = ['resource-definition', 'rd'];
 
@@ -166,30 +164,17 @@ export const definitionCommands: readonly CommandSpec[] = [
       reply: { kind: 'wait-sync', timeoutSeconds: number(given.one('wait-timeout')) },
     }),
   },
-  {
-    words: [definition, ['list-properties', 'lp']],
-    summary: 'properties of a resource definition',
-    options: [pastable, value('--from-file')],
-    positionals: [arg('resource_name')],
-    plan: (given) => ({
-      requests: [
-        {
-          method: 'GET',
-          path: '/v1/resource-definitions',
-          query: [['resource_definitions', given.text('resource_name')]],
-        },
-      ],
-      reply: { kind: 'properties', pick: firstProps },
-    }),
-  },
-  {
-    words: [definition, ['set-property', 'sp']],
-    summary: 'set or delete a property of a resource definition',
-    options: propertyArguments.options,
-    positionals: [arg('name'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({ method: 'PUT', path: onDefinition(given, 'name'), body: propertyChange(given) }),
-  },
+  ...propertyCommands(definition, 'a resource definition', {
+    list: {
+      options: [value('--from-file')],
+      positionals: [arg('resource_name')],
+      request: (given) => ({
+        path: '/v1/resource-definitions',
+        query: filters(given, { resource_definitions: 'resource_name' }),
+      }),
+    },
+    set: { positionals: [arg('name')], path: (given) => onDefinition(given, 'name') },
+  }),
   {
     words: [definition, ['drbd-options', 'opt']],
     summary: 'set DRBD options on a resource definition',

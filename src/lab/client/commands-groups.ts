@@ -13,15 +13,13 @@ import {
   number,
   pastable,
   path,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
 import { drbdOptionSpecs, drbdOptions } from './drbd-options.ts';
 import type { Json } from './json.ts';
 import { placementOptions, selectFilter } from './placement.ts';
-import { firstProps } from './resource-plans.ts';
+import { propertyCommands, setProperty } from './property-commands.ts';
 import { parseSize } from './sizes.ts';
 
 const group = ['resource-group', 'rg'];
@@ -98,30 +96,21 @@ export const groupCommands: readonly CommandSpec[] = [
       reply: { kind: 'list', v0: 'plain', table: 'groups' },
     }),
   },
-  {
-    words: [group, ['list-properties', 'lp']],
-    summary: 'properties of a resource group',
-    options: [pastable, value('--from-file')],
-    positionals: [arg('name')],
-    plan: (given) => ({
-      requests: [
-        { method: 'GET', path: '/v1/resource-groups', query: [['resource_groups', given.text('name')]] },
-      ],
-      reply: { kind: 'properties', pick: firstProps },
-    }),
-  },
-  {
-    words: [group, ['set-property', 'sp']],
-    summary: 'set or delete a property of a resource group',
-    options: propertyArguments.options,
-    positionals: [arg('name'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({
-        method: 'PUT',
-        path: path('resource-groups', given.text('name')),
-        body: { select_filter: {}, ...propertyChange(given) },
+  ...propertyCommands(group, 'a resource group', {
+    list: {
+      options: [value('--from-file')],
+      positionals: [arg('name')],
+      request: (given) => ({
+        path: '/v1/resource-groups',
+        query: filters(given, { resource_groups: 'name' }),
       }),
-  },
+    },
+    set: {
+      positionals: [arg('name')],
+      path: (given) => path('resource-groups', given.text('name')),
+      body: { select_filter: {} },
+    },
+  }),
   {
     words: [group, ['drbd-options', 'opt']],
     summary: 'set DRBD options on a resource group',
@@ -244,16 +233,8 @@ export const groupCommands: readonly CommandSpec[] = [
       reply: { kind: 'list', v0: 'plain', table: 'volume-groups' },
     }),
   },
-  {
-    words: [volumeGroup, ['set-property', 'sp']],
-    summary: 'set or delete a property of a volume group',
-    options: propertyArguments.options,
-    positionals: [arg('name'), intArg('volume_nr'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({
-        method: 'PUT',
-        path: path('resource-groups', given.text('name'), 'volume-groups', given.text('volume_nr')),
-        body: propertyChange(given),
-      }),
-  },
+  setProperty(volumeGroup, 'a volume group', {
+    positionals: [arg('name'), intArg('volume_nr')],
+    path: (given) => path('resource-groups', given.text('name'), 'volume-groups', given.text('volume_nr')),
+  }),
 ];

@@ -10,13 +10,11 @@ import {
   number,
   pastable,
   path,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
 import { asObject } from './json.ts';
-import { firstProps } from './resource-plans.ts';
+import { propertyCommands } from './property-commands.ts';
 
 const node = ['node', 'n'];
 
@@ -152,24 +150,13 @@ export const nodeCommands: readonly CommandSpec[] = [
     positionals: [arg('node_name')],
     plan: (given) => entries({ method: 'PUT', path: path('nodes', given.text('node_name'), 'evacuate') }),
   },
-  {
-    words: [node, ['list-properties', 'lp']],
-    summary: 'properties of a node',
-    options: [pastable],
-    positionals: [arg('node_name')],
-    plan: (given) => ({
-      requests: [{ method: 'GET', path: '/v1/nodes', query: [['nodes', given.text('node_name')]] }],
-      reply: { kind: 'properties', pick: firstProps },
-    }),
-  },
-  {
-    words: [node, ['set-property', 'sp']],
-    summary: 'set or delete a property of a node',
-    options: propertyArguments.options,
-    positionals: [arg('node_name'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({ method: 'PUT', path: path('nodes', given.text('node_name')), body: propertyChange(given) }),
-  },
+  ...propertyCommands(node, 'a node', {
+    list: {
+      positionals: [arg('node_name')],
+      request: (given) => ({ path: '/v1/nodes', query: filters(given, { nodes: 'node_name' }) }),
+    },
+    set: { positionals: [arg('node_name')], path: (given) => path('nodes', given.text('node_name')) },
+  }),
   {
     words: [node, ['interface', 'i'], ['create', 'c']],
     summary: 'add an address to a node',

@@ -1,16 +1,5 @@
-import {
-  any,
-  arg,
-  body,
-  type CommandSpec,
-  entries,
-  flag,
-  pastable,
-  path,
-  propertyChange,
-  some,
-  value,
-} from './command.ts';
+import { any, arg, body, type CommandSpec, entries, flag, pastable, path, some, value } from './command.ts';
+import { propertyChange } from './property-commands.ts';
 
 export const otherCommands: readonly CommandSpec[] = [
   {

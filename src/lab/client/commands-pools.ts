@@ -6,14 +6,11 @@ import {
   filters,
   flag,
   listOptions,
-  pastable,
   path,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
-import { firstProps } from './resource-plans.ts';
+import { propertyCommands } from './property-commands.ts';
 
 const pool = ['storage-pool', 'sp'];
 
@@ -87,35 +84,17 @@ export const poolCommands: readonly CommandSpec[] = [
       reply: { kind: 'list', v0: 'pools', table: 'pools' },
     }),
   },
-  {
-    words: [pool, ['list-properties', 'lp']],
-    summary: 'properties of a storage pool',
-    options: [pastable],
-    positionals: [arg('node_name'), arg('storage_pool_name')],
-    plan: (given) => ({
-      requests: [
-        {
-          method: 'GET',
-          path: '/v1/view/storage-pools',
-          query: [
-            ['nodes', given.text('node_name')],
-            ['storage_pools', given.text('storage_pool_name')],
-          ],
-        },
-      ],
-      reply: { kind: 'properties', pick: firstProps },
-    }),
-  },
-  {
-    words: [pool, ['set-property', 'sp']],
-    summary: 'set or delete a property of a storage pool',
-    options: propertyArguments.options,
-    positionals: [arg('node_name'), arg('name'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({
-        method: 'PUT',
-        path: path('nodes', given.text('node_name'), 'storage-pools', given.text('name')),
-        body: propertyChange(given),
+  ...propertyCommands(pool, 'a storage pool', {
+    list: {
+      positionals: [arg('node_name'), arg('storage_pool_name')],
+      request: (given) => ({
+        path: '/v1/view/storage-pools',
+        query: filters(given, { nodes: 'node_name', storage_pools: 'storage_pool_name' }),
       }),
-  },
+    },
+    set: {
+      positionals: [arg('node_name'), arg('name')],
+      path: (given) => path('nodes', given.text('node_name'), 'storage-pools', given.text('name')),
+    },
+  }),
 ];

@@ -14,14 +14,13 @@ import {
   type Plan,
   pastable,
   path,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
 import { asList, asObject } from './json.ts';
 import { placementOptions } from './placement.ts';
-import { autoplace, firstProps, layerStack, numbered, onDefinition, onNode, port } from './resource-plans.ts';
+import { numberedProps, propertyCommands } from './property-commands.ts';
+import { autoplace, layerStack, onDefinition, onNode, port } from './resource-plans.ts';
 
 const resource = ['resource', 'r'];
 const volume = ['volume', 'v'];
@@ -102,6 +101,11 @@ const volumeListOptions = [
   value('--from-file'),
 ];
 
+const oneReplica = (given: ParsedArguments) => ({
+  path: '/v1/view/resources',
+  query: filters(given, { nodes: 'node_name', resources: 'resource_name' }),
+});
+
 export const resourceCommands: readonly CommandSpec[] = [
   {
     words: [resource, ['create', 'c']],
@@ -179,32 +183,10 @@ export const resourceCommands: readonly CommandSpec[] = [
     options: volumeListOptions,
     plan: resourceList('volumes'),
   },
-  {
-    words: [resource, ['list-properties', 'lp']],
-    summary: 'properties of a resource',
-    options: [pastable],
-    positionals: [arg('node_name'), arg('resource_name')],
-    plan: (given) => ({
-      requests: [
-        {
-          method: 'GET',
-          path: '/v1/view/resources',
-          query: [
-            ['nodes', given.text('node_name')],
-            ['resources', given.text('resource_name')],
-          ],
-        },
-      ],
-      reply: { kind: 'properties', pick: firstProps },
-    }),
-  },
-  {
-    words: [resource, ['set-property', 'sp']],
-    summary: 'set or delete a property of a resource',
-    options: propertyArguments.options,
-    positionals: [arg('node_name'), arg('name'), ...propertyArguments.positionals],
-    plan: (given) => entries({ method: 'PUT', path: onNode(given, 'name'), body: propertyChange(given) }),
-  },
+  ...propertyCommands(resource, 'a resource', {
+    list: { positionals: [arg('node_name'), arg('resource_name')], request: oneReplica },
+    set: { positionals: [arg('node_name'), arg('name')], path: (given) => onNode(given, 'name') },
+  }),
   {
     words: [resource, ['toggle-disk', 'td']],
     summary: 'give a diskless resource a disk, or take it away',
@@ -230,43 +212,16 @@ export const resourceCommands: readonly CommandSpec[] = [
     positionals: [arg('node_name'), arg('resource_name')],
     plan: (given) => entries({ method: 'POST', path: onNode(given, 'resource_name', 'deactivate') }),
   },
-  {
-    words: [volume, ['list-properties', 'lp']],
-    summary: 'properties of a volume',
-    options: [pastable],
-    positionals: [arg('node_name'), arg('resource_name'), intArg('volume_number')],
-    plan: (given) => ({
-      requests: [
-        {
-          method: 'GET',
-          path: '/v1/view/resources',
-          query: [
-            ['nodes', given.text('node_name')],
-            ['resources', given.text('resource_name')],
-          ],
-        },
-      ],
-      reply: {
-        kind: 'properties',
-        pick: (answer) => numbered(asObject(asList(answer)[0])['volumes'], given.text('volume_number')),
-      },
-    }),
-  },
-  {
-    words: [volume, ['set-property', 'sp']],
-    summary: 'set or delete a property of a volume',
-    options: propertyArguments.options,
-    positionals: [
-      arg('node_name'),
-      arg('resource_name'),
-      intArg('volume_number'),
-      ...propertyArguments.positionals,
-    ],
-    plan: (given) =>
-      entries({
-        method: 'PUT',
-        path: onNode(given, 'resource_name', 'volumes', given.text('volume_number')),
-        body: propertyChange(given),
-      }),
-  },
+  ...propertyCommands(volume, 'a volume', {
+    list: {
+      positionals: [arg('node_name'), arg('resource_name'), intArg('volume_number')],
+      request: oneReplica,
+      pick: (answer, given) =>
+        numberedProps(asObject(asList(answer)[0])['volumes'], given.text('volume_number')),
+    },
+    set: {
+      positionals: [arg('node_name'), arg('resource_name'), intArg('volume_number')],
+      path: (given) => onNode(given, 'resource_name', 'volumes', given.text('volume_number')),
+    },
+  }),
 ];

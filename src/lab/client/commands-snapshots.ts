@@ -9,12 +9,11 @@ import {
   flag,
   pastable,
   path,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
 import { asList, asObject } from './json.ts';
+import { propertyCommands } from './property-commands.ts';
 import { onDefinition } from './resource-plans.ts';
 
 const snapshot = ['snapshot', 's'];
@@ -109,36 +108,23 @@ export const snapshotCommands: readonly CommandSpec[] = [
       reply: { kind: 'list', v0: 'snapshots', table: 'snapshots' },
     }),
   },
-  {
-    words: [snapshot, ['list-properties', 'lp']],
-    summary: 'properties of a snapshot',
-    options: [pastable],
-    positionals: [arg('resource_name'), arg('snapshot_name')],
-    plan: (given) => ({
-      requests: [
-        { method: 'GET', path: '/v1/view/snapshots', query: [['resources', given.text('resource_name')]] },
-      ],
-      reply: {
-        kind: 'properties',
-        pick: (answer) =>
-          asObject(asList(answer).find((each) => asObject(each)['name'] === given.text('snapshot_name')))[
-            'props'
-          ],
-      },
-    }),
-  },
-  {
-    words: [snapshot, ['set-property', 'sp']],
-    summary: 'set or delete a property of a snapshot',
-    options: propertyArguments.options,
-    positionals: [arg('resource_name'), arg('snapshot_name'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({
-        method: 'PUT',
-        path: onDefinition(given, 'resource_name', 'snapshots', given.text('snapshot_name')),
-        body: propertyChange(given),
+  ...propertyCommands(snapshot, 'a snapshot', {
+    list: {
+      positionals: [arg('resource_name'), arg('snapshot_name')],
+      request: (given) => ({
+        path: '/v1/view/snapshots',
+        query: filters(given, { resources: 'resource_name' }),
       }),
-  },
+      pick: (answer, given) =>
+        asObject(asList(answer).find((each) => asObject(each)['name'] === given.text('snapshot_name')))[
+          'props'
+        ],
+    },
+    set: {
+      positionals: [arg('resource_name'), arg('snapshot_name')],
+      path: (given) => onDefinition(given, 'resource_name', 'snapshots', given.text('snapshot_name')),
+    },
+  }),
   {
     words: [snapshot, ['volume-definition', 'vd'], ['restore', 'rst']],
     summary: 'give a resource definition the volumes of a snapshot',

@@ -9,13 +9,12 @@ import {
   integer,
   number,
   pastable,
-  propertyArguments,
-  propertyChange,
   some,
   value,
 } from './command.ts';
 import { asList, asObject } from './json.ts';
-import { numbered, onDefinition } from './resource-plans.ts';
+import { numberedProps, propertyCommands } from './property-commands.ts';
+import { onDefinition } from './resource-plans.ts';
 import { parseSize } from './sizes.ts';
 
 const volumeDefinition = ['volume-definition', 'vd'];
@@ -89,41 +88,24 @@ export const volumeDefinitionCommands: readonly CommandSpec[] = [
       reply: { kind: 'list', v0: 'definitions', table: 'volume-definitions' },
     }),
   },
-  {
-    words: [volumeDefinition, ['list-properties', 'lp']],
-    summary: 'properties of a volume definition',
-    options: [pastable],
-    positionals: [arg('resource_definition'), intArg('volume_nr')],
-    plan: (given) => ({
-      requests: [
-        {
-          method: 'GET',
-          path: '/v1/resource-definitions',
-          query: [
-            ['resource_definitions', given.text('resource_definition')],
-            ['with_volume_definitions', 'true'],
-          ],
-        },
-      ],
-      reply: {
-        kind: 'properties',
-        pick: (answer) =>
-          numbered(asObject(asList(answer)[0])['volume_definitions'], given.text('volume_nr')),
-      },
-    }),
-  },
-  {
-    words: [volumeDefinition, ['set-property', 'sp']],
-    summary: 'set or delete a property of a volume definition',
-    options: propertyArguments.options,
-    positionals: [arg('resource_name'), intArg('volume_nr'), ...propertyArguments.positionals],
-    plan: (given) =>
-      entries({
-        method: 'PUT',
-        path: onDefinition(given, 'resource_name', 'volume-definitions', given.text('volume_nr')),
-        body: propertyChange(given),
+  ...propertyCommands(volumeDefinition, 'a volume definition', {
+    list: {
+      positionals: [arg('resource_definition'), intArg('volume_nr')],
+      request: (given) => ({
+        path: '/v1/resource-definitions',
+        query: [
+          ...filters(given, { resource_definitions: 'resource_definition' }),
+          ['with_volume_definitions', 'true'],
+        ],
       }),
-  },
+      pick: (answer, given) =>
+        numberedProps(asObject(asList(answer)[0])['volume_definitions'], given.text('volume_nr')),
+    },
+    set: {
+      positionals: [arg('resource_name'), intArg('volume_nr')],
+      path: (given) => onDefinition(given, 'resource_name', 'volume-definitions', given.text('volume_nr')),
+    },
+  }),
   {
     words: [volumeDefinition, ['set-size', 'size']],
     summary: 'change the size of a volume',

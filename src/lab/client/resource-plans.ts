@@ -1,11 +1,10 @@
 import { type ParsedArguments, UsageError } from './arguments.ts';
 import { body, commaList, entries, type Plan, path } from './command.ts';
-import { asList, asObject, type Json } from './json.ts';
+import type { Json } from './json.ts';
 import { disklessOnRemaining, placeCount, selectFilter } from './placement.ts';
 
 /** What commands about resources have in common. */
 
-export const firstProps = (answer: Json) => asObject(asList(answer)[0])['props'];
 export const layerStack = (given: ParsedArguments): Json | undefined => commaList(given.one('layer-list'));
 export const onDefinition = (given: ParsedArguments, name: string, ...rest: (string | number)[]): string =>
   path('resource-definitions', given.text(name), ...rest);
@@ -39,9 +38,6 @@ export function autoplace(given: ParsedArguments, count: string | undefined, nam
     }),
   });
 }
-
-export const numbered = (list: Json | undefined, wanted: string): Json | undefined =>
-  asObject(asList(list).find((each) => String(asObject(each)['volume_number']) === wanted))['props'];
 
 export const onNode = (given: ParsedArguments, name: string, ...rest: (string | number)[]): string =>
   onDefinition(given, name, 'resources', given.text('node_name'), ...rest);

@@ -21,6 +21,8 @@ const plain = (name: string, value: string | number): string => `<${name}>${esca
 const cdata = (name: string, value: string | number): string =>
   `<${name}><![CDATA[${String(value).replaceAll(']]>', ']]]]><![CDATA[>')}]]></${name}>`;
 
+const element = (name: string, ...parts: readonly string[]): string => `<${name}>${parts.join('')}</${name}>`;
+
 /** A template: attributes by name, CDATA. */
 function attributes(values: Attributes): string {
   return Object.keys(values)
@@ -39,11 +41,9 @@ const diskTypeOf = (datastore: LabDatastore): number =>
   datastore.type === 1 ? 0 : (diskTypes[datastore.template['DISK_TYPE']?.toUpperCase() ?? 'FILE'] ?? 0);
 
 export function datastoreXml(state: OneState, datastore: LabDatastore, location: string): string {
-  const images = state.images
-    .filter((image) => image.datastoreId === datastore.id)
-    .map((image) => plain('ID', image.id));
-  return [
-    '<DATASTORE>',
+  const images = state.images.filter((image) => image.datastoreId === datastore.id).map((image) => image.id);
+  return element(
+    'DATASTORE',
     plain('ID', datastore.id),
     owner,
     plain('NAME', datastore.name),
@@ -57,38 +57,36 @@ export function datastoreXml(state: OneState, datastore: LabDatastore, location:
     plain('TOTAL_MB', datastore.totalMb),
     plain('FREE_MB', datastore.freeMb),
     plain('USED_MB', datastore.usedMb),
-    `<IMAGES>${images.join('')}</IMAGES>`,
-    `<TEMPLATE>${attributes(datastore.template)}</TEMPLATE>`,
-    '</DATASTORE>',
-  ].join('');
+    ids('IMAGES', images),
+    element('TEMPLATE', attributes(datastore.template)),
+  );
 }
 
 function snapshotsXml(list: SnapshotList, diskId?: number): string {
-  const snapshots = list.snapshots.map(
-    (snapshot) =>
-      '<SNAPSHOT>' +
-      (snapshot.active ? cdata('ACTIVE', 'YES') : '') +
-      (snapshot.children.length > 0 ? cdata('CHILDREN', snapshot.children.join(',')) : '') +
-      cdata('DATE', snapshot.date) +
-      cdata('ID', snapshot.id) +
-      cdata('NAME', snapshot.name) +
-      cdata('PARENT', snapshot.parent) +
-      cdata('SIZE', snapshot.sizeMb) +
-      '</SNAPSHOT>',
+  const snapshots = list.snapshots.map((snapshot) =>
+    element(
+      'SNAPSHOT',
+      snapshot.active ? cdata('ACTIVE', 'YES') : '',
+      snapshot.children.length > 0 ? cdata('CHILDREN', snapshot.children.join(',')) : '',
+      cdata('DATE', snapshot.date),
+      cdata('ID', snapshot.id),
+      cdata('NAME', snapshot.name),
+      cdata('PARENT', snapshot.parent),
+      cdata('SIZE', snapshot.sizeMb),
+    ),
   );
-  return (
-    '<SNAPSHOTS>' +
-    cdata('ALLOW_ORPHANS', list.allowOrphans) +
-    cdata('CURRENT_BASE', list.currentBase) +
-    (diskId === undefined ? '' : cdata('DISK_ID', diskId)) +
-    cdata('NEXT_SNAPSHOT', list.next) +
-    snapshots.join('') +
-    '</SNAPSHOTS>'
+  return element(
+    'SNAPSHOTS',
+    cdata('ALLOW_ORPHANS', list.allowOrphans),
+    cdata('CURRENT_BASE', list.currentBase),
+    diskId === undefined ? '' : cdata('DISK_ID', diskId),
+    cdata('NEXT_SNAPSHOT', list.next),
+    ...snapshots,
   );
 }
 
 const ids = (name: string, values: readonly number[]): string =>
-  `<${name}>${values.map((value) => plain('ID', value)).join('')}</${name}>`;
+  element(name, ...values.map((value) => plain('ID', value)));
 
 export function imageXml(state: OneState, image: LabImage, options: { fsType?: boolean } = {}): string {
   const datastore = datastoreOf(state, image.datastoreId);
@@ -101,8 +99,8 @@ export function imageXml(state: OneState, image: LabImage, options: { fsType?: b
   const format = options.fsType
     ? cdata('FSTYPE', image.format)
     : cdata('FORMAT', image.format) + cdata('FS', image.fs);
-  return [
-    '<IMAGE>',
+  return element(
+    'IMAGE',
     plain('ID', image.id),
     owner,
     plain('NAME', image.name),
@@ -127,16 +125,15 @@ export function imageXml(state: OneState, image: LabImage, options: { fsType?: b
     ids('VMS', image.vms),
     ids('CLONES', clones),
     '<APP_CLONES></APP_CLONES>',
-    `<TEMPLATE>${attributes({ DEV_PREFIX: 'sd', ...template })}</TEMPLATE>`,
+    element('TEMPLATE', attributes({ DEV_PREFIX: 'sd', ...template })),
     snapshotsXml(image.snapshots),
     '<BACKUP_INCREMENTS></BACKUP_INCREMENTS><BACKUP_DISK_IDS></BACKUP_DISK_IDS>',
-    '</IMAGE>',
-  ].join('');
+  );
 }
 
 function historyXml(vm: LabVm, record: HistoryRecord): string {
-  return [
-    '<HISTORY>',
+  return element(
+    'HISTORY',
     plain('OID', vm.id),
     plain('SEQ', record.seq),
     plain('HOSTNAME', record.hostname),
@@ -150,8 +147,7 @@ function historyXml(vm: LabVm, record: HistoryRecord): string {
     '<PLAN_ID>-2</PLAN_ID><ACTION_ID>-1</ACTION_ID><PSTIME>0</PSTIME><PETIME>0</PETIME>',
     plain('RSTIME', record.stime),
     '<RETIME>0</RETIME><ESTIME>0</ESTIME><EETIME>0</EETIME><ACTION>0</ACTION><UID>-1</UID><GID>-1</GID><REQUEST_ID>-1</REQUEST_ID>',
-    '</HISTORY>',
-  ].join('');
+  );
 }
 
 const backupDefaults: Attributes = {
@@ -172,8 +168,8 @@ function vmTemplate(vm: LabVm): string {
   const system = vm.history.at(-1)?.tmMad;
   if (system !== undefined) flat['TM_MAD_SYSTEM'] = system;
   for (const [name, value] of Object.entries(flat)) sections.set(name, cdata(name, value));
-  if (vm.context) sections.set('CONTEXT', `<CONTEXT>${attributes(vm.context)}</CONTEXT>`);
-  sections.set('DISK', vm.disks.map((disk) => `<DISK>${attributes(disk.attributes)}</DISK>`).join(''));
+  if (vm.context) sections.set('CONTEXT', element('CONTEXT', attributes(vm.context)));
+  sections.set('DISK', vm.disks.map((disk) => element('DISK', attributes(disk.attributes))).join(''));
   return [...sections.keys()]
     .sort()
     .map((name) => sections.get(name))
@@ -184,8 +180,8 @@ function vmTemplate(vm: LabVm): string {
 export function vmXml(vm: LabVm, options: { history: 'all' | 'last'; backupResult?: string }): string {
   const history = options.history === 'last' ? vm.history.slice(-1) : vm.history;
   const snapshots = Object.entries(vm.snapshots).map(([disk, list]) => snapshotsXml(list, Number(disk)));
-  return [
-    '<VM>',
+  return element(
+    'VM',
     plain('ID', vm.id),
     owner,
     plain('NAME', vm.name),
@@ -200,30 +196,30 @@ export function vmXml(vm: LabVm, options: { history: 'all' | 'last'; backupResul
     '<ETIME>0</ETIME>',
     plain('DEPLOY_ID', vm.deployId),
     '<MONITORING/><SCHED_ACTIONS/>',
-    `<TEMPLATE>${vmTemplate(vm)}</TEMPLATE>`,
+    element('TEMPLATE', vmTemplate(vm)),
     '<USER_TEMPLATE/>',
-    `<HISTORY_RECORDS>${history.map((record) => historyXml(vm, record)).join('')}</HISTORY_RECORDS>`,
+    element('HISTORY_RECORDS', ...history.map((record) => historyXml(vm, record))),
     ...snapshots,
-    `<BACKUPS><BACKUP_CONFIG>${attributes({ ...backupDefaults, ...vm.backup })}</BACKUP_CONFIG><BACKUP_IDS/></BACKUPS>`,
+    element(
+      'BACKUPS',
+      element('BACKUP_CONFIG', attributes({ ...backupDefaults, ...vm.backup })),
+      '<BACKUP_IDS/>',
+    ),
     options.backupResult === undefined ? '' : plain('BACKUP_RESULT', options.backupResult),
-    '</VM>',
-  ].join('');
+  );
 }
 
 export function hostXml(host: LabHost): string {
-  return [
-    '<HOST>',
+  return element(
+    'HOST',
     plain('ID', host.id),
     plain('NAME', host.name),
     plain('STATE', host.state),
     plain('PREV_STATE', host.state),
     '<IM_MAD><![CDATA[kvm]]></IM_MAD><VM_MAD><![CDATA[kvm]]></VM_MAD><CLUSTER_ID>0</CLUSTER_ID><CLUSTER>default</CLUSTER>',
     '<TEMPLATE></TEMPLATE>',
-    '</HOST>',
-  ].join('');
+  );
 }
 
 /** The document of datastore and export actions (contract §1.2). */
-export function actionData(...parts: readonly string[]): string {
-  return `<DS_DRIVER_ACTION_DATA>${parts.join('')}</DS_DRIVER_ACTION_DATA>`;
-}
+export const actionData = (...parts: readonly string[]): string => element('DS_DRIVER_ACTION_DATA', ...parts);

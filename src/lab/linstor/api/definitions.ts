@@ -6,25 +6,12 @@ import {
   mustFindDefinition,
 } from '../model/definition.ts';
 import { DEFAULT_GROUP, findGroup, mustFindGroup } from '../model/group.ts';
-import { byName, checkName, sameName } from '../model/name.ts';
+import { checkName } from '../model/name.ts';
 import { changeProps } from '../model/properties.ts';
 import { isDrbd } from '../model/resource.ts';
 import type { ClusterState } from '../model/state.ts';
 import type { Body } from '../rest/body.ts';
-import {
-  type Call,
-  done,
-  type Handler,
-  json,
-  map,
-  matchesProps,
-  number,
-  object,
-  page,
-  text,
-  texts,
-  wanted,
-} from '../rest/call.ts';
+import { type Call, done, type Handler, json, map, number, object, text, texts } from '../rest/call.ts';
 import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
@@ -32,14 +19,12 @@ import { pass } from '../satellite/pass.ts';
 import { QUORUM_SET_BY } from '../satellite/quorum.ts';
 import { propsChange } from './groups.ts';
 import { completeStack, fixDrbd, layersFrom, warnLockedLuks } from './layers.ts';
+import { namedList } from './named-list.ts';
 
 export const list: Handler = ({ lab, query }) => {
-  const names = wanted(query, 'resource_definitions');
-  const found = byName(lab.state.definitions, (item) => item.name)
-    .filter((item) => names.length === 0 || names.some((name) => sameName(name, item.name)))
-    .filter((item) => matchesProps(query, item.props));
   const withVolumes = query.get('with_volume_definitions') === 'true';
-  return json(page(query, found).map((item) => definitionJson(item, withVolumes)));
+  const found = namedList(query, 'resource_definitions', lab.state.definitions);
+  return json(found.map((item) => definitionJson(item, withVolumes)));
 };
 
 export const get: Handler = ({ lab, params }) =>

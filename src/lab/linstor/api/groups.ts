@@ -6,23 +6,11 @@ import { poolExists } from '../model/pool.ts';
 import { changeProps } from '../model/properties.ts';
 import type { ClusterState } from '../model/state.ts';
 import type { Body } from '../rest/body.ts';
-import {
-  type Call,
-  done,
-  type Handler,
-  json,
-  map,
-  matchesProps,
-  number,
-  object,
-  page,
-  text,
-  texts,
-  wanted,
-} from '../rest/call.ts';
+import { type Call, done, type Handler, json, map, number, object, page, text, texts } from '../rest/call.ts';
 import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply, statusOfEntries } from '../rest/entry.ts';
 import { fillUp, tellMembers } from './group-members.ts';
+import { namedList } from './named-list.ts';
 
 export function propsChange(body: Body) {
   return {
@@ -44,13 +32,8 @@ function groupScope(call: Call, name: string): Reply {
   });
 }
 
-export const list: Handler = ({ lab, query }) => {
-  const names = wanted(query, 'resource_groups');
-  const found = byName(lab.state.groups, (group) => group.name)
-    .filter((group) => names.length === 0 || names.some((name) => sameName(name, group.name)))
-    .filter((group) => matchesProps(query, group.props));
-  return json(page(query, found).map(groupJson));
-};
+export const list: Handler = ({ lab, query }) =>
+  json(namedList(query, 'resource_groups', lab.state.groups).map(groupJson));
 
 export const get: Handler = ({ lab, params }) => {
   const name = params['group'] ?? '';

@@ -1,5 +1,5 @@
 import { newDisklessPool, newNode } from '../model/cluster.ts';
-import { byName, checkNodeName, sameName } from '../model/name.ts';
+import { byName, checkNodeName } from '../model/name.ts';
 import {
   findNode,
   isOnline,
@@ -11,34 +11,18 @@ import {
 import { changeProps } from '../model/properties.ts';
 import { diskful, isDiskless, isDrbd, setFlags } from '../model/resource.ts';
 import type { Body } from '../rest/body.ts';
-import {
-  type Call,
-  done,
-  flag,
-  type Handler,
-  json,
-  map,
-  matchesProps,
-  number,
-  page,
-  text,
-  wanted,
-} from '../rest/call.ts';
+import { type Call, done, flag, type Handler, json, map, number, text } from '../rest/call.ts';
 import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { place } from './autoplace.ts';
 import { propsChange } from './groups.ts';
+import { namedList } from './named-list.ts';
 import { dismantle } from './resource-delete.ts';
 
 /** A filter with an unknown name finds nothing here, unlike in the views (recorded). */
-export const list: Handler = ({ lab, query }) => {
-  const names = wanted(query, 'nodes');
-  const found = byName(lab.state.nodes, (node) => node.name)
-    .filter((node) => names.length === 0 || names.some((name) => sameName(name, node.name)))
-    .filter((node) => matchesProps(query, node.props));
-  return json(page(query, found).map(nodeJson));
-};
+export const list: Handler = ({ lab, query }) =>
+  json(namedList(query, 'nodes', lab.state.nodes).map(nodeJson));
 
 export const get: Handler = ({ lab, params }) => {
   const name = params['node'] ?? '';

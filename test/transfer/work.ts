@@ -1,0 +1,17 @@
+import { expect } from 'bun:test';
+import { readdirSync, statSync } from 'node:fs';
+import type { TransferTarget } from '../../src/transfer/target.ts';
+import { bytes } from '../../src/units.ts';
+
+/** What a file stands for as the target of a transfer: all of it. */
+export const target = (device: string, host = 'host1', readsZero = false): TransferTarget => ({
+  host,
+  device,
+  bytes: bytes(statSync(device).size),
+  readsZero,
+});
+
+/** Nothing of ours stays in the directory that images and scratch files are in. */
+export function expectNoScratch(directory: string): void {
+  expect(readdirSync(directory).filter((name) => name.startsWith('.linstor_un'))).toEqual([]);
+}
