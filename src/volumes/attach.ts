@@ -4,6 +4,7 @@ import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { matchNode, replicaOnHost, requireOnlineNode } from './nodes.ts';
+import { whenStateKnown } from './online.ts';
 import {
   byResPath,
   devicePaths,
@@ -51,7 +52,9 @@ export async function attach(
   settings: Pick<Settings, 'nodeMap' | 'disklessPool'>,
   options: AttachOptions = {},
 ): Promise<Attachment> {
-  const view = replicasOf(options.view ?? (await linstor.resources({ names: [resource] })), resource);
+  const seen = replicasOf(options.view ?? (await linstor.resources({ names: [resource] })), resource);
+  const here = replicaOnHost(seen, host, settings.nodeMap)?.node;
+  const view = await whenStateKnown(ctx, linstor, seen, (replica) => replica.node === here);
   const diskful = view.filter(isDiskful);
   if (diskful.length === 0) {
     throw new DriverError(

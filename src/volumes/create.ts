@@ -5,6 +5,7 @@ import type { Linstor, NodeName, PlacementFilter, Resource, ResourceName } from 
 import { awaitSatellites, offlineError, satellitesAway } from '../linstor/satellites.ts';
 import type { KiB } from '../units.ts';
 import { createDefinition, type Spawned, spawnMarked } from './define.ts';
+import { whenStateKnown } from './online.ts';
 import type { Plan } from './placement.ts';
 import { hasNetworkLayer, isDiskful, isReadable, replicasOf } from './replicas.ts';
 
@@ -36,7 +37,8 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
     if (still.length > 0) throw offlineError(error, still);
     await makePlaced(ctx, linstor, volume);
   }
-  const view = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
+  const placed = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
+  const view = [...(await whenStateKnown(ctx, linstor, placed, isDiskful))];
   const replicas = view.filter(isDiskful);
   const away = replicas.filter((replica) => !replica.stateKnown);
   if (replicas.length === 0 || away.length === replicas.length) {

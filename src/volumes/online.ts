@@ -1,25 +1,75 @@
+import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
-import type { Resource, ResourceName } from '../linstor/linstor.ts';
-import { isDeleting, isDiskful } from './replicas.ts';
+import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import { isDeleting, isDiskful, replicasOf, sameName } from './replicas.ts';
+import { poll } from './wait.ts';
 
-/** Replicas whose satellite is not connected: LINSTOR knows neither their state nor reaches them. */
-export const awayReplicas = (replicas: readonly Resource[]): Resource[] =>
-  replicas.filter((replica) => !replica.stateKnown && !isDeleting(replica));
+/**
+ * Nodes of replicas whose satellite is not connected: LINSTOR knows neither their state nor reaches them. That of a replica which has just
+ * been made is not known for some moments either, so the nodes are asked before a satellite is called away.
+ */
+export async function nodesAway(
+  linstor: Pick<Linstor, 'nodes'>,
+  replicas: readonly Resource[],
+): Promise<NodeName[]> {
+  const unknown = replicas.filter((replica) => !replica.stateKnown && !isDeleting(replica));
+  if (unknown.length === 0) return [];
+  const nodes = await linstor.nodes();
+  const isOnline = (name: NodeName): boolean =>
+    nodes.some((node) => sameName(node.name, name) && node.status === 'ONLINE');
+  return unknown.map((replica) => replica.node).filter((name) => !isOnline(name));
+}
 
 /**
  * `what`: what is refused, `one-vm-7-disk-0 is not resized`. Throws LINSTOR_NODE_OFFLINE when a satellite of these replicas is away:
  * LINSTOR calls that "not UpToDate", which no waiting mends.
  */
-export function requireConnected(what: string, replicas: readonly Resource[]): void {
-  const away = awayReplicas(replicas);
-  if (away.length === 0) return;
-  const nodes = away.map((replica) => replica.node).join(', ');
-  throw new DriverError('LINSTOR_NODE_OFFLINE', `${what}: no connection to the satellite on ${nodes}`);
+export async function requireConnected(
+  linstor: Pick<Linstor, 'nodes'>,
+  what: string,
+  replicas: readonly Resource[],
+): Promise<void> {
+  const away = await nodesAway(linstor, replicas);
+  if (away.length > 0)
+    throw new DriverError(
+      'LINSTOR_NODE_OFFLINE',
+      `${what}: no connection to the satellite on ${away.join(', ')}`,
+    );
 }
 
 /** The same for those that hold data. */
-export const requireDataConnected = (what: string, replicas: readonly Resource[], name: ResourceName): void =>
+export const requireDataConnected = (
+  linstor: Pick<Linstor, 'nodes'>,
+  what: string,
+  replicas: readonly Resource[],
+  name: ResourceName,
+): Promise<void> =>
   requireConnected(
+    linstor,
     what,
-    replicas.filter((replica) => replica.name.toLowerCase() === name.toLowerCase() && isDiskful(replica)),
+    replicas.filter((replica) => sameName(replica.name, name) && isDiskful(replica)),
   );
+
+/** A satellite tells the controller of a new replica within a second; of how it is doing on a busy machine somewhat later. */
+const tellMs = 10_000;
+
+/**
+ * The replicas of a resource, again if the state of none of the wanted ones is known yet although a satellite of theirs is
+ * connected: they have just been made. As they were where that does not change.
+ */
+export async function whenStateKnown(
+  ctx: Pick<Context, 'clock'>,
+  linstor: Linstor,
+  view: readonly Resource[],
+  wanted: (replica: Resource) => boolean,
+): Promise<readonly Resource[]> {
+  const asked = view.filter(wanted);
+  const [first] = asked;
+  if (!first || asked.some((replica) => replica.stateKnown)) return view;
+  if ((await nodesAway(linstor, asked)).length === asked.length) return view;
+  const known = await poll(ctx.clock, tellMs, async () => {
+    const now = replicasOf(await linstor.resources({ names: [first.name] }), first.name);
+    return now.some((replica) => wanted(replica) && replica.stateKnown) ? now : undefined;
+  });
+  return known ?? view;
+}

@@ -50,7 +50,7 @@ export async function growVolume(
   if (found.sizeKib >= sizeKib && !running && !known.deviceTooSmall)
     return { before: found.sizeKib, after: found.sizeKib };
   const replicas = replicasOf(known.view ?? (await linstor.resources({ names: [name] })), name);
-  requireConnected(`${name} is not resized`, replicas);
+  await requireConnected(linstor, `${name} is not resized`, replicas);
   const volume = running ? await whenResized(ctx, linstor, name, found) : found;
   // Only after a half-done resize, or for a device that was left behind.
   const stuck = known.deviceTooSmall === true || volume.flags.includes('RESIZE');
@@ -120,13 +120,22 @@ async function resizeInSync(
     } catch (error) {
       last = error;
       if (!isLinstorError(error, 974, 979, 971)) throw error;
-      requireDataConnected(`${name} is not resized`, await linstor.resources({ names: [name] }), name);
+      await requireDataConnected(
+        linstor,
+        `${name} is not resized`,
+        await linstor.resources({ names: [name] }),
+        name,
+      );
       return undefined;
     }
   });
   if (!outcome) throw last;
   if (!outcome.satelliteAway) return;
-  requireConnected(`${name} was not resized on every node`, await linstor.resources({ names: [name] }));
+  await requireConnected(
+    linstor,
+    `${name} was not resized on every node`,
+    await linstor.resources({ names: [name] }),
+  );
   throw new DriverError(
     'LINSTOR_NODE_OFFLINE',
     `${name} was not resized on every node: a satellite was away meanwhile`,

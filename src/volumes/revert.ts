@@ -39,7 +39,8 @@ export async function rollBack(
         return undefined;
       }
       if (!isLinstorError(error, 997, 974) || ctx.clock.now() - start > graceMs) throw error;
-      requireDataConnected(
+      await requireDataConnected(
+        linstor,
         `${resource} is not reverted`,
         await linstor.resources({ names: [resource] }),
         resource,
@@ -90,7 +91,7 @@ export async function whenRolledBack(
       linstor.snapshots({ names: [resource] }),
     ]);
     view = replicasOf(all, resource);
-    requireDataConnected(`${resource} is not reverted`, view, resource);
+    await requireDataConnected(linstor, `${resource} is not reverted`, view, resource);
     return looksRollingBack(view, snapshots) ? undefined : view;
   });
   if (!done) ctx.log.warn(`LINSTOR has not ended an earlier revert of ${resource}`);

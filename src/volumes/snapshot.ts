@@ -93,7 +93,8 @@ async function requireSources(
   nodes: readonly NodeName[] | undefined,
 ): Promise<void> {
   const replicas = await linstor.resources({ names: [resource] });
-  requireDataConnected(
+  await requireDataConnected(
+    linstor,
     `snapshot ${name} of ${resource} is not taken`,
     nodes ? replicas.filter((replica) => nodes.some((node) => sameName(node, replica.node))) : replicas,
     resource,

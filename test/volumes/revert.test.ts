@@ -31,7 +31,11 @@ const collision = refusal(
 );
 
 /** `answers`: of the rollbacks in turn; `views`: of the questions for the resource. The last one stays. */
-function world(answers: readonly (Error | Outcome)[], views: readonly (readonly Resource[])[]) {
+function world(
+  answers: readonly (Error | Outcome)[],
+  views: readonly (readonly Resource[])[],
+  away: readonly string[] = [],
+) {
   let slept = 0;
   const asked: string[] = [];
   const next = <T>(list: T[]): T => (list.length > 1 ? list.shift() : list[0]) as T;
@@ -48,6 +52,8 @@ function world(answers: readonly (Error | Outcome)[], views: readonly (readonly 
       return next(seen);
     },
     snapshots: async () => [],
+    nodes: async () =>
+      ['n1', 'n2'].map((name) => ({ name, status: away.includes(name) ? 'OFFLINE' : 'ONLINE' })),
   } as unknown as Linstor;
   const ctx = {
     log: { info: () => {}, warn: () => {} },
@@ -87,11 +93,21 @@ describe('a rollback', () => {
     const { work, slept } = world(
       [refusal(974, 'not UpToDate')],
       [[replica('n1'), replica('n2', { stateKnown: false })]],
+      ['n2'],
     );
     const error = await work;
     expect(error?.code).toBe('LINSTOR_NODE_OFFLINE');
     expect(error?.message).toContain('n2');
     expect(slept()).toBe(0);
+  });
+
+  test('is tried again while the state of a replica is not known yet', async () => {
+    const { work, asked } = world(
+      [refusal(974, 'not UpToDate'), done],
+      [[replica('n1'), replica('n2', { stateKnown: false })], whole],
+    );
+    expect(await work).toBeUndefined();
+    expect(asked).toEqual(['rollback', 'resources', 'rollback']);
   });
 
   test('other exceptions are passed on', async () => {
