@@ -199,8 +199,9 @@ async function retry(site: Site): Promise<void> {
   const { counter, one, stack, image, near, lab } = site;
   const datastore = await site.datastore('SYSTEM', 'retry', { CLONE_MODE: 'snapshot' });
   const second = await one.cloneImage(image, 'second');
-  const definition = `/v1/resource-definitions/one-image-${second.image}`;
-  await lab.linstor('PUT', definition, { override_props: { 'Aux/one/INCOMPLETE': 'test' } });
+  lab.served.linstor.lab.setFaults([
+    { method: 'POST', path: `one-image-${second.image}/snapshots`, fault: { kind: 'code', code: 998 } },
+  ]);
   const vm = await counter.run(
     {},
     () =>
@@ -210,7 +211,7 @@ async function retry(site: Site): Promise<void> {
       ),
     'failed',
   );
-  await lab.linstor('PUT', definition, { delete_props: ['Aux/one/INCOMPLETE'] });
+  lab.served.linstor.lab.setFaults([]);
   await counter.run(
     {
       'tm/clone': (record) =>

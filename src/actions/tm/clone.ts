@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
-import { lcm } from '../../opennebula/states.ts';
+import { imageState, lcm } from '../../opennebula/states.ts';
 import { type KiB, kib, mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
 import { deploymentMark } from '../../volumes/disk.ts';
@@ -54,8 +54,7 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
   const image = definitions.find((definition) => sameName(definition.name, source));
   if (!image)
     throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
-  if (image.props[marks.incomplete] !== undefined)
-    throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
+  if (image.props[marks.incomplete] !== undefined) await requireRegistered(ctx, call, source);
   const existing = definitions.find((definition) => sameName(definition.name, name));
   if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
@@ -76,6 +75,21 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
     await bothDone(use(ctx, call, image, { view: made.view, volume }), made.tidy());
     return made;
   });
+}
+
+/**
+ * An image that is not marked complete is none, unless OpenNebula has been told that it is: LINSTOR has then forgotten the last thing that it had
+ * answered, as a controller that was killed does, and is told again.
+ */
+async function requireRegistered(ctx: Context, call: DiskCall, source: ResourceName): Promise<void> {
+  const { imageId } = call.disk;
+  const { state } = imageId === undefined ? {} : await ctx.one.image(imageId);
+  if (state !== imageState.READY && state !== imageState.USED)
+    throw new DriverError('NO_REPLICA', `image resource ${source} is not complete`);
+  ctx.log.warn(
+    `LINSTOR has forgotten that ${source} is complete, as OpenNebula knows image ${imageId} to be`,
+  );
+  await call.linstor.modifyDefinition(source, { unset: [marks.incomplete] });
 }
 
 /** Large enough, attached and linked. A disk may be asked for larger than its image (contract §3.3). */
