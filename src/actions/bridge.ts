@@ -46,7 +46,7 @@ export async function planForCopy(
   if (nodes.length === 0) return { plan, machines };
   // The client places on every node that it is given.
   const among = linstor.transport === 'cli' ? nodes.slice(spread % nodes.length).slice(0, 1) : nodes;
-  return { plan: { ...plan, filter: { ...plan.filter, nodes: among } }, machines };
+  return { plan: { ...plan, filter: { ...plan.filter, nodes: among, placeCount: 1 } }, machines };
 }
 
 export interface BridgeRequest {

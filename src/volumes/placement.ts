@@ -71,7 +71,8 @@ export function planFor(
     nodes: settings.nodeList,
     unbalanced: replicas !== groupCount,
     filter: {
-      placeCount: replicas,
+      // LINSTOR forgets a group's list of nodes, which it does not show either, for a request with any filter at all (seen with 1.33.3).
+      ...(replicas === group.filter.placeCount ? {} : { placeCount: replicas }),
       ...(settings.storagePools.length > 0 ? { storagePools: settings.storagePools } : {}),
       ...(settings.replicasOnSame.length > 0 ? { replicasOnSame: settings.replicasOnSame.map(auxKey) } : {}),
       ...(settings.replicasOnDifferent.length > 0

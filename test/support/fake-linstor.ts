@@ -339,7 +339,13 @@ export class FakeLinstor implements Linstor {
     this.#write('place', name, JSON.stringify(filter));
     const definition = this.#require(name);
     const candidates = (filter.nodes ?? this.#options.nodes).filter((node) => !this.offline.has(node));
-    const missing = (filter.placeCount ?? 1) - definition.replicas.filter((replica) => replica.disk).length;
+    const group = [
+      { name: 'DfltRscGrp', props: {}, filter: { placeCount: 2 } },
+      ...(this.#options.groups ?? []),
+    ].find((each) => same(each.name, definition.group));
+    const missing =
+      (filter.placeCount ?? group?.filter.placeCount ?? 1) -
+      definition.replicas.filter((replica) => replica.disk).length;
     const free = candidates.filter(
       (node) => !definition.replicas.some((replica) => same(replica.node, node)),
     );
