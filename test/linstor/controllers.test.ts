@@ -86,8 +86,9 @@ describe('capabilities', () => {
     expect(recorded).toContain('rollbackAny');
     expect(recorded).not.toContain('cloneSizes');
     expect(recorded).not.toContain('managedDualPrimary');
-    expect(able('1.40.0', '1.100.0')).toHaveLength(17);
-    expect(able('2.0.0', '2.0.0')).toHaveLength(17);
+    expect(recorded).not.toContain('balanceAfterRestore');
+    expect(able('1.40.0', '1.100.0')).toHaveLength(18);
+    expect(able('2.0.0', '2.0.0')).toHaveLength(18);
   });
 
   test('the first version that has it, and release candidates of it', () => {
