@@ -73,3 +73,22 @@ export async function whenStateKnown(
   });
   return known ?? view;
 }
+
+/** A controller that has just started finds its satellites within some ten seconds. */
+const returnMs = 30_000;
+
+/** The replicas of a resource once all their satellites are connected and have spoken; as they are where that does not come. */
+export async function whenConnected(
+  ctx: Pick<Context, 'clock'>,
+  linstor: Linstor,
+  view: readonly Resource[],
+): Promise<readonly Resource[]> {
+  const [first] = view;
+  if (!first || (await nodesAway(linstor, view)).length === 0) return view;
+  const back = await poll(ctx.clock, returnMs, async () =>
+    (await nodesAway(linstor, view)).length === 0 ? true : undefined,
+  );
+  if (!back) return view;
+  const now = replicasOf(await linstor.resources({ names: [first.name] }), first.name);
+  return whenStateKnown(ctx, linstor, now, isDiskful);
+}

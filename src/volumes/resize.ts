@@ -3,7 +3,7 @@ import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceName, StoragePool, VolumeDefinition } from '../linstor/linstor.ts';
 import { type KiB, kib } from '../units.ts';
-import { requireConnected, requireDataConnected } from './online.ts';
+import { requireConnected, requireDataConnected, whenConnected } from './online.ts';
 import { isDiskful, replicasOf } from './replicas.ts';
 import { poll } from './wait.ts';
 
@@ -49,7 +49,8 @@ export async function growVolume(
   const running = found.flags.includes('RESIZE');
   if (found.sizeKib >= sizeKib && !running && !known.deviceTooSmall)
     return { before: found.sizeKib, after: found.sizeKib };
-  const replicas = replicasOf(known.view ?? (await linstor.resources({ names: [name] })), name);
+  const seen = replicasOf(known.view ?? (await linstor.resources({ names: [name] })), name);
+  const replicas = await whenConnected(ctx, linstor, seen);
   await requireConnected(linstor, `${name} is not resized`, replicas);
   const volume = running ? await whenResized(ctx, linstor, name, found) : found;
   // Only after a half-done resize, or for a device that was left behind.

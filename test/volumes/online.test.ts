@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Context } from '../../src/context.ts';
 import type { Linstor, Node, Resource } from '../../src/linstor/linstor.ts';
-import { nodesAway, whenStateKnown } from '../../src/volumes/online.ts';
+import { nodesAway, whenConnected, whenStateKnown } from '../../src/volumes/online.ts';
 
 const replica = (node: string, stateKnown: boolean): Resource => ({
   name: 'rd',
@@ -71,5 +71,26 @@ describe('a replica without a state', () => {
     const view = [replica('n1', false)];
     expect(await whenStateKnown(ctx, linstor, view, all)).toBe(view);
     expect(slept()).toBeLessThanOrEqual(10_000);
+  });
+});
+
+describe('satellites that are away', () => {
+  test('are waited for: a controller that has just started finds them one by one', async () => {
+    const offline = ['n1'];
+    const { ctx, linstor, asked } = world(offline, [replica('n1', true)]);
+    const sleep = ctx.clock.sleep;
+    ctx.clock.sleep = async (ms) => {
+      offline.pop();
+      return sleep(ms);
+    };
+    expect(await whenConnected(ctx, linstor, [replica('n1', false)])).toEqual([replica('n1', true)]);
+    expect(asked).toEqual(['nodes', 'nodes', 'nodes', 'resources']);
+  });
+
+  test('and stay away are not waited for longer than half a minute', async () => {
+    const { ctx, linstor, slept } = world(['n1']);
+    const view = [replica('n1', false)];
+    expect(await whenConnected(ctx, linstor, view)).toBe(view);
+    expect(slept()).toBeLessThanOrEqual(30_000);
   });
 });
