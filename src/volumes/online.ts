@@ -77,6 +77,14 @@ export async function whenStateKnown(
 /** A controller that has just started finds its satellites within some ten seconds. */
 const returnMs = 30_000;
 
+/** Has its satellite told how it is? Of a volume under DRBD LINSTOR stumbles over a missing state (NullPointerException). */
+const hasSpoken = (replica: Resource): boolean =>
+  isDeleting(replica) ||
+  (replica.stateKnown &&
+    (!isDiskful(replica) ||
+      replica.layers[0] !== 'DRBD' ||
+      replica.volumes.every((volume) => volume.diskState !== undefined && volume.diskState !== '')));
+
 /** The replicas of a resource once all their satellites are connected and have spoken; as they are where that does not come. */
 export async function whenConnected(
   ctx: Pick<Context, 'clock'>,
@@ -84,11 +92,11 @@ export async function whenConnected(
   view: readonly Resource[],
 ): Promise<readonly Resource[]> {
   const [first] = view;
-  if (!first || (await nodesAway(linstor, view)).length === 0) return view;
-  const back = await poll(ctx.clock, returnMs, async () =>
-    (await nodesAway(linstor, view)).length === 0 ? true : undefined,
-  );
-  if (!back) return view;
-  const now = replicasOf(await linstor.resources({ names: [first.name] }), first.name);
-  return whenStateKnown(ctx, linstor, now, isDiskful);
+  if (!first || view.every(hasSpoken)) return view;
+  let now = view;
+  const spoken = await poll(ctx.clock, returnMs, async () => {
+    now = replicasOf(await linstor.resources({ names: [first.name] }), first.name);
+    return now.length > 0 && now.every(hasSpoken) ? now : undefined;
+  });
+  return spoken ?? now;
 }

@@ -49,8 +49,10 @@ export async function growVolume(
   const running = found.flags.includes('RESIZE');
   if (found.sizeKib >= sizeKib && !running && !known.deviceTooSmall)
     return { before: found.sizeKib, after: found.sizeKib };
-  const seen = replicasOf(known.view ?? (await linstor.resources({ names: [name] })), name);
-  const replicas = await whenConnected(ctx, linstor, seen);
+  const read = async () => replicasOf(await linstor.resources({ names: [name] }), name);
+  const replicas = known.view
+    ? replicasOf(known.view, name)
+    : await whenConnected(ctx, linstor, await read());
   await requireConnected(linstor, `${name} is not resized`, replicas);
   const volume = running ? await whenResized(ctx, linstor, name, found) : found;
   // Only after a half-done resize, or for a device that was left behind.

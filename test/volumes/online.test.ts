@@ -75,22 +75,24 @@ describe('a replica without a state', () => {
 });
 
 describe('satellites that are away', () => {
-  test('are waited for: a controller that has just started finds them one by one', async () => {
-    const offline = ['n1'];
-    const { ctx, linstor, asked } = world(offline, [replica('n1', true)]);
-    const sleep = ctx.clock.sleep;
-    ctx.clock.sleep = async (ms) => {
-      offline.pop();
-      return sleep(ms);
-    };
-    expect(await whenConnected(ctx, linstor, [replica('n1', false)])).toEqual([replica('n1', true)]);
-    expect(asked).toEqual(['nodes', 'nodes', 'nodes', 'resources']);
+  test('are waited for until they have spoken', async () => {
+    const drbd = (diskState?: string): Resource => ({
+      ...replica('n1', true),
+      layers: ['DRBD', 'STORAGE'],
+      volumes: [{ number: 0, pool: 'thin', provider: 'LVM_THIN', ...(diskState ? { diskState } : {}) }],
+    });
+    const { ctx, linstor, asked } = world([], [replica('n1', false)], [drbd()], [drbd('UpToDate')]);
+    expect(await whenConnected(ctx, linstor, [replica('n1', false)])).toEqual([drbd('UpToDate')]);
+    expect(asked).toEqual(['resources', 'resources', 'resources']);
+    const settled = [drbd('UpToDate')];
+    expect(await whenConnected(ctx, linstor, settled)).toBe(settled);
+    expect(asked).toHaveLength(3);
   });
 
   test('and stay away are not waited for longer than half a minute', async () => {
-    const { ctx, linstor, slept } = world(['n1']);
+    const { ctx, linstor, slept } = world(['n1'], [replica('n1', false)]);
     const view = [replica('n1', false)];
-    expect(await whenConnected(ctx, linstor, view)).toBe(view);
+    expect(await whenConnected(ctx, linstor, view)).toEqual(view);
     expect(slept()).toBeLessThanOrEqual(30_000);
   });
 });
