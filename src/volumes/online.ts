@@ -77,13 +77,14 @@ export async function whenStateKnown(
 /** A controller that has just started finds its satellites within some ten seconds. */
 const returnMs = 30_000;
 
-/** Has its satellite told how it is? Of a volume under DRBD LINSTOR stumbles over a missing state (NullPointerException). */
+/** Has its satellite told how it is? LINSTOR stumbles over a missing state under DRBD, and of plain storage the path is what is needed. */
 const hasSpoken = (replica: Resource): boolean =>
   isDeleting(replica) ||
   (replica.stateKnown &&
     (!isDiskful(replica) ||
-      replica.layers[0] !== 'DRBD' ||
-      replica.volumes.every((volume) => volume.diskState !== undefined && volume.diskState !== '')));
+      replica.volumes.every((volume) =>
+        replica.layers[0] === 'DRBD' ? volume.diskState : volume.devicePath,
+      )));
 
 /** The replicas of a resource once all their satellites are connected and have spoken; as they are where that does not come. */
 export async function whenConnected(
