@@ -55,7 +55,7 @@ export interface BridgeRequest {
   readonly minKib: KiB;
   readonly spread?: number;
   /** Read once for several devices. */
-  readonly machines?: Machines;
+  readonly machines?: Machines | undefined;
   /** Rather here than anywhere else, if it is possible. */
   readonly prefer?: NodeName;
 }

@@ -73,21 +73,14 @@ async function importInto(
   const { linstor, settings } = image;
   const minKib = mibToKib(sizeMib);
   const spread = image.image.id;
-  const placed = await planForCopy(ctx, image, plan, spread);
+  const { plan: placed, machines } = await planForCopy(ctx, image, plan, spread);
   const view = await createVolume(ctx, linstor, {
     name: resource,
     sizeKib: minKib,
-    plan: placed.plan,
+    plan: placed,
     props: { [marks.incomplete]: 'import' },
   });
-  const { machines } = placed;
-  const bridge = await attachForCopy(ctx, image, {
-    resource,
-    view,
-    minKib,
-    spread,
-    ...(machines ? { machines } : {}),
-  });
+  const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread, machines });
   const [{ importImage }, { withProgress }] = await Promise.all([
     import('../../transfer/import.ts'),
     import('../../transfer/progress.ts'),

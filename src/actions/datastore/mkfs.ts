@@ -55,13 +55,7 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
   const wantsFs = !notFileSystems.has(fs);
   const clean = readsZeroWhenNew(view);
   if (wantsFs || !clean) {
-    const bridge = await attachForCopy(ctx, image, {
-      resource,
-      view,
-      minKib,
-      spread,
-      ...(machines ? { machines } : {}),
-    });
+    const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread, machines });
     if (!clean) await wipeDevice(ctx, bridge.host, bridge.device);
     if (wantsFs) await formatDevice(ctx, bridge.host, bridge.device, fs);
     await releaseAfterCopy(ctx, image, bridge);
