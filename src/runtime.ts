@@ -89,7 +89,7 @@ export function createContext(options: RuntimeOptions, environment: Environment)
           async () => {
             const [{ openLinstor }, { settled }] = await Promise.all([
               import('./linstor/open.ts'),
-              import('./linstor/settled.ts'),
+              import('./linstor/retry-lost-replies.ts'),
             ]);
             return settled(openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }), clock.sleep);
           },

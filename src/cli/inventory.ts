@@ -1,8 +1,8 @@
-import { nodeOfHost } from '../hosts/node-names.ts';
+import { nodeOfHost } from '../disks/node-names.ts';
 import type { Node, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import type { Disk, Image, Vm } from '../opennebula/one.ts';
 import { parseResource } from '../volumes/names.ts';
-import type { Holder } from './snapshot-leftovers.ts';
+import type { Holder } from './gc/snapshot-leftovers.ts';
 
 /** What LINSTOR and OpenNebula had at one look; never a part of it (an API that did not answer ends `gc`). */
 export interface Inventory {

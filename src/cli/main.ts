@@ -28,11 +28,11 @@ const commands: Readonly<Record<string, Listed>> = {
   },
   status: {
     summary: 'cluster, datastores, VM disks and images',
-    load: async () => (await import('./status.ts')).status,
+    load: async () => (await import('./status/status.ts')).status,
   },
   gc: {
     summary: 'find leftovers, and remove what is provably ours',
-    load: async () => (await import('./gc.ts')).gc,
+    load: async () => (await import('./gc/gc.ts')).gc,
   },
   trace: {
     summary: 'what the driver did, as a timeline',
@@ -40,7 +40,7 @@ const commands: Readonly<Record<string, Listed>> = {
   },
   lab: {
     summary: 'a simulated LINSTOR to try the driver on',
-    load: async () => (await import('./lab.ts')).lab,
+    load: async () => (await import('./lab/lab.ts')).lab,
   },
   actions: {
     summary: 'the actions that OpenNebula can call',

@@ -1,8 +1,8 @@
 import type { ControllerSettings } from '../opennebula/settings.ts';
-import { CliLinstor } from './cli.ts';
-import type { LinstorHooks } from './hooks.ts';
+import { CliLinstor } from './cli/cli.ts';
 import type { Linstor } from './linstor.ts';
-import { RestLinstor } from './rest.ts';
+import type { LinstorHooks } from './rest/hooks.ts';
+import { RestLinstor } from './rest/rest.ts';
 
 /**
  * The client for these settings. Makes no call yet.

@@ -1,6 +1,6 @@
 import { isDriverError } from '../errors.ts';
-import { parseController } from '../linstor/controllers.ts';
 import type { LayerKind } from '../linstor/linstor.ts';
+import { parseController } from '../linstor/rest/controllers.ts';
 
 /** What an attribute's value may be: how it is read, and how that is told to a person. */
 export interface Kind<T> {

@@ -1,10 +1,10 @@
 import type { Context } from '../context.ts';
+import { type Attachment, attach } from '../disks/attach.ts';
 import { DriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
 import type { Vm } from '../opennebula/one.ts';
 import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
 import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
-import { type Attachment, attach } from './attach.ts';
 import { createVolume } from './create.ts';
 import { marks } from './marks.ts';
 import { checkpointResource } from './names.ts';

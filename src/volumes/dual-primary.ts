@@ -1,10 +1,10 @@
 import type { Context } from '../context.ts';
+import { type Attachment, attach, detach } from '../disks/attach.ts';
+import { replicaOnHost, requireOnlineNode } from '../disks/nodes.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import { type Attachment, attach, detach } from './attach.ts';
-import { replicaOnHost, requireOnlineNode } from './nodes.ts';
 import { hasNetworkLayer, isDiskful, isTieBreaker, layersOf } from './replicas.ts';
 
 /**

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { costRows } from '../../bench/actions.ts';
-import { otherCandidates } from '../../bench/drivers.ts';
-import { type BenchLab, noLatency, openBenchLab } from '../../bench/lab.ts';
-import { type ActionCost, Scenario } from '../../bench/scenario.ts';
 import { ownTarget } from '../../src/lab/cluster-remotes.ts';
+import { costRows } from '../../src/tools/bench/actions.ts';
+import { otherCandidates } from '../../src/tools/bench/drivers.ts';
+import { type BenchLab, noLatency, openBenchLab } from '../../src/tools/bench/lab.ts';
+import { type ActionCost, Scenario } from '../../src/tools/bench/scenario.ts';
 
 let dir: string;
 let lab: BenchLab;

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bashDriver, floor, ours } from '../../bench/copy/methods.ts';
-import { makeSources } from '../../bench/copy/sources.ts';
-import { benchCopy } from '../../bench/copy.ts';
+import { bashDriver, floor, ours } from '../../src/tools/bench/copy/methods.ts';
+import { makeSources } from '../../src/tools/bench/copy/sources.ts';
+import { benchCopy } from '../../src/tools/bench/copy.ts';
 
 const mib = 2 ** 20;
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { attributesOf, callingOf, otherCandidates } from '../../bench/drivers.ts';
+import { attributesOf, callingOf, otherCandidates } from '../../src/tools/bench/drivers.ts';
 
 let dir: string;
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import { clusterDocuments } from '../../bench/fake/cluster.ts';
-import { FakeController } from '../../bench/fake/controller.ts';
-import { usageIn } from '../../bench/fake/monitord.ts';
-import { RestLinstor } from '../../src/linstor/rest.ts';
+import { RestLinstor } from '../../src/linstor/rest/rest.ts';
 import { monitorMessages } from '../../src/opennebula/monitord-datagrams.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
+import { clusterDocuments } from '../../src/tools/bench/fake/cluster.ts';
+import { FakeController } from '../../src/tools/bench/fake/controller.ts';
+import { usageIn } from '../../src/tools/bench/fake/monitord.ts';
 import { mib } from '../../src/units.ts';
 import { diskUsage } from '../../src/volumes/usage.ts';
 

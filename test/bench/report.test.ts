@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import { readOptions } from '../../bench/options.ts';
-import { compare, readEarlier, toDocument, toTable } from '../../bench/report.ts';
-import { against, type Machine, median, type Row } from '../../bench/row.ts';
-import { withReference } from '../../bench/side-by-side.ts';
+import { readOptions } from '../../src/tools/bench/options.ts';
+import { compare, readEarlier, toDocument, toTable } from '../../src/tools/bench/report.ts';
+import { against, type Machine, median, type Row } from '../../src/tools/bench/row.ts';
+import { withReference } from '../../src/tools/bench/side-by-side.ts';
 
 const machine: Machine = {
   cpu: 'test',
@@ -140,7 +140,7 @@ describe('options', () => {
   });
 
   test('the command says so with its usage and exits with 64', async () => {
-    const main = new URL('../../bench/main.ts', import.meta.url).pathname;
+    const main = new URL('../../src/tools/bench/main.ts', import.meta.url).pathname;
     for (const [words, reason] of [
       [['backup'], 'there are no backup actions yet'],
       [['actions', '--driver', '/nowhere'], '/nowhere has no tm/'],

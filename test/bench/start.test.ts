@@ -2,11 +2,11 @@ import { describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { peakMemory, runMeasured } from '../../bench/process.ts';
-import { monitorCall } from '../../bench/scale.ts';
-import { findScript, idleArguments, idleMessage } from '../../bench/start.ts';
 import { readDatastoreMessage } from '../../src/opennebula/message.ts';
 import { readMigrationMessage } from '../../src/opennebula/migration-message.ts';
+import { peakMemory, runMeasured } from '../../src/tools/bench/process.ts';
+import { monitorCall } from '../../src/tools/bench/scale.ts';
+import { findScript, idleArguments, idleMessage } from '../../src/tools/bench/start.ts';
 
 function inDirectory<T>(work: (directory: string) => T): T {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CliEnvironment } from '../../src/cli/command.ts';
-import { labNodes, labPools } from '../../src/cli/lab-options.ts';
+import { labNodes, labPools } from '../../src/cli/lab/options.ts';
 import { runCli } from '../../src/cli/main.ts';
 import { Cluster } from '../../src/lab/cluster.ts';
 import { isRunning } from '../../src/lab/cluster-serve.ts';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openLoopback } from '../../bench/copy/loopback.ts';
 import { isDriverError } from '../../src/errors.ts';
 import { SshHosts } from '../../src/hosts/ssh.ts';
+import { openLoopback } from '../../src/tools/bench/copy/loopback.ts';
 import { type CopySource, copyDevice } from '../../src/transfer/copy.ts';
 import { importImage } from '../../src/transfer/import.ts';
 import type { TransferOptions } from '../../src/transfer/target.ts';

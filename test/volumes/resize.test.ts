@@ -6,7 +6,7 @@ import type { Context } from '../../src/context.ts';
 import { DriverError, toDriverError } from '../../src/errors.ts';
 import { type ServedLab, serveLinstor } from '../../src/lab/linstor/serve.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
-import { RestLinstor } from '../../src/linstor/rest.ts';
+import { RestLinstor } from '../../src/linstor/rest/rest.ts';
 import { type KiB, kib } from '../../src/units.ts';
 import { type Growth, growSeen, growVolume } from '../../src/volumes/resize.ts';
 

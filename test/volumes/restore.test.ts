@@ -6,13 +6,13 @@ import type { Context } from '../../src/context.ts';
 import { DriverError, toDriverError } from '../../src/errors.ts';
 import { type ServedLab, serveLinstor } from '../../src/lab/linstor/serve.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
-import { RestLinstor } from '../../src/linstor/rest.ts';
-import { settled } from '../../src/linstor/settled.ts';
+import { RestLinstor } from '../../src/linstor/rest/rest.ts';
+import { settled } from '../../src/linstor/retry-lost-replies.ts';
 import { Undo } from '../../src/undo.ts';
 import { kib } from '../../src/units.ts';
+import { undisturbed } from '../../src/volumes/redo-after-restart.ts';
 import { restoreSnapshot } from '../../src/volumes/restore.ts';
 import { takeSnapshot } from '../../src/volumes/snapshot.ts';
-import { undisturbed } from '../../src/volumes/undisturbed.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'linstor_un-restore-'));
 let served: ServedLab;

@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
 import { isDriverError } from '../../errors.ts';
 import type { SourceRequest } from '../../transfer/source.ts';
 import { type MiB, mibToKib } from '../../units.ts';
@@ -9,7 +10,6 @@ import { type Plan, planPlacement } from '../../volumes/placement.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { attachForCopy, planForCopy, releaseAfterCopy } from '../bridge.ts';
 import { lockName } from '../disk-call.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
 import { imageSource } from '../image-source.ts';

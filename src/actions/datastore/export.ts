@@ -1,8 +1,8 @@
+import { attachForCopy } from '../../disks/bridge.ts';
 import { DriverError } from '../../errors.ts';
 import { mibToBytes, mibToKib } from '../../units.ts';
 import { isReadable, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { attachForCopy } from '../bridge.ts';
 import { existingImageResource, openImageCall } from '../image-call.ts';
 
 /**

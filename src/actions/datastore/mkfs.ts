@@ -1,4 +1,6 @@
 import type { Context } from '../../context.ts';
+import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
+import { formatDevice, wipeDevice } from '../../disks/on-host.ts';
 import { DriverError } from '../../errors.ts';
 import { mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
@@ -8,10 +10,8 @@ import { planPlacement } from '../../volumes/placement.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { attachForCopy, planForCopy, releaseAfterCopy } from '../bridge.ts';
 import { lockName } from '../disk-call.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
-import { formatDevice, wipeDevice } from '../on-host.ts';
 
 /** Values of FORMAT (FSTYPE up to 5.12) that are no file system. */
 const notFileSystems = new Set(['', 'raw', 'qcow2', 'save_as']);

@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { requireClosed } from '../../disks/on-host.ts';
 import { isDriverError, toDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { resourceOfDisk } from '../../volumes/disk.ts';
@@ -8,7 +9,6 @@ import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { driverName, lockName } from '../disk-call.ts';
 import { existingImageResource, type ImageCall, openImageCall } from '../image-call.ts';
-import { requireClosed } from '../on-host.ts';
 
 /** Removes the image with its snapshots; one that is gone already is success (contract §2.4). */
 export const rm: ActionHandler = async (call, ctx) => {

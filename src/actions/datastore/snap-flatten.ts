@@ -1,3 +1,4 @@
+import { revert } from '../../disks/revert.ts';
 import { isDriverError } from '../../errors.ts';
 import type { Linstor, Snapshot } from '../../linstor/linstor.ts';
 import { marks } from '../../volumes/marks.ts';
@@ -6,7 +7,6 @@ import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
-import { revert } from '../revert.ts';
 
 /**
  * The image becomes the snapshot, then all of OpenNebula's snapshots go (contract §2.6). In this order: without the target

@@ -1,10 +1,10 @@
+import { revert } from '../../disks/revert.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
-import { revert } from '../revert.ts';
 
 /** Content and size become the snapshot's; later snapshots stay (contract §2.6). */
 export const snapRevert: ActionHandler = async (call, ctx) => {

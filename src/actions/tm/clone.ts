@@ -1,4 +1,6 @@
 import type { Context } from '../../context.ts';
+import { duplicate } from '../../disks/duplicate.ts';
+import { attachAndLink, requireClosed } from '../../disks/on-host.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { imageState, lcm } from '../../opennebula/states.ts';
@@ -8,15 +10,13 @@ import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
+import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growSeen, type Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
-import { undisturbed } from '../../volumes/undisturbed.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
-import { duplicate } from '../duplicate.ts';
-import { attachAndLink, requireClosed } from '../on-host.ts';
 import { requireDiskTarget } from '../target.ts';
 
 /**

@@ -3,8 +3,8 @@ import { DriverError } from '../../errors.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { remotesOf, runHere } from '../foreign-script.ts';
+import { ensureBootDisks, isBooting } from '../migration/boot-disks.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
-import { ensureBootDisks, isBooting } from './boot-disks.ts';
 
 /** Building the ISO and copying it; `http://` files are downloaded on the way. */
 const timeoutMs = 15 * 60_000;

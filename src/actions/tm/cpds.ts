@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { type Duplicate, duplicate } from '../../disks/duplicate.ts';
 import { DriverError } from '../../errors.ts';
 import type { ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { inLcm } from '../../opennebula/states.ts';
@@ -7,12 +8,11 @@ import { type Clone, canSnapshot } from '../../volumes/clone.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, snapshotName } from '../../volumes/names.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
+import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot, takeSnapshot } from '../../volumes/snapshot.ts';
-import { undisturbed } from '../../volumes/undisturbed.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, diskSettings, lockName, openDiskCall } from '../disk-call.ts';
-import { type Duplicate, duplicate } from '../duplicate.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 import { whileFrozen } from './snap-create-live.ts';
 

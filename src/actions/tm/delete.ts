@@ -1,21 +1,21 @@
 import type { Context } from '../../context.ts';
+import { detach } from '../../disks/attach.ts';
+import { replicaOnHost } from '../../disks/nodes.ts';
+import { releaseLink, requireClosed } from '../../disks/on-host.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import { removeDirectories } from '../../hosts/scripts/directories.ts';
 import type { Resource, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
-import { detach } from '../../volumes/attach.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource } from '../../volumes/names.ts';
-import { replicaOnHost } from '../../volumes/nodes.ts';
 import { isOwn } from '../../volumes/reclaim.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, driverName, lockName, openDiskCall } from '../disk-call.ts';
-import { releaseLink, requireClosed } from '../on-host.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../target.ts';
 
 /**

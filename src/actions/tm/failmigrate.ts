@@ -8,7 +8,7 @@ import type { ActionHandler } from '../action.ts';
 export const failmigrate: ActionHandler = async (call, ctx) => {
   const message = await readMigrationMessage(call);
   if (isSameHost(message)) return undefined;
-  const { leaveHost } = await import('./migration-end.ts');
+  const { leaveHost } = await import('../migration/end.ts');
   await leaveHost(ctx, 'failmigrate', message, message.destinationHost, message.sourceHost);
   return undefined;
 };

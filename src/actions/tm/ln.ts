@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { attachAndLink } from '../../disks/on-host.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { mibToKib } from '../../units.ts';
@@ -8,7 +9,6 @@ import { marks } from '../../volumes/marks.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
-import { attachAndLink } from '../on-host.ts';
 import { requireDiskTarget } from '../target.ts';
 import { sourceResource } from './clone.ts';
 

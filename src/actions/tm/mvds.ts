@@ -1,18 +1,18 @@
 import type { Context } from '../../context.ts';
+import { detach } from '../../disks/attach.ts';
+import { replicaOnHost } from '../../disks/nodes.ts';
+import { releaseLink } from '../../disks/on-host.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
-import { detach } from '../../volumes/attach.ts';
 import { isExclusive } from '../../volumes/disk.ts';
 import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, snapshotId } from '../../volumes/names.ts';
-import { replicaOnHost } from '../../volumes/nodes.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { poll } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
-import { releaseLink } from '../on-host.ts';
 import { requireDiskTarget } from '../target.ts';
 
 /**

@@ -5,7 +5,7 @@ import type { ActionHandler } from '../action.ts';
 export const postmigrate: ActionHandler = async (call, ctx) => {
   const message = await readMigrationMessage(call);
   if (isSameHost(message)) return undefined;
-  const { leaveHost } = await import('./migration-end.ts');
+  const { leaveHost } = await import('../migration/end.ts');
   await leaveHost(ctx, 'postmigrate', message, message.sourceHost, message.destinationHost);
   return undefined;
 };

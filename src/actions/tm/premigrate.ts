@@ -1,4 +1,13 @@
 import type { Context } from '../../context.ts';
+import {
+  type AttachedDisk,
+  forAll,
+  linkAttachedDisks,
+  ourLinkNames,
+  type ViewedDisk,
+  viewDisks,
+  vmDisks,
+} from '../../disks/migration-disks.ts';
 import { copyDirectory, removeUnlessShared } from '../../hosts/scripts/directories.ts';
 import type { DiskLink } from '../../hosts/scripts/link-disks.ts';
 import {
@@ -9,16 +18,7 @@ import {
 import { openWindow, requireMovable } from '../../volumes/dual-primary.ts';
 import type { ActionHandler } from '../action.ts';
 import { lockName } from '../disk-call.ts';
-import {
-  type AttachedDisk,
-  forAll,
-  linkAttachedDisks,
-  ourLinkNames,
-  type ViewedDisk,
-  viewDisks,
-  vmDisks,
-} from './migration-disks.ts';
-import { premigrateOthers } from './migration-others.ts';
+import { premigrateOthers } from '../migration/others.ts';
 
 /**
  * `premigrate <source> <destination> <directory> <vm> <datastore> [marker]`, before a live migration: the disks are

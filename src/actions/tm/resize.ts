@@ -1,9 +1,9 @@
 import type { Context } from '../../context.ts';
+import { replicaOnHost } from '../../disks/nodes.ts';
 import { DriverError } from '../../errors.ts';
 import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
-import { replicaOnHost } from '../../volumes/nodes.ts';
 import { devicePaths } from '../../volumes/replicas.ts';
 import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';

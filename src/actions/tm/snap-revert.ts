@@ -1,4 +1,6 @@
 import type { Context } from '../../context.ts';
+import { attachAndLink } from '../../disks/on-host.ts';
+import { revert } from '../../disks/revert.ts';
 import { DriverError, isDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { atLeast } from '../../opennebula/version.ts';
@@ -6,8 +8,6 @@ import { type KiB, mibToKib } from '../../units.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, lockName } from '../disk-call.ts';
-import { attachAndLink } from '../on-host.ts';
-import { revert } from '../revert.ts';
 import { openSnapshotCall } from './snap-create.ts';
 
 /** Powered-off VMs only (contract §3.6); the snapshots made after the target stay. */

@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { attach } from '../../disks/attach.ts';
 import { toDriverError } from '../../errors.ts';
 import { linkDisks } from '../../hosts/scripts/link-disks.ts';
 import { isRegularFile, removeLink } from '../../hosts/vm-directory.ts';
@@ -6,7 +7,6 @@ import type { Linstor } from '../../linstor/linstor.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { bytes } from '../../units.ts';
-import { attach } from '../../volumes/attach.ts';
 import { type Checkpoint, findCheckpoint, removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { checkpointResource } from '../../volumes/names.ts';
 import type { ActionHandler, Call } from '../action.ts';

@@ -2,7 +2,7 @@ import { lcm } from '../../opennebula/states.ts';
 import { firstReplicaProperty, lacksFirstReplica } from '../../volumes/first-replica.ts';
 import { parseResource } from '../../volumes/names.ts';
 import { isDiskful, sameName } from '../../volumes/replicas.ts';
-import { findLeftovers } from '../leftovers.ts';
+import { findLeftovers } from '../gc/leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
 import { checkPools, isReal } from './pools.ts';

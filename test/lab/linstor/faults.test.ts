@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { runClient } from '../../../src/lab/client/client.ts';
 import type { FaultRule } from '../../../src/lab/linstor/faults.ts';
 import { serveLab, serveLinstor } from '../../../src/lab/linstor/serve.ts';
-import { RestLinstor } from '../../../src/linstor/rest.ts';
+import { RestLinstor } from '../../../src/linstor/rest/rest.ts';
 import { makeGroup, openLab, spawn } from './fixture.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'lab-faults-'));

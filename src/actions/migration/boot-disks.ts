@@ -1,0 +1,121 @@
+import type { Context } from '../../context.ts';
+import { attach } from '../../disks/attach.ts';
+import {
+  commonPaths,
+  forAll,
+  linkAttachedDisks,
+  type ViewedDisk,
+  type VmDisk,
+  viewDisks,
+  vmDisks,
+} from '../../disks/migration-disks.ts';
+import { replicaOnHost } from '../../disks/nodes.ts';
+import { DriverError, toDriverError } from '../../errors.ts';
+import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
+import type { Vm } from '../../opennebula/one.ts';
+import { inLcm } from '../../opennebula/states.ts';
+import { devicePaths, isAttached } from '../../volumes/replicas.ts';
+import { lockName } from '../disk-call.ts';
+import type { DiskTarget } from '../target.ts';
+
+/** The VM is about to start or to be restored; in other states (NIC hotplug, updateconf) it runs. */
+export const isBooting = (vm: Pick<Vm, 'lcmState'>): boolean =>
+  inLcm(
+    vm.lcmState,
+    'BOOT',
+    'BOOT_UNKNOWN',
+    'BOOT_POWEROFF',
+    'BOOT_SUSPENDED',
+    'BOOT_STOPPED',
+    'BOOT_UNDEPLOY',
+    'BOOT_MIGRATE',
+    'BOOT_FAILURE',
+    'BOOT_MIGRATE_FAILURE',
+    'BOOT_UNDEPLOY_FAILURE',
+    'BOOT_STOPPED_FAILURE',
+  );
+
+/**
+ * A VM that was powered off or suspended starts without any other step of ours (contract §5.3): in the meantime a diskless
+ * replica may have been removed by hand, a host rebooted (loop numbers change), a failed migration been declared undone.
+ * What is missing is attached again, and links that lead elsewhere are put right. One LINSTOR call and one ssh when all is
+ * well.
+ *
+ * An unreachable LINSTOR is no obstacle while every disk's device is there under a name that can mean nothing else.
+ * Errors: those of `attach` and `linkDisks`; LINSTOR's own when a device is missing.
+ */
+export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget): Promise<void> {
+  const disks = await vmDisks(ctx, vm, target.directory, target.systemDatastoreId, true);
+  if (disks.length === 0) return;
+  const [links, views] = await Promise.all([
+    checkLinks(
+      ctx.hosts,
+      target.host,
+      disks.map((disk) => disk.link),
+    ),
+    viewDisks(disks).catch((error: unknown) => toDriverError(error)),
+  ]);
+  if (views instanceof DriverError) {
+    trustLinks(ctx, vm, target.host, disks, links, views);
+    return;
+  }
+  const wrong = views.filter((disk, index) => !isRight(disk, target.host, links[index]));
+  if (wrong.length === 0) return;
+  ctx.log.info(`attaching again on ${target.host}: ${wrong.map((disk) => disk.resource).join(', ')}`);
+  const attached = await forAll(wrong, async ({ linstor, resource, settings, view, link }) => {
+    const attachment = await ctx.lock(lockName(resource), () =>
+      attach(ctx, linstor, resource, target.host, settings, { view }),
+    );
+    return { link, linstor, attachment, view };
+  });
+  await linkAttachedDisks(ctx, target.host, attached);
+}
+
+/** Attached according to LINSTOR, and the link names the device that LINSTOR reports. */
+function isRight({ view, settings }: ViewedDisk, host: string, link: LinkState | undefined): boolean {
+  const replica = replicaOnHost(view, host, settings.nodeMap);
+  if (!replica || !isAttached(replica) || !replica.stateKnown) return false;
+  return link?.present === true && [...devicePaths(replica), ...commonPaths(view)].includes(link.target);
+}
+
+function trustLinks(
+  ctx: Context,
+  vm: Vm,
+  host: string,
+  disks: readonly VmDisk[],
+  links: readonly LinkState[],
+  failure: DriverError,
+): void {
+  const doubtful = disks.filter((disk, index) => !isTelling(disk, links[index]));
+  if (doubtful.length === 0) {
+    ctx.log.warn(
+      `LINSTOR cannot be asked (${failure.message}); the devices of VM ${vm.id} are all there on ${host}`,
+    );
+    return;
+  }
+  const list = doubtful.map((disk) => `disk ${disk.disk.id} (${disk.resource})`).join(', ');
+  throw new DriverError(
+    failure.code,
+    `the devices of VM ${vm.id} on ${host} are not certain: ${list}; ${failure.message}`,
+    {
+      details: failure.details,
+      reports: failure.reports,
+      remedy: failure.remedy,
+      cause: failure,
+    },
+  );
+}
+
+/** A name like /dev/loop5 or /dev/drbd1003 may belong to another volume since the last reboot. */
+function isTelling(disk: VmDisk, link: LinkState | undefined): boolean {
+  return (
+    link?.present === true &&
+    link.target
+      .toLowerCase()
+      .split(/[/.]|_\d{5}/)
+      .some(
+        (part) =>
+          part === disk.resource.toLowerCase() || part === `linstor-crypt-${disk.resource.toLowerCase()}`,
+      )
+  );
+}

@@ -1,0 +1,275 @@
+import { lockName } from '../../actions/disk-call.ts';
+import type { Context } from '../../context.ts';
+import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
+import type { Linstor } from '../../linstor/linstor.ts';
+import type { Vm } from '../../opennebula/one.ts';
+import type { Settings } from '../../opennebula/settings.ts';
+import { vmState } from '../../opennebula/states.ts';
+import { removeResource } from '../../volumes/remove.ts';
+import { wholeNumber } from '../arguments.ts';
+import { isOurs } from '../checks/gather.ts';
+import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
+import { Index, type Inventory, pastVmIds } from '../inventory.ts';
+import { paintFor } from '../paint.ts';
+import { commandFor, findLeftovers, type Leftover, sameLeftover } from './leftovers.ts';
+import { type Result, renderLeftovers, renderResults } from './render.ts';
+import { concerned } from './snapshot-leftovers.ts';
+
+export const gc = operatorCommand({
+  name: 'gc',
+  summary:
+    'Find what is left over in LINSTOR: disks of VMs that are done, temporary resources, snapshots that are no use to anybody, replicas attached without a VM. ' +
+    '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
+  args: {
+    apply: { type: 'boolean', description: 'remove what is proven' },
+    name: {
+      type: 'string',
+      valueHint: 'RESOURCE',
+      description: 'with --apply: also this one, though unproven; several by comma',
+    },
+    'older-than': {
+      type: 'string',
+      valueHint: 'HOURS',
+      description: 'leave temporary things younger than that; default 24',
+    },
+    json: { type: 'boolean', description: 'one JSON document' },
+  },
+  examples: [
+    ['gc', 'list leftovers'],
+    ['gc --apply', 'remove the proven ones'],
+    ['gc --apply --name one-vm-7-checkpoint', 'and one that you have looked at'],
+  ],
+  run: async (args, environment) => {
+    const context = await environment.context();
+    const hours = wholeNumber('--older-than', args['older-than']) ?? 24;
+    const named = (args.name ?? '')
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+    if (named.length > 0 && !args.apply) throw new DriverError('USAGE', '--name goes with --apply');
+    const found = await collect(context, environment, hours);
+    const chosen = choose(found, named);
+    const results = args.apply ? await removeAll(context, chosen) : [];
+    const failed = results.filter((result) => result.error !== undefined);
+    if (args.json)
+      printJson(environment, {
+        leftovers: found.map(({ leftover }) => ({ ...leftover, command: commandFor(leftover) })),
+        results,
+      });
+    else {
+      const { terminal } = environment;
+      terminal.out(
+        renderLeftovers(
+          found.map(({ leftover }) => leftover),
+          terminal.columns,
+          paintFor(terminal.color),
+          args.apply ?? false,
+        ),
+      );
+      terminal.out(renderResults(results));
+    }
+    return failed.length > 0 ? 1 : 0;
+  },
+});
+
+interface Found {
+  readonly settings: Settings;
+  readonly inventory: Inventory;
+  readonly leftover: Leftover;
+}
+
+/** Reads everything or throws: a list that is empty because nobody answered would make leftovers of all that lives. */
+async function collect(context: Context, environment: CliEnvironment, hours: number): Promise<Found[]> {
+  const all: Found[] = [];
+  for (const { settings, datastores } of await clustersOf(context)) {
+    const taken = await takeInventory(
+      context,
+      context.linstor(settings),
+      settings,
+      environment.now().getTime(),
+      hours,
+    );
+    const inventory = await withOwnDocuments(context, { ...taken, datastores });
+    all.push(...findLeftovers(inventory).map((leftover) => ({ settings, inventory, leftover })));
+  }
+  return all;
+}
+
+interface OurCluster {
+  readonly settings: Settings;
+  /** Ids of those that use it. */
+  readonly datastores: ReadonlySet<number>;
+}
+
+/** One for each LINSTOR and name prefix that a datastore of ours uses. */
+async function clustersOf(context: Context): Promise<OurCluster[]> {
+  const ours = (await context.one.datastores()).filter(isOurs);
+  if (ours.length === 0) return [{ settings: context.settings(), datastores: new Set() }];
+  const all = ours.map(({ id, template }) => ({ id, settings: context.settings(template) }));
+  const byCluster = Map.groupBy(all, ({ settings }) =>
+    [settings.namePrefix, ...settings.controllers].join(' '),
+  );
+  return [...byCluster.values()].flatMap((same) => {
+    const settings = same.at(-1)?.settings;
+    return settings ? [{ settings, datastores: new Set(same.map(({ id }) => id)) }] : [];
+  });
+}
+
+/**
+ * Whether OpenNebula knows a snapshot is told by the VM's and the image's own document: a list of many may leave things out. What cannot
+ * be read ends gc.
+ */
+async function withOwnDocuments(context: Pick<Context, 'one'>, inventory: Inventory): Promise<Inventory> {
+  const index = new Index(inventory);
+  const asked = findLeftovers(inventory).flatMap((leftover) => concerned(inventory, index, leftover) ?? []);
+  return asked.length === 0 ? inventory : reread(context, inventory, asked);
+}
+
+async function reread(
+  context: Pick<Context, 'one'>,
+  inventory: Inventory,
+  asked: readonly { readonly vms: readonly number[]; readonly images: readonly number[] }[],
+): Promise<Inventory> {
+  const vms = new Map(inventory.vms.map((vm) => [vm.id, vm]));
+  const images = new Map(inventory.images.map((image) => [image.id, image]));
+  for (const id of new Set(asked.flatMap((each) => each.vms))) {
+    const vm = await ifKnown(() => context.one.vm(id));
+    if (vm && vm.state !== vmState.DONE) vms.set(id, vm);
+    else vms.delete(id);
+  }
+  for (const id of new Set(asked.flatMap((each) => each.images))) {
+    const image = await ifKnown(() => context.one.image(id));
+    if (image) images.set(id, image);
+    else images.delete(id);
+  }
+  return { ...inventory, vms: [...vms.values()], images: [...images.values()] };
+}
+
+async function takeInventory(
+  context: Context,
+  linstor: Linstor,
+  settings: Settings,
+  now: number,
+  hours: number,
+): Promise<Inventory> {
+  // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
+  const [definitions, resources, snapshots, nodes] = await Promise.all([
+    linstor.definitions(),
+    linstor.resources(),
+    linstor.snapshots(),
+    linstor.nodes(),
+  ]);
+  const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
+  const prefix = settings.namePrefix;
+  const past = new Map<number, Vm | undefined>();
+  for (const id of pastVmIds({ prefix, definitions, snapshots, vms }))
+    past.set(id, await ifKnown(() => context.one.vm(id)));
+  return {
+    prefix,
+    nodeMap: settings.nodeMap,
+    definitions,
+    resources,
+    snapshots,
+    nodes,
+    vms,
+    images,
+    past,
+    now,
+    olderThanMs: hours * 3_600_000,
+  };
+}
+
+async function ifKnown<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isDriverError(error, 'ONE_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+/** The proven ones, and what was named. Throws USAGE for a name that is no leftover. */
+function choose(found: readonly Found[], named: readonly string[]): Found[] {
+  for (const name of named) {
+    const match = found.find(({ leftover }) => leftover.resource === name && leftover.kind !== 'deleting');
+    if (!match)
+      throw new DriverError('USAGE', `“${name}” is no leftover`, {
+        remedy: 'run linstor_un gc and take the name from its list',
+      });
+    if (/holds it open/.test(match.leftover.doubt ?? ''))
+      throw new DriverError('IN_USE', `${name} is in use: ${match.leftover.doubt}`);
+  }
+  const byName = new Set(named);
+  return found.filter(
+    ({ leftover }) =>
+      leftover.proof === 'proven' || (byName.has(leftover.resource) && leftover.kind !== 'deleting'),
+  );
+}
+
+/** One at a time, under the lock of its resource, after another look: it may have come into use. */
+async function removeAll(context: Context, chosen: readonly Found[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const { settings, inventory, leftover } of chosen) {
+    const { resource, snapshot, node } = leftover;
+    const result = {
+      resource,
+      ...(snapshot === undefined ? {} : { snapshot }),
+      ...(node === undefined ? {} : { node }),
+    };
+    try {
+      await context.lock(lockName(resource), async () => {
+        const linstor = context.linstor(settings);
+        const still = findLeftovers(await lookAgain(context, linstor, inventory, leftover)).find((item) =>
+          sameLeftover(item, leftover),
+        );
+        if (!still || still.proof !== leftover.proof || still.doubt !== leftover.doubt)
+          throw new DriverError('IN_USE', `${resource} changed meanwhile and was left`);
+        await removeOne(context, linstor, still);
+      });
+      results.push(result);
+    } catch (error) {
+      results.push({ ...result, error: toDriverError(error).message });
+    }
+  }
+  return results;
+}
+
+/** The same questions for this one object; the rest of the inventory cannot have become less of a leftover. */
+async function lookAgain(
+  { one }: Context,
+  linstor: Linstor,
+  inventory: Inventory,
+  leftover: Leftover,
+): Promise<Inventory> {
+  const { resource, snapshot, kind } = leftover;
+  const names = snapshot === undefined ? [resource] : [resource, snapshot];
+  const [definitions, resources, snapshots] = await Promise.all([
+    linstor.definitions({ names }),
+    linstor.resources({ names }),
+    linstor.snapshots({ names: [resource] }),
+  ]);
+  const fresh = { ...inventory, definitions, resources, snapshots };
+  // Any VM may have come to use an image; a disk has only its own.
+  if (kind === 'replica') return { ...fresh, vms: await one.vms() };
+  if (concerned(inventory, new Index(inventory), leftover)) {
+    const [vms, images] = await Promise.all([one.vms(), one.images()]);
+    const now = { ...fresh, vms, images };
+    return reread({ one }, now, [concerned(now, new Index(now), leftover) ?? { vms: [], images: [] }]);
+  }
+  const past = new Map(inventory.past);
+  const vms = [...inventory.vms];
+  for (const id of pastVmIds(fresh)) {
+    const vm = await ifKnown(() => one.vm(id));
+    past.set(id, vm);
+    if (vm && vm.state !== vmState.DONE) vms.push(vm);
+  }
+  return { ...fresh, past, vms };
+}
+
+async function removeOne(context: Context, linstor: Linstor, leftover: Leftover): Promise<void> {
+  if (leftover.kind === 'snapshot')
+    await linstor.deleteSnapshot(leftover.resource, leftover.snapshot as string);
+  else if (leftover.kind === 'replica')
+    await linstor.deleteResource(leftover.resource, leftover.node as string);
+  else await removeResource(context, linstor, leftover.resource);
+}

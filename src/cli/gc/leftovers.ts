@@ -1,0 +1,296 @@
+import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
+import { vmState } from '../../opennebula/states.ts';
+import { marks } from '../../volumes/marks.ts';
+import { parseResource } from '../../volumes/names.ts';
+import { isDiskful, isDiskless, isTieBreaker, sameName } from '../../volumes/replicas.ts';
+import { Index, type Inventory } from '../inventory.ts';
+import { ofSharedVolume } from './snapshot-leftovers.ts';
+
+/**
+ * What is left over in LINSTOR, and how sure that is. Several OpenNebulas may share a LINSTOR and count their VMs alike,
+ * so a name alone proves nothing: `proven` needs a fact that only this OpenNebula and this driver can have left.
+ */
+export interface Leftover {
+  readonly kind: 'disk' | 'checkpoint' | 'image' | 'scratch' | 'snapshot' | 'replica' | 'deleting';
+  readonly resource: string;
+  readonly snapshot?: string;
+  readonly node?: string;
+  readonly proof: 'proven' | 'unproven';
+  readonly why: string;
+  /** Why it is not certain, or what has to be done by hand. */
+  readonly doubt?: string;
+  readonly bytes: number;
+}
+
+export function findLeftovers(inventory: Inventory): Leftover[] {
+  const index = new Index(inventory);
+  return [
+    ...inventory.definitions.flatMap((item) => ofDefinition(inventory, index, item)),
+    ...inventory.snapshots.flatMap((item) => ofSnapshot(inventory, index, item)),
+    ...inventory.resources.flatMap((item) => ofReplica(inventory, index, item)),
+  ];
+}
+
+function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDefinition): Leftover[] {
+  const { name } = definition;
+  const parsed = parseResource(inventory.prefix, name);
+  if (!parsed) return oldScratch(inventory, index, name);
+  if (definition.flags.includes('DELETE')) return [deleting(index, name, undefined)];
+  const base = { resource: name, bytes: allocated(index.replicasOf(name)) };
+  switch (parsed.kind) {
+    case 'scratch':
+      return ofScratch(inventory, index, base);
+    case 'image':
+      if (index.imageResources.has(name.toLowerCase()) || index.imageIds.has(parsed.imageId as number))
+        return [];
+      return [
+        {
+          ...base,
+          kind: 'image',
+          proof: 'unproven',
+          why: `OpenNebula has no image ${parsed.imageId}`,
+          doubt: 'another OpenNebula on this LINSTOR may have it',
+        },
+      ];
+    case 'checkpoint':
+      return ofCheckpoint(inventory, index, base, parsed.vmId as number);
+    case 'disk':
+      return ofDisk(inventory, index, definition, base, parsed.vmId as number, parsed.diskId as number);
+  }
+}
+
+type Base = { readonly resource: string; readonly bytes: number };
+
+function ofDisk(
+  inventory: Inventory,
+  index: Index,
+  definition: ResourceDefinition,
+  base: Base,
+  vmId: number,
+  diskId: number,
+): Leftover[] {
+  const alive = index.vms.get(vmId);
+  if (alive) {
+    if (alive.disks.some((disk) => disk.id === diskId)) return [];
+    return [
+      {
+        ...base,
+        kind: 'disk',
+        proof: 'unproven',
+        why: `VM ${vmId} has no disk ${diskId}`,
+        doubt: 'the VM lives: a disk may just be coming or going',
+      },
+    ];
+  }
+  const past = inventory.past.get(vmId);
+  if (!past)
+    return [
+      {
+        ...base,
+        kind: 'disk',
+        proof: 'unproven',
+        why: `OpenNebula does not know VM ${vmId}`,
+        doubt: 'another OpenNebula on this LINSTOR may have it',
+      },
+    ];
+  if (past.state !== vmState.DONE) return [];
+  const why = `VM ${vmId} is done`;
+  if (index.inUse(base.resource))
+    return [{ ...base, kind: 'disk', proof: 'unproven', why, doubt: 'some process holds it open' }];
+  const deployment = definition.props[marks.deployment];
+  const mine = past.history.some((item) => `${item.seq}-${item.stime}` === deployment);
+  if (mine && definition.props[marks.vmId] === String(vmId))
+    return [{ ...base, kind: 'disk', proof: 'proven', why }];
+  return [
+    {
+      ...base,
+      kind: 'disk',
+      proof: 'unproven',
+      why,
+      doubt:
+        deployment === undefined
+          ? 'it has no mark of its deployment (made by the bash driver?)'
+          : 'it was made for another deployment',
+    },
+  ];
+}
+
+function ofCheckpoint(inventory: Inventory, index: Index, base: Base, vmId: number): Leftover[] {
+  if (index.vms.has(vmId)) return [];
+  const past = inventory.past.get(vmId);
+  if (past && past.state !== vmState.DONE) return [];
+  const why = past ? `VM ${vmId} is done` : `OpenNebula does not know VM ${vmId}`;
+  return [
+    {
+      ...base,
+      kind: 'checkpoint',
+      proof: 'unproven',
+      why,
+      doubt: 'checkpoints have no mark of their deployment',
+    },
+  ];
+}
+
+/** No action runs that long. */
+const surelyOverMs = 24 * 3_600_000;
+
+function ofScratch(inventory: Inventory, index: Index, base: Base): Leftover[] {
+  const why = 'temporary resource of an action';
+  const age = ageOf(inventory, index.replicasOf(base.resource));
+  if (age === undefined)
+    return [{ ...base, kind: 'scratch', proof: 'unproven', why, doubt: 'its age is unknown' }];
+  if (age < inventory.olderThanMs) return [];
+  if (index.inUse(base.resource))
+    return [{ ...base, kind: 'scratch', proof: 'unproven', why, doubt: 'some process holds it open' }];
+  // Plain storage does not tell who has it open: only the age does then.
+  const unused = index.replicasOf(base.resource).every((replica) => replica.inUse === false);
+  if (!unused && age < surelyOverMs)
+    return [{ ...base, kind: 'scratch', proof: 'unproven', why, doubt: 'an action may still use it' }];
+  return [{ ...base, kind: 'scratch', proof: 'proven', why: `${why}, ${days(age)} old` }];
+}
+
+/** `<res>-tmp` of the bash driver (contract §9.1, 10). */
+function oldScratch(inventory: Inventory, index: Index, name: string): Leftover[] {
+  const origin = name.endsWith('-tmp') ? parseResource(inventory.prefix, name.slice(0, -4)) : undefined;
+  if (!origin) return [];
+  return [
+    {
+      kind: 'scratch',
+      resource: name,
+      bytes: allocated(index.replicasOf(name)),
+      proof: 'unproven',
+      why: 'temporary resource of the bash driver',
+      doubt: 'it has no mark',
+    },
+  ];
+}
+
+function ofSnapshot(inventory: Inventory, index: Index, snapshot: Snapshot): Leftover[] {
+  const parsed = parseResource(inventory.prefix, snapshot.resource);
+  if (!parsed || index.definitions.get(snapshot.resource.toLowerCase())?.flags.includes('DELETE')) return [];
+  const base = { kind: 'snapshot', resource: snapshot.resource, snapshot: snapshot.name, bytes: 0 } as const;
+  if (snapshot.flags.includes('DELETE')) return [];
+  const known = isKnown(index, snapshot.resource, parsed);
+  const proof = known ? 'proven' : 'unproven';
+  const doubt = known ? {} : { doubt: 'OpenNebula does not know its resource' };
+  const age = snapshot.createdAt === undefined ? undefined : inventory.now - snapshot.createdAt;
+  const old = age !== undefined && age >= inventory.olderThanMs;
+  if (snapshot.flags.some((flag) => flag.startsWith('FAILED')) && old)
+    return [{ ...base, proof, why: 'the snapshot failed', ...doubt }];
+  if (/^saveas-[0-9a-f]{8}$/.test(snapshot.name) && old)
+    return [{ ...base, proof, why: 'temporary snapshot of a disk that was saved', ...doubt }];
+  const shared = ofSharedVolume(inventory, index, snapshot);
+  if (shared.length > 0) return shared;
+  return ofHelper(inventory, index, base, snapshot.name, known);
+}
+
+/** Named like the disk that was cloned from it; stays on ZFS before LINSTOR 1.31 while that disk lives. */
+function ofHelper(
+  inventory: Inventory,
+  index: Index,
+  base: { kind: 'snapshot'; resource: string; snapshot: string; bytes: number },
+  name: string,
+  known: boolean,
+): Leftover[] {
+  const target = parseResource(inventory.prefix, name);
+  if (
+    target?.kind !== 'disk' ||
+    index.definitions.has(name.toLowerCase()) ||
+    index.vms.has(target.vmId as number)
+  )
+    return [];
+  const past = inventory.past.get(target.vmId as number);
+  if (past && past.state !== vmState.DONE) return [];
+  const why = past
+    ? `helper snapshot of a clone; VM ${target.vmId} is done`
+    : `helper snapshot of a clone; OpenNebula does not know VM ${target.vmId}`;
+  if (known && past) return [{ ...base, proof: 'proven', why }];
+  return [{ ...base, proof: 'unproven', why, doubt: 'another OpenNebula on this LINSTOR may use it' }];
+}
+
+/** Does this OpenNebula have the object that the resource stands for? */
+function isKnown(index: Index, name: string, parsed: NonNullable<ReturnType<typeof parseResource>>): boolean {
+  if (parsed.kind === 'image') return index.imageResources.has(name.toLowerCase());
+  return parsed.vmId !== undefined && index.vms.has(parsed.vmId);
+}
+
+/** Diskless replicas on bridge hosts that were not taken away (contract §9.1, 5). */
+function ofReplica(inventory: Inventory, index: Index, replica: Resource): Leftover[] {
+  const parsed = parseResource(inventory.prefix, replica.name);
+  const definition = index.definitions.get(replica.name.toLowerCase());
+  if (!parsed || !definition || definition.flags.includes('DELETE')) return [];
+  if (replica.flags.includes('DELETE') || replica.flags.includes('DRBD_DELETE'))
+    return [deleting(index, replica.name, replica.node)];
+  if (!isDiskless(replica) || isTieBreaker(replica) || !isKnown(index, replica.name, parsed)) return [];
+  if (index.users.get(replica.name.toLowerCase())?.has(replica.node.toLowerCase())) return [];
+  const base = { kind: 'replica', resource: replica.name, node: replica.node, bytes: 0 } as const;
+  const why = 'attached without a VM there';
+  const age = replica.createdAt === undefined ? undefined : inventory.now - replica.createdAt;
+  if (age !== undefined && age < inventory.olderThanMs) return [];
+  if (age === undefined || replica.inUse !== false || !replica.stateKnown)
+    return [
+      {
+        ...base,
+        proof: 'unproven',
+        why,
+        doubt: replica.inUse ? 'some process holds it open' : 'whether it is in use is unknown',
+      },
+    ];
+  return [{ ...base, proof: 'proven', why }];
+}
+
+function deleting(index: Index, resource: string, node: string | undefined): Leftover {
+  const away = index
+    .replicasOf(resource)
+    .filter((replica) => !replica.stateKnown)
+    .map((replica) => replica.node);
+  return {
+    kind: 'deleting',
+    resource,
+    ...(node === undefined ? {} : { node }),
+    bytes: 0,
+    proof: 'unproven',
+    why: 'LINSTOR is deleting it',
+    doubt:
+      away.length > 0
+        ? `waits for ${away.join(', ')}`
+        : 'see linstor node list and linstor error-reports list',
+  };
+}
+
+function allocated(replicas: readonly Resource[]): number {
+  return (
+    replicas
+      .filter(isDiskful)
+      .reduce(
+        (sum, replica) => sum + replica.volumes.reduce((all, volume) => all + (volume.allocatedKib ?? 0), 0),
+        0,
+      ) * 1024
+  );
+}
+
+function ageOf({ now }: Inventory, replicas: readonly Resource[]): number | undefined {
+  const times = replicas.flatMap((replica) => replica.createdAt ?? []);
+  return times.length === 0 ? undefined : now - Math.max(...times);
+}
+
+const days = (ms: number): string =>
+  ms < 2 * 86_400_000 ? `${Math.floor(ms / 3_600_000)} h` : `${Math.floor(ms / 86_400_000)} days`;
+
+/** The same leftover in another look at the cluster. */
+export function sameLeftover(left: Leftover, right: Leftover): boolean {
+  return (
+    left.kind === right.kind &&
+    sameName(left.resource, right.resource) &&
+    left.snapshot === right.snapshot &&
+    left.node === right.node
+  );
+}
+
+/** How one would remove it by hand. */
+export function commandFor({ kind, resource, snapshot, node }: Leftover): string {
+  if (kind === 'snapshot') return `linstor snapshot delete ${resource} ${snapshot}`;
+  if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
+  if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
+  return `linstor resource-definition delete ${resource}`;
+}

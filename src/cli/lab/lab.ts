@@ -1,0 +1,116 @@
+import { DriverError } from '../../errors.ts';
+import { checkArguments } from '../arguments.ts';
+import { type CliEnvironment, type OperatorCommand, operatorCommand } from '../command.ts';
+import { suggest } from '../suggest.ts';
+
+/** The lab's own commands; each is loaded when it is called. */
+interface Listed {
+  readonly summary: string;
+  readonly load: () => Promise<OperatorCommand>;
+}
+
+const commands: Readonly<Record<string, Listed>> = {
+  demo: {
+    summary: 'the main job on real data, checked byte for byte',
+    load: async () => (await import('./demo.ts')).labDemo,
+  },
+  up: { summary: 'make or start a lab', load: async () => (await import('./up.ts')).labUp },
+  status: {
+    summary: 'what it consists of, and what is broken in it',
+    load: async () => (await import('./up.ts')).labStatus,
+  },
+  break: { summary: 'let something fail', load: async () => (await import('./break.ts')).labBreak },
+  mend: { summary: 'take faults back', load: async () => (await import('./break.ts')).labMend },
+  env: { summary: 'its environment, for a shell', load: async () => (await import('./up.ts')).labEnv },
+  serve: {
+    summary: 'its servers in the foreground',
+    load: async () => (await import('./up.ts')).labServe,
+  },
+  down: { summary: 'stop it and throw it away', load: async () => (await import('./up.ts')).labDown },
+};
+
+const overview = (): string => {
+  const rows: [string, string][] = [
+    ...Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary]),
+    ['linstor …', 'the LINSTOR client, pointed at the lab'],
+  ];
+  return `A simulated LINSTOR, hosts and a small oned on this machine, to try the driver on.
+
+USAGE: linstor_un lab COMMAND [options]
+
+COMMANDS
+
+${rows.map(([name, summary]) => `  ${name.padEnd(10)} ${summary}\n`).join('')}
+EXAMPLES
+
+  linstor_un lab demo                        everything, in seconds
+  linstor_un lab up --nodes 3                a cluster to play with
+  linstor_un lab linstor storage-pool list   look at it
+  linstor_un lab break node node2            let a satellite be offline
+  linstor_un lab down                        throw it away
+
+linstor_un lab COMMAND --help tells more.
+`;
+};
+
+export const lab = operatorCommand({
+  name: 'lab',
+  summary: 'A simulated LINSTOR, hosts and a small oned on this machine, to try the driver on.',
+  args: {},
+  examples: [
+    ['lab demo', 'everything, in seconds'],
+    ['lab up', 'a cluster to play with'],
+  ],
+  run: () => 0,
+});
+
+/** citty hands only parsed arguments on; the lab needs them as they were typed. */
+lab.definition.run = ({ rawArgs, data }) => dispatch(rawArgs, data as CliEnvironment);
+
+async function dispatch(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    environment.terminal.out(overview());
+    return name === undefined ? 64 : 0;
+  }
+  if (name === 'linstor') return runLinstor(rest, environment);
+  const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!listed) {
+    const meant = suggest(name, [...Object.keys(commands), 'linstor']);
+    throw new DriverError('USAGE', `the lab has no command “${name}”`, {
+      remedy: meant ? `did you mean “linstor_un lab ${meant}”?` : 'see linstor_un lab --help',
+    });
+  }
+  const command = await listed.load();
+  if (rest.some((word) => word === '--help' || word === '-h')) return showHelp(command, environment);
+  checkArguments(`lab ${name}`, rest, command.args);
+  const { runCommand } = await import('citty');
+  const { result } = await runCommand(command.definition, { rawArgs: rest, data: environment });
+  return typeof result === 'number' ? result : 0;
+}
+
+async function showHelp(command: OperatorCommand, { terminal }: CliEnvironment): Promise<number> {
+  const { renderUsage } = await import('citty');
+  const usage = await renderUsage(command.definition);
+  const width = Math.max(...command.examples.map(([line]) => line.length));
+  const examples = command.examples
+    .map(([line, does]) => `  linstor_un ${line.padEnd(width)}  ${does}\n`)
+    .join('');
+  terminal.out(`${(terminal.color ? usage : Bun.stripANSI(usage)).trimEnd()}\n\nEXAMPLES\n\n${examples}`);
+  return 0;
+}
+
+/**
+ * `bin/linstor` of a lab is a driver's client: LS_CONTROLLERS counts. A person who types `lab linstor` means the lab, even
+ * on a machine whose environment or configuration names a real controller.
+ */
+async function runLinstor(argv: readonly string[], { env }: CliEnvironment): Promise<number> {
+  const { main } = await import('../../lab/client/main.ts');
+  if (env['LINSTOR_UN_LAB_CLIENT'] === '1' && env['LS_CONTROLLERS'] !== undefined) return main(argv, env);
+  const { openLab } = await import('./options.ts');
+  const [first = '', second, ...rest] = argv;
+  const dir = first === '--dir' ? second : /^--dir=(.*)$/.exec(first)?.[1];
+  const words = first === '--dir' ? rest : dir === undefined ? argv : argv.slice(1);
+  if (words.includes('--controllers')) return main(words, env);
+  return main(['--disable-config', ...words], { ...env, LS_CONTROLLERS: openLab(dir, env).linstorUrl });
+}

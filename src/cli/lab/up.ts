@@ -1,0 +1,312 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { DriverError } from '../../errors.ts';
+import { Cluster, createCluster, type LabDescription, type LabRequest, labPaths } from '../../lab/cluster.ts';
+import { isRunning, serveCluster, startCluster, stopCluster, withLab } from '../../lab/cluster-serve.ts';
+import { hostFaults } from '../../lab/hosts/faults.ts';
+import type { ClusterDamage } from '../../lab/linstor/strike.ts';
+import { operatorCommand, printJson } from '../command.ts';
+import {
+  dirOption,
+  labDirectory,
+  labGeneration,
+  labLayers,
+  labNodes,
+  labPools,
+  mustBeOurs,
+  openLab,
+} from './options.ts';
+
+/** What a new lab is when nothing else is asked for. */
+const asked = {
+  nodes: '3',
+  pool: 'thin=FILE_THIN:8G',
+  generation: '1.33',
+  layers: 'DRBD,LUKS,STORAGE',
+  devices: 'file',
+} as const;
+
+export const labUp = operatorCommand({
+  name: 'lab up',
+  summary:
+    'Make a lab, or start the one that is there: a simulated LINSTOR with REST interface, hosts behind a loopback ssh, and a small oned.',
+  args: {
+    dir: dirOption,
+    nodes: {
+      type: 'string',
+      description: 'how many, or their names',
+      default: asked.nodes,
+      valueHint: 'N|a,b,c',
+    },
+    pool: {
+      type: 'string',
+      description: 'storage pools of every node: name=KIND[:SIZE],…',
+      default: asked.pool,
+    },
+    generation: {
+      type: 'string',
+      description: 'release of LINSTOR: 1.20, 1.27, 1.31, 1.33 or 1.35',
+      default: asked.generation,
+    },
+    layers: {
+      type: 'string',
+      description: 'layers that the satellites support',
+      default: asked.layers,
+    },
+    devices: {
+      type: 'string',
+      description: '`file`, or `loop` for real block devices (root only)',
+      default: asked.devices,
+    },
+  },
+  examples: [
+    ['lab up', 'three nodes with a thin pool each'],
+    ['lab up --nodes 5 --pool thin=LVM_THIN:20G,fat=LVM --generation 1.31', 'another cluster'],
+    ['lab linstor node list', 'look at it'],
+  ],
+  run: async (args, { terminal, env }) => {
+    const dir = labDirectory(args.dir, env);
+    if (args.devices !== 'file' && args.devices !== 'loop')
+      throw new DriverError('USAGE', `devices are “file” or “loop”, not “${args.devices}”`);
+    if (args.devices === 'loop' && process.getuid?.() !== 0)
+      throw new DriverError('USAGE', 'loop devices need root');
+    const request = {
+      dir,
+      nodes: labNodes(args.nodes),
+      pools: labPools(args.pool),
+      generation: labGeneration(args.generation),
+      layers: labLayers(args.layers),
+      devices: args.devices,
+    } as const;
+    const { cluster, fresh } = await startLab(request).catch((error: Error) => {
+      throw error instanceof DriverError ? error : new DriverError('LAB', error.message);
+    });
+    const ignored = fresh ? [] : differences(request, cluster.description, args);
+    if (ignored.length > 0)
+      terminal.message(
+        'warn',
+        `there is a lab already, its ${ignored.join(', ')} stay: \`linstor_un lab down\` first for another`,
+      );
+    terminal.message('success', `${fresh ? 'made and started' : 'running'}: the lab in ${dir}`);
+    terminal.out(overview(cluster));
+    return 0;
+  },
+});
+
+/** Options that were given and are not what the lab has; those left at their default ask for nothing. */
+function differences(
+  request: LabRequest,
+  has: LabDescription,
+  args: Readonly<Record<keyof typeof asked, string>>,
+): string[] {
+  return (Object.keys(asked) as (keyof typeof asked)[]).filter((name) => {
+    const field = name === 'pool' ? 'pools' : name;
+    return args[name] !== asked[name] && !matches(request[field], has[field]);
+  });
+}
+
+/** Pools without a size match any size. */
+function matches(wanted: unknown, has: unknown): boolean {
+  if (Array.isArray(wanted) && Array.isArray(has))
+    return wanted.length === has.length && wanted.every((each, index) => matches(each, has[index]));
+  if (typeof wanted === 'object' && wanted !== null)
+    return Object.entries(wanted).every(([key, value]) =>
+      matches(value, (has as Record<string, unknown>)[key]),
+    );
+  return wanted === has;
+}
+
+async function startLab(request: LabRequest): Promise<{ cluster: Cluster; fresh: boolean }> {
+  const { dir } = request;
+  mkdirSync(dir, { recursive: true });
+  mustBeOurs(dir);
+  return withLab(dir, async () => {
+    const fresh = !existsSync(labPaths(dir).description);
+    const cluster = fresh ? createCluster(request) : new Cluster(dir);
+    await startCluster(cluster);
+    return { cluster, fresh };
+  });
+}
+
+function overview(cluster: Cluster): string {
+  const { nodes, pools, generation, isolation } = cluster.description;
+  return [
+    `LINSTOR    ${cluster.linstorUrl} (as ${generation})`,
+    `OpenNebula ${cluster.oneUrl}`,
+    `hosts      ${nodes.join(', ')}${isolation === 'none' ? ' – sharing one file tree: namespaces are not allowed here' : ''}`,
+    `pools      ${pools.map(({ name, provider, sizeKib }) => `${name} (${provider}, ${(sizeKib / 1024 ** 2).toFixed(0)} GiB)`).join(', ')}`,
+    '',
+    'linstor_un lab linstor node list    look at it',
+    'eval "$(linstor_un lab env)"        use it from this shell: linstor, ssh node1, the drivers',
+    'linstor_un lab break host node1     let something fail',
+    'linstor_un lab down                 throw it away',
+    '',
+  ].join('\n');
+}
+
+export const labDown = operatorCommand({
+  name: 'lab down',
+  summary: 'Stop the lab and throw its directory away.',
+  args: {
+    dir: dirOption,
+    keep: { type: 'boolean', description: 'only stop: `lab up` goes on with the same state' },
+  },
+  examples: [
+    ['lab down', 'stop it and remove everything'],
+    ['lab down --keep', 'stop it; `lab up` goes on'],
+  ],
+  run: async ({ dir, keep }, { terminal, env }) => {
+    const cluster = openLab(dir, env);
+    const stopped = await withLab(cluster.dir, async () => {
+      const was = await stopCluster(cluster);
+      if (!keep) {
+        await releaseLoops(cluster);
+        cluster.remove();
+      }
+      return was;
+    });
+    terminal.message(
+      'success',
+      `${stopped ? 'stopped' : 'was not running'}${keep ? '' : ' and removed'}: the lab in ${cluster.dir}`,
+    );
+    return 0;
+  },
+});
+
+/** Loop devices over the lab's files would keep their space after the files are gone. */
+async function releaseLoops(cluster: Cluster): Promise<void> {
+  if (cluster.description.devices !== 'loop') return;
+  const list = Bun.spawnSync(['losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE']);
+  for (const line of list.stdout.toString().split('\n')) {
+    const [device, file] = line.trim().split(/\s+/, 2);
+    if (device && file?.startsWith(`${cluster.paths.linstor}/`))
+      Bun.spawnSync(['losetup', '--detach', device]);
+  }
+}
+
+export const labStatus = operatorCommand({
+  name: 'lab status',
+  summary: 'What the lab consists of, whether it runs, and what is broken in it.',
+  args: { dir: dirOption, json: { type: 'boolean', description: 'one JSON document' } },
+  examples: [
+    ['lab status', 'for people'],
+    ['lab status --json', 'for scripts'],
+  ],
+  run: async ({ dir, json }, environment) => {
+    const cluster = openLab(dir, environment.env);
+    const { description } = cluster;
+    const running = isRunning(description);
+    const linstor = running ? await controllerState(cluster) : undefined;
+    const hosts = description.nodes.map((name) => ({
+      name,
+      faults: hostFaults(cluster.dir, name),
+      connection: linstor?.nodes.find((node) => node.name === name)?.connection,
+    }));
+    const objects = cluster.one({}).options.store.read();
+    const state = {
+      dir: cluster.dir,
+      running,
+      ...(running ? { linstor: cluster.linstorUrl, one: cluster.oneUrl, pid: description.pid } : {}),
+      generation: description.generation,
+      isolation: description.isolation,
+      hosts,
+      resources: linstor?.definitions.length ?? 0,
+      faults: linstor?.faults ?? [],
+      ...(linstor ? { damage: linstor.damage } : {}),
+      images: objects.images.length,
+      vms: objects.vms.filter(({ state: each }) => each !== 6).length,
+    };
+    if (json) printJson(environment, state);
+    else {
+      const lines = [
+        `lab         ${state.dir} (${running ? `running, process ${description.pid}` : 'stopped'})`,
+        ...(running
+          ? [
+              `LINSTOR     ${cluster.linstorUrl} (as ${state.generation}), ${state.resources} resources`,
+              `OpenNebula  ${cluster.oneUrl}, ${state.images} images, ${state.vms} VMs`,
+            ]
+          : []),
+        ...hosts.map(
+          ({ name, faults, connection }) =>
+            `host        ${name}${connection && connection !== 'ONLINE' ? `: satellite ${connection}` : ''}${faults.map((fault) => `: ssh ${fault}`).join('')}`,
+        ),
+        ...(state.isolation === 'none'
+          ? ['note        hosts share one file tree: namespaces are not allowed here']
+          : []),
+        ...(linstor ? damageLines(linstor.damage) : []),
+        ...state.faults.map((fault) => `fault       ${JSON.stringify(fault)}`),
+      ];
+      environment.terminal.out(`${lines.join('\n')}\n`);
+    }
+    return running ? 0 : 1;
+  },
+});
+
+function damageLines({ pools, lateDevices, satellites }: ClusterDamage): string[] {
+  return [
+    ...pools.map(({ node, pool, freeKib }) => `fault       pool ${pool} on ${node} has ${freeKib} KiB free`),
+    ...Object.entries(lateDevices).map(
+      ([node, seconds]) => `fault       new devices on ${node} come ${seconds} s late`,
+    ),
+    ...Object.entries(satellites).map(
+      ([node, message]) => `fault       next work of the satellite of ${node}: ${message}`,
+    ),
+  ];
+}
+
+interface ControllerState {
+  readonly damage: ClusterDamage;
+  readonly nodes: readonly { readonly name: string; readonly connection: string }[];
+  readonly definitions: readonly string[];
+  readonly faults: readonly unknown[];
+}
+
+async function controllerState(cluster: Cluster): Promise<ControllerState | undefined> {
+  try {
+    const response = await fetch(`${cluster.linstorUrl}/lab`, { signal: AbortSignal.timeout(3000) });
+    return (await response.json()) as ControllerState;
+  } catch {
+    return undefined;
+  }
+}
+
+export const labEnv = operatorCommand({
+  name: 'lab env',
+  summary: 'Lines for a shell: the environment of the lab’s drivers.',
+  args: { dir: dirOption },
+  examples: [
+    ['lab env', 'print it'],
+    ['lab env | grep LS_', 'only the controllers'],
+  ],
+  run: ({ dir }, { terminal, env }) => {
+    const cluster = openLab(dir, env);
+    const variables: Record<string, string> = { ...cluster.driverEnv(), LINSTOR_UN_LAB: cluster.dir };
+    const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+    // A person keeps their own home, language and PATH; the lab's programs come first.
+    const { PATH = '', HOME: _home, LANG: _lang, ...rest } = variables;
+    terminal.out(
+      `export PATH=${quoted(PATH.split(':')[0] ?? '')}:"$PATH"\n${Object.entries(rest)
+        .map(([name, text]) => `export ${name}=${quoted(text)}\n`)
+        .join('')}`,
+    );
+    return 0;
+  },
+});
+
+export const labServe = operatorCommand({
+  name: 'lab serve',
+  summary: 'Run the lab’s servers in the foreground (`lab up` does it in the background).',
+  args: { dir: dirOption },
+  examples: [['lab serve', 'until it is stopped']],
+  run: async ({ dir }, { terminal, env }) => {
+    const cluster = openLab(dir, env);
+    const served = await serveCluster(cluster).catch((error: Error) => {
+      throw new DriverError('LAB', error.message);
+    });
+    terminal.message('info', `LINSTOR on ${served.linstor.url}, OpenNebula on ${served.one.url}`);
+    await new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    });
+    await served.stop();
+    return 0;
+  },
+});

@@ -1,0 +1,57 @@
+import type { Disk, Image, Vm } from '../../opennebula/one.ts';
+import type { VolumeStatus } from './volume.ts';
+
+/** One disk of a VM with the volume behind it. */
+export interface VmDiskStatus {
+  readonly disk: Disk;
+  readonly volume?: VolumeStatus;
+}
+
+export interface VmStatus {
+  readonly vm: Vm;
+  readonly disks: readonly VmDiskStatus[];
+  readonly checkpoint?: VolumeStatus;
+}
+
+/** Disks in the order of the VM's document, each with its volume if LINSTOR has one. */
+export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[]): VmStatus {
+  const byName = new Map(volumes.map((volume) => [volume.resource.toLowerCase(), volume]));
+  const checkpoint = volumes.find((volume) => volume.kind === 'checkpoint' && volume.vm === vm.id);
+  return {
+    vm,
+    disks: vm.disks.map((disk) => {
+      const volume =
+        disk.kind === 'clone' || disk.kind === 'volatile'
+          ? volumes.find((item) => item.kind === 'disk' && item.vm === vm.id && item.disk === disk.id)
+          : byName.get((/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(disk.source)?.[1] ?? '').toLowerCase());
+      return { disk, ...(volume ? { volume } : {}) };
+    }),
+    ...(checkpoint ? { checkpoint } : {}),
+  };
+}
+
+export interface ImageStatus {
+  readonly image: Image;
+  readonly volume?: VolumeStatus;
+  readonly vms: readonly {
+    readonly id: number;
+    readonly name: string;
+    readonly disk: number;
+    readonly kind: Disk['kind'];
+  }[];
+}
+
+/** The image's volume, found by its SOURCE, and the VMs that use the image. */
+export function imageStatus(image: Image, vms: readonly Vm[], volumes: readonly VolumeStatus[]): ImageStatus {
+  const name = (/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(image.source)?.[1] ?? '').toLowerCase();
+  const volume = volumes.find((item) => item.resource.toLowerCase() === name);
+  return {
+    image,
+    ...(volume ? { volume } : {}),
+    vms: vms.flatMap((vm) =>
+      vm.disks
+        .filter((disk) => disk.imageId === image.id)
+        .map((disk) => ({ id: vm.id, name: vm.name, disk: disk.id, kind: disk.kind })),
+    ),
+  };
+}

@@ -1,0 +1,114 @@
+import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
+import { parseResource } from '../../volumes/names.ts';
+import { isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
+import { type ClusterFacts, orElse } from '../checks/facts.ts';
+
+const kib = 1024;
+
+export interface ReplicaStatus {
+  readonly node: string;
+  readonly role: 'disk' | 'diskless' | 'tie-breaker';
+  /** `UpToDate`, `Inconsistent`, …; `ok` for storage without DRBD, `unknown` while the satellite is away. */
+  readonly state: string;
+  readonly inUse: boolean;
+  readonly pool: string;
+  readonly allocated?: number;
+  readonly device?: string;
+}
+
+export interface VolumeStatus {
+  readonly resource: string;
+  readonly kind: 'disk' | 'image' | 'checkpoint' | 'scratch';
+  readonly vm?: number;
+  readonly disk?: number;
+  readonly image?: number;
+  readonly size: number;
+  /** Of all replicas. */
+  readonly allocated: number;
+  readonly group: string;
+  readonly layers: readonly string[];
+  readonly replicas: readonly ReplicaStatus[];
+  readonly snapshots: readonly string[];
+  /** Empty when all is well. */
+  readonly trouble: readonly string[];
+}
+
+export function volumesOf(cluster: ClusterFacts): VolumeStatus[] {
+  const replicas = Map.groupBy(orElse(cluster.resources, []), (item) => item.name);
+  const snapshots = Map.groupBy(orElse(cluster.snapshots, []), (item) => item.resource);
+  return orElse(cluster.definitions, []).flatMap((definition) => {
+    const parsed = parseResource(cluster.settings.namePrefix, definition.name);
+    if (!parsed) return [];
+    const volume = volumeStatus(
+      definition,
+      replicas.get(definition.name) ?? [],
+      snapshots.get(definition.name) ?? [],
+    );
+    return [
+      {
+        ...volume,
+        kind: parsed.kind,
+        ...(parsed.vmId === undefined ? {} : { vm: parsed.vmId }),
+        ...(parsed.diskId === undefined ? {} : { disk: parsed.diskId }),
+        ...(parsed.imageId === undefined ? {} : { image: parsed.imageId }),
+      },
+    ];
+  });
+}
+
+function volumeStatus(
+  definition: ResourceDefinition,
+  view: readonly Resource[],
+  snapshots: readonly Snapshot[],
+): Omit<VolumeStatus, 'kind' | 'vm' | 'disk' | 'image'> {
+  const replicas = view.map(replicaStatus).sort((a, b) => a.node.localeCompare(b.node));
+  return {
+    resource: definition.name,
+    size: definition.volumes.reduce((sum, volume) => sum + volume.sizeKib, 0) * kib,
+    allocated: replicas.reduce((sum, replica) => sum + (replica.allocated ?? 0), 0),
+    group: definition.group,
+    layers: definition.layers,
+    replicas,
+    snapshots: snapshots.map((item) =>
+      item.flags.includes('SUCCESSFUL')
+        ? item.name
+        : `${item.name} (${item.flags.join(' ') || 'incomplete'})`,
+    ),
+    trouble: troubleOf(definition, replicas),
+  };
+}
+
+function replicaStatus(replica: Resource): ReplicaStatus {
+  const volume = replica.volumes[0];
+  const role = isTieBreaker(replica) ? 'tie-breaker' : isDiskless(replica) ? 'diskless' : 'disk';
+  const removing = replica.flags.includes('DELETE') || replica.flags.includes('DRBD_DELETE');
+  const split = Object.values(replica.connections).some((connection) => connection.message === 'StandAlone');
+  const state = removing
+    ? 'DELETING'
+    : !replica.stateKnown
+      ? 'unknown'
+      : split
+        ? 'StandAlone'
+        : (volume?.diskState ?? 'ok');
+  return {
+    node: replica.node,
+    role,
+    state,
+    inUse: replica.inUse === true,
+    pool: volume?.pool ?? '',
+    ...(role === 'disk' && volume?.allocatedKib !== undefined
+      ? { allocated: volume.allocatedKib * kib }
+      : {}),
+    ...(volume?.devicePath && replica.stateKnown ? { device: volume.devicePath } : {}),
+  };
+}
+
+const wellStates: ReadonlySet<string> = new Set(['ok', 'UpToDate', 'Diskless', 'Client', 'TieBreaker']);
+
+function troubleOf(definition: ResourceDefinition, replicas: readonly ReplicaStatus[]): string[] {
+  if (definition.flags.includes('DELETE')) return ['being deleted'];
+  const bad = replicas
+    .filter((replica) => !wellStates.has(replica.state))
+    .map((replica) => `${replica.node} ${replica.state}`);
+  return replicas.some((replica) => replica.role === 'disk') ? bad : ['no replica with a disk', ...bad];
+}

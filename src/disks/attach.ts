@@ -1,0 +1,220 @@
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import { isLinstorError } from '../linstor/error.ts';
+import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { whenStateKnown } from '../volumes/online.ts';
+import {
+  byResPath,
+  devicePaths,
+  hasNetworkLayer,
+  isAttached,
+  isDeleting,
+  isDiskful,
+  isDiskless,
+  isTieBreaker,
+  layersOf,
+  replicasOf,
+  stablePath,
+} from '../volumes/replicas.ts';
+import { matchNode, replicaOnHost, requireOnlineNode } from './nodes.ts';
+
+/** A resource that is usable on a host, as far as LINSTOR can say; the device node is checked on the host itself. */
+export interface Attachment {
+  readonly resource: ResourceName;
+  readonly host: string;
+  readonly node: NodeName;
+  /** Best first. */
+  readonly devicePaths: readonly string[];
+  /** A diskless replica was made for it, just now. */
+  readonly made: boolean;
+}
+
+export interface AttachOptions {
+  /** Already read view of the resource. */
+  readonly view?: readonly Resource[];
+  /** Allow both ends of a live migration to open it; needs REST 1.29, see `dualPrimary` for older controllers. */
+  readonly manageDualPrimary?: boolean;
+}
+
+/**
+ * The resource is usable on `host`. Plain storage is never taken to another node: LINSTOR would make a new, empty
+ * volume there and call it success (linstor-behaviour §3.11).
+ *
+ * Errors: NO_REPLICA, NOT_REACHABLE_FROM_HOST, LINSTOR_NODE_OFFLINE, NODE_UNKNOWN, LINSTOR_ERROR. A diskless replica
+ * that it makes is on the undo stack.
+ */
+export async function attach(
+  ctx: Context,
+  linstor: Linstor,
+  resource: ResourceName,
+  host: string,
+  settings: Pick<Settings, 'nodeMap' | 'disklessPool'>,
+  options: AttachOptions = {},
+): Promise<Attachment> {
+  const seen = replicasOf(options.view ?? (await linstor.resources({ names: [resource] })), resource);
+  const here = replicaOnHost(seen, host, settings.nodeMap)?.node;
+  const view = await whenStateKnown(ctx, linstor, seen, (replica) => replica.node === here);
+  const diskful = view.filter(isDiskful);
+  if (diskful.length === 0) {
+    throw new DriverError(
+      'NO_REPLICA',
+      `resource ${resource} has no replica with a disk, so there is nothing to attach on ${host}`,
+    );
+  }
+  const present = replicaOnHost(view, host, settings.nodeMap);
+  const network = hasNetworkLayer(layersOf(view));
+  if (!network && diskful.length > 1) {
+    throw new DriverError(
+      'PLACEMENT',
+      `resource ${resource} is plain storage on ${diskful.map((replica) => replica.node).join(', ')}: these are volumes of different content, and which one is meant cannot be told`,
+      {
+        remedy: 'find out which one holds the data, delete the other with `linstor resource delete`',
+      },
+    );
+  }
+  if (present && isAttached(present) && !(options.manageDualPrimary && network)) {
+    requireState(present, resource);
+    return { resource, host, node: present.node, devicePaths: devicePaths(present), made: false };
+  }
+  if (!network) throw notReachable(resource, host, diskful, present);
+  const node = await makeAvailable(ctx, linstor, resource, host, settings, present, options);
+  const made = present === undefined || !isAttached(present);
+  const guessed = drbdPaths(resource, present, view);
+  if (guessed) return { resource, host, node, devicePaths: guessed, made };
+  const reported = await reportedPaths(linstor, {
+    resource,
+    host,
+    node,
+    devicePaths: [byResPath(resource)],
+    made,
+  });
+  return { resource, host, node, devicePaths: reported, made };
+}
+
+/**
+ * What the plain view says after attaching, for the case that the guessed DRBD path does not appear. One more call,
+ * so only on demand.
+ */
+export async function reportedPaths(linstor: Linstor, attachment: Attachment): Promise<readonly string[]> {
+  const [replica] = await linstor.resources({ names: [attachment.resource], nodes: [attachment.node] });
+  return replica ? devicePaths(replica) : attachment.devicePaths;
+}
+
+/**
+ * DRBD’s minor is the same on every node of a resource, so another replica’s `/dev/drbd<minor>` serves and spares a call
+ * (linstor-behaviour §5). Undefined for a path that does not tell the minor.
+ */
+function drbdPaths(
+  resource: ResourceName,
+  present: Resource | undefined,
+  view: readonly Resource[],
+): string[] | undefined {
+  const own = present?.stateKnown ? present.volumes[0]?.devicePath : undefined;
+  const others = view
+    .filter((replica) => replica.stateKnown && !isDeleting(replica) && replica.layers[0] === 'DRBD')
+    .flatMap((replica) => replica.volumes[0]?.devicePath ?? []);
+  const [other] = others;
+  const same =
+    other?.startsWith('/dev/drbd') || (others.length > 1 && others.every((path) => path === other));
+  const known = own ?? (same ? other : undefined);
+  return known ? [...new Set([stablePath(resource, known), known])] : undefined;
+}
+
+function requireState(present: Resource, resource: ResourceName): void {
+  if (present.stateKnown) return;
+  // The path of an offline satellite is from the past and may belong to another resource by now.
+  throw new DriverError(
+    'LINSTOR_NODE_OFFLINE',
+    `the satellite on ${present.node} is not connected, so the device of ${resource} there is not known`,
+  );
+}
+
+function notReachable(
+  resource: ResourceName,
+  host: string,
+  diskful: readonly Resource[],
+  present: Resource | undefined,
+): DriverError {
+  const where = diskful.map((replica) => replica.node).join(', ');
+  const why = present && isDeleting(present) ? ` (its replica on ${present.node} is being deleted)` : '';
+  return new DriverError(
+    'NOT_REACHABLE_FROM_HOST',
+    `resource ${resource} is plain storage on ${where} without a network layer and cannot be used on ${host}${why}`,
+    {
+      remedy: `run the VM on ${where}, or use a resource group with the DRBD layer`,
+    },
+  );
+}
+
+async function makeAvailable(
+  ctx: Context,
+  linstor: Linstor,
+  resource: ResourceName,
+  host: string,
+  settings: Pick<Settings, 'nodeMap' | 'disklessPool'>,
+  present: Resource | undefined,
+  options: AttachOptions,
+): Promise<NodeName> {
+  const guess = present?.node ?? settings.nodeMap[host] ?? host;
+  const wasThere = present !== undefined && !isDeleting(present);
+  const attempt = async (node: NodeName): Promise<NodeName> => {
+    // A tie-breaker becomes an ordinary diskless replica; deleting that gives the tie-breaker back.
+    if (!wasThere || isTieBreaker(present)) {
+      ctx.undo.push(`detach ${resource} from ${node}`, () => detachNode(linstor, resource, node));
+    }
+    const custom = settings.disklessPool !== 'DfltDisklessStorPool' && present === undefined;
+    const outcome = custom
+      ? await linstor.createResource(resource, node, { diskless: true, pool: settings.disklessPool })
+      : await linstor.makeAvailable(
+          resource,
+          node,
+          options.manageDualPrimary ? { manageDualPrimary: true } : {},
+        );
+    if (outcome.satelliteAway) await requireOnlineNode(linstor, node, settings.nodeMap);
+    return node;
+  };
+  try {
+    return await attempt(guess);
+  } catch (error) {
+    // 300: no node of that name. 310: make-available finds no pool on a node that is away (linstor-behaviour §3.11).
+    if (!isLinstorError(error, 300, 310)) throw error;
+    const node = await requireOnlineNode(linstor, host, settings.nodeMap);
+    if (node.name.toLowerCase() === guess.toLowerCase()) throw error;
+    return attempt(node.name);
+  }
+}
+
+/**
+ * The resource is not used through `host` any more: a diskless replica there is removed, one with a disk and a
+ * tie-breaker stay. Never fails because it is in use: another VM, or the closing VM itself, still holds it – then
+ * it is left (returned as `held`).
+ */
+export async function detach(
+  linstor: Linstor,
+  resource: ResourceName,
+  host: string,
+  nodeMap: Readonly<Record<string, string>>,
+  view?: readonly Resource[],
+): Promise<'detached' | 'kept' | 'held'> {
+  const replicas = replicasOf(view ?? (await linstor.resources({ names: [resource] })), resource);
+  const node = matchNode(
+    host,
+    replicas.map((replica) => replica.node),
+    nodeMap,
+  );
+  const replica = replicas.find((each) => each.node === node);
+  if (!replica || !isDiskless(replica) || isTieBreaker(replica) || isDeleting(replica)) return 'kept';
+  if (replica.inUse) return 'held';
+  try {
+    await linstor.deleteResource(resource, replica.node);
+    return 'detached';
+  } catch (error) {
+    if (isLinstorError(error, 997)) return 'held';
+    throw error;
+  }
+}
+
+async function detachNode(linstor: Linstor, resource: ResourceName, node: NodeName): Promise<void> {
+  await detach(linstor, resource, node, {});
+}

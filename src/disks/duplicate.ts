@@ -1,0 +1,281 @@
+import type { Context } from '../context.ts';
+import { isDriverError } from '../errors.ts';
+import type { Linstor, NodeName, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { type KiB, kib } from '../units.ts';
+import {
+  type Clone,
+  canCloneNatively,
+  canSnapshot,
+  cloneBySnapshot,
+  cloneNatively,
+} from '../volumes/clone.ts';
+import { createVolume, readableReplica } from '../volumes/create.ts';
+import { dualPrimaryProperty } from '../volumes/dual-primary.ts';
+import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
+import { marks, vmMarks } from '../volumes/marks.ts';
+import { scratchResource } from '../volumes/names.ts';
+import { planPlacement, unknownGroup } from '../volumes/placement.ts';
+import { removeResource } from '../volumes/remove.ts';
+import {
+  hasNetworkLayer,
+  isDiskful,
+  isReadable,
+  layersOf,
+  readsZeroWhenNew,
+  replicasOf,
+  sameName,
+} from '../volumes/replicas.ts';
+import { restoreSnapshot } from '../volumes/restore.ts';
+import { requireSnapshot } from '../volumes/snapshot.ts';
+import { copyResource } from './copy-resource.ts';
+import { replicaOnHost } from './nodes.ts';
+
+/** A new resource with the content of another one (or of a snapshot of it). */
+export interface Duplicate {
+  readonly settings: Settings;
+  readonly linstor: Linstor;
+  readonly source: ResourceDefinition;
+  /** View of the source. */
+  readonly replicas: readonly Resource[];
+  /** Content of this snapshot instead of the present one. */
+  readonly snapshot?: string;
+  /** The caller has just taken it: LINSTOR's answer has said that it is usable. */
+  readonly snapshotIsNew?: boolean;
+  /** Mark of the target that goes when the content is complete; with the change of other marks, if one is needed. */
+  readonly completes?: string;
+  readonly target: ResourceName;
+  readonly sizeKib: KiB;
+  /** Marks of the target. */
+  readonly props: Readonly<Record<string, string>>;
+  /** The target will be used here: a must for plain storage. Absent: anywhere. */
+  readonly host?: string;
+  readonly mode: Settings['cloneMode'];
+  /** For the log: `disk 3 of VM 7`. */
+  readonly what: string;
+  /** Turns the choice among equal bridge hosts. */
+  readonly spread?: number;
+}
+
+const nothingLeft = { tidy: async (): Promise<void> => undefined } as const;
+
+/**
+ * Makes the duplicate by sharing blocks where the mode and the storage allow it, by copying bytes otherwise. The target does
+ * not exist before; its removal is on the undo stack. Its size is the source's or larger. What it leaves to tidy goes beside what is done
+ * next.
+ */
+export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone> {
+  const taken =
+    request.snapshot === undefined || request.snapshotIsNew
+      ? undefined
+      : await requireSnapshot(request.linstor, request.source.name, request.snapshot);
+  const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
+  if (request.mode === 'copy' || obstacle) {
+    if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
+    return { ...(await copyBytes(ctx, request)), ...nothingLeft, copied: true };
+  }
+  let made: Clone = nothingLeft;
+  if (request.snapshot !== undefined)
+    await restoreFrom(
+      ctx,
+      request,
+      request.snapshot,
+      taken?.nodes ?? request.replicas.filter(isReadable).map(({ node }) => node),
+    );
+  else made = await shareBlocks(ctx, request);
+  await ownMarks(request);
+  return made;
+}
+
+async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
+  const [volume, ...further] = request.source.volumes;
+  const simple = volume?.number === 0 && isPlainVolume(volume) && further.length === 0;
+  const clone = {
+    source: request.source.name,
+    replicas: request.replicas,
+    target: request.target,
+    plan: groupOf(request),
+    props: request.props,
+    ...(simple ? { volume } : {}),
+    first: (nodes: readonly NodeName[]) => otherFirstReplica(request.source, nodes),
+    // Only what is used on a host is attached next.
+    wantsView: request.host !== undefined,
+    ...localNode(request),
+  };
+  if (
+    request.mode === 'clone' &&
+    hasNetworkLayer(layersOf(request.replicas)) &&
+    canCloneNatively(request.replicas)
+  ) {
+    try {
+      await cloneNatively(ctx, request.linstor, clone);
+      return nothingLeft;
+    } catch (error) {
+      if (!isDriverError(error, 'LINSTOR_UNSUPPORTED')) throw error;
+      ctx.log.info(
+        `LINSTOR does not clone ${request.source.name} natively (${error.message}); a snapshot serves`,
+      );
+    }
+  }
+  return cloneBySnapshot(ctx, request.linstor, clone);
+}
+
+async function restoreFrom(
+  ctx: Context,
+  request: Duplicate,
+  snapshot: string,
+  takenOn: readonly NodeName[],
+): Promise<void> {
+  const { node } = localNode(request);
+  await restoreSnapshot(ctx, request.linstor, {
+    from: request.source.name,
+    snapshot,
+    to: request.target,
+    plan: groupOf(request),
+    props: request.props,
+    ...(node ? { nodes: [node] } : {}),
+    first: otherFirstReplica(request.source, node ? [node] : takenOn),
+  });
+}
+
+const groupOf = (request: Duplicate) => ({
+  group: request.settings.placement.resourceGroup ?? request.source.group,
+  layers: [],
+  unbalanced: false,
+});
+
+/** Plain storage is restored on one node only: each further one would be a volume of its own. */
+function localNode(request: Duplicate): { node?: string } {
+  const { replicas, host, settings } = request;
+  if (hasNetworkLayer(layersOf(replicas))) return {};
+  const here =
+    host === undefined ? undefined : replicaOnHost(replicas.filter(isDiskful), host, settings.nodeMap);
+  return { node: (here ?? readableReplica(request.source.name, replicas)).node };
+}
+
+/** Why blocks cannot be shared with the source; undefined when they can. */
+async function sharingObstacle(request: Duplicate): Promise<string | undefined> {
+  const { placement } = request.settings;
+  const diskful = request.replicas.filter(isDiskful);
+  const layers = layersOf(request.replicas);
+  const native =
+    request.mode === 'clone' &&
+    request.snapshot === undefined &&
+    hasNetworkLayer(layers) &&
+    canCloneNatively(request.replicas);
+  if (!native && !canSnapshot(request.replicas)) return 'the storage pool has no snapshots';
+  if (placement.encryption && !layers.includes('LUKS')) return 'it shall be encrypted and its origin is not';
+  if (placement.layerList.length > 0 && placement.layerList.join() !== layers.join()) {
+    return `LAYER_LIST asks for ${placement.layerList.join(',')}, the origin has ${layers.join(',')}`;
+  }
+  if (
+    !hasNetworkLayer(layers) &&
+    request.host !== undefined &&
+    !replicaOnHost(diskful, request.host, request.settings.nodeMap)
+  ) {
+    return `the origin is plain storage on ${diskful.map((each) => each.node).join(', ')} and it is needed on ${request.host}`;
+  }
+  const pools = await wantedPools(request);
+  const used = [...new Set(diskful.flatMap((each) => each.volumes.map((volume) => volume.pool)))];
+  if (pools.length > 0 && !used.every((pool) => pools.some((each) => sameName(each, pool)))) {
+    return `it belongs into pool ${pools.join(', ')}, the origin is in ${used.join(', ')}`;
+  }
+  return undefined;
+}
+
+/** Pools the target must be in; the group is asked for only when it is not the source's own. */
+async function wantedPools({
+  settings: { placement },
+  linstor,
+  source,
+}: Duplicate): Promise<readonly string[]> {
+  if (placement.storagePools.length > 0) return placement.storagePools;
+  if (placement.resourceGroup === undefined || sameName(placement.resourceGroup, source.group)) return [];
+  const group = await linstor.resourceGroup(placement.resourceGroup);
+  if (!group) throw unknownGroup(placement.resourceGroup);
+  return group.filter.storagePools ?? [];
+}
+
+/** What is true of the source alone: a copy of a shareable image must not let two hosts write to it (users #85). */
+const ownState: readonly string[] = [dualPrimaryProperty, marks.flattened];
+
+/**
+ * A restore lays the source's marks over the target's (linstor-behaviour §3.12): marks of a VM, of the bash driver's images
+ * or of a disk that is saved as an image, would point the usage report and gc at the wrong object.
+ */
+async function ownMarks(request: Duplicate): Promise<void> {
+  const foreign = vmMarks.filter(
+    (key) => key in request.source.props && request.props[key] !== request.source.props[key],
+  );
+  const usage = Object.keys(request.source.props).filter(
+    (key) => key.startsWith('Aux/one/SNAPSHOT_') || ownState.includes(key),
+  );
+  const completed = request.completes === undefined ? [] : [request.completes];
+  if (foreign.length + usage.length + completed.length === 0) return;
+  await request.linstor.modifyDefinition(request.target, {
+    set: Object.fromEntries(
+      foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? '']),
+    ),
+    unset: [...foreign.filter((key) => !(key in request.props)), ...usage, ...completed],
+  });
+}
+
+async function copyBytes(
+  ctx: Context,
+  request: Duplicate,
+): Promise<{ view: readonly Resource[]; sizeKib: KiB }> {
+  const { linstor, settings, target } = request;
+  const plan = await planPlacement(linstor, settings.placement);
+  const local = !hasNetworkLayer(plan.effectiveLayers);
+  const sourceKib = request.source.volumes[0]?.sizeKib ?? request.sizeKib;
+  const node = await preferredNode(request, local);
+  const sizeKib = kib(Math.max(request.sizeKib, sourceKib));
+  const created = await createVolume(ctx, linstor, {
+    name: target,
+    sizeKib,
+    plan,
+    props: { ...request.props, [marks.incomplete]: 'copy' },
+    ...(node === undefined ? {} : { node }),
+  });
+  await withStableSource(ctx, request, async (from) => {
+    await copyResource(ctx, request, {
+      from,
+      to: { resource: target, replicas: created, readsZero: readsZeroWhenNew(created) },
+      sizeKib: sourceKib,
+    });
+  });
+  const { completes = marks.incomplete } = request;
+  await linstor.modifyDefinition(target, { unset: [...new Set([completes, marks.incomplete])] });
+  return { view: created, sizeKib };
+}
+
+/** LINSTOR knows nodes, not hosts: an unmapped host name is a node name. */
+async function preferredNode({ host, settings }: Duplicate, local: boolean): Promise<string | undefined> {
+  if (host === undefined || !(local || settings.preferNode)) return undefined;
+  return settings.nodeMap[host] ?? host;
+}
+
+/** A snapshot is read through a scratch resource, which goes again in any case. */
+async function withStableSource(
+  ctx: Context,
+  request: Duplicate,
+  work: (from: { resource: ResourceName; replicas: readonly Resource[] }) => Promise<void>,
+): Promise<void> {
+  if (request.snapshot === undefined) {
+    await work({ resource: request.source.name, replicas: request.replicas });
+    return;
+  }
+  const scratch = scratchResource(request.settings.namePrefix, 'copy', crypto.randomUUID().slice(0, 8));
+  const { node } = localNode({ ...request });
+  await restoreSnapshot(ctx, request.linstor, {
+    from: request.source.name,
+    snapshot: request.snapshot,
+    to: scratch,
+    plan: { group: request.source.group, layers: [], unbalanced: false },
+    props: {},
+    ...(node ? { nodes: [node] } : {}),
+  });
+  const replicas = replicasOf(await request.linstor.resources({ names: [scratch] }), scratch);
+  await work({ resource: scratch, replicas });
+  await removeResource(ctx, request.linstor, scratch);
+}

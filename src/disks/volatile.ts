@@ -1,0 +1,65 @@
+import { type DiskCall, lockName, openDiskCall } from '../actions/disk-call.ts';
+import type { DiskTarget } from '../actions/target.ts';
+import { diskMarks, isCompleted } from '../actions/tm/clone.ts';
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import { type MiB, mibToKib } from '../units.ts';
+import { createVolume } from '../volumes/create.ts';
+import { marks } from '../volumes/marks.ts';
+import { planPlacement } from '../volumes/placement.ts';
+import { clearLeftover, requireOwn } from '../volumes/reclaim.ts';
+import { hasNetworkLayer, readsZeroWhenNew, replicasOf } from '../volumes/replicas.ts';
+import { attachAndLink, formatDevice, requireClosed, wipeDevice } from './on-host.ts';
+
+export interface VolatileDisk {
+  readonly target: DiskTarget;
+  readonly vmId: number;
+  readonly datastoreId: number;
+  readonly sizeMib: MiB;
+  readonly swap: boolean;
+}
+
+/** A disk that lives and dies with the VM. Made anew on every try that has not completed in this deployment. */
+export async function makeVolatile(ctx: Context, request: VolatileDisk): Promise<void> {
+  const call = await openDiskCall(ctx, request.target, request.vmId, request.datastoreId);
+  if (call.disk.kind !== 'volatile') {
+    throw new DriverError(
+      'ONE_INCOMPLETE',
+      `disk ${call.disk.id} of VM ${call.vm.id} is not volatile in OpenNebula’s document; nothing was changed`,
+    );
+  }
+  await ctx.lock(lockName(call.diskResource.resource), () => make(ctx, call, request));
+}
+
+async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promise<void> {
+  const name = call.diskResource.resource;
+  const minKib = mibToKib(request.sizeMib);
+  const [[existing], plan] = await Promise.all([
+    call.linstor.definitions({ names: [name] }),
+    planPlacement(call.linstor, call.settings.placement),
+  ]);
+  if (isCompleted(call, existing)) {
+    await attachAndLink(ctx, call, { resource: name, minKib });
+    return;
+  }
+  requireOwn(existing);
+  if (existing) {
+    const left = replicasOf(await call.linstor.resources({ names: [name] }), name);
+    await requireClosed(ctx, call.settings, name, left, [call.target.host]);
+  }
+  await clearLeftover(ctx, call.linstor, name, existing);
+  const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
+  const view = await createVolume(ctx, call.linstor, {
+    name,
+    sizeKib: minKib,
+    plan,
+    props: { ...diskMarks(call), [marks.incomplete]: 'format' },
+    ...(prefer ? { node: call.settings.nodeMap[call.target.host] ?? call.target.host } : {}),
+  });
+  const device = await attachAndLink(ctx, call, { resource: name, view, minKib });
+  // No tenant reads what another left in a thick pool.
+  if (!readsZeroWhenNew(view)) await wipeDevice(ctx, call.target.host, device);
+  if (request.swap) await formatDevice(ctx, call.target.host, device, 'swap');
+  else if (call.disk.fs !== '') await formatDevice(ctx, call.target.host, device, call.disk.fs);
+  await call.linstor.modifyDefinition(name, { unset: [marks.incomplete] });
+}
