@@ -5,7 +5,7 @@ import { runAction } from './run-action.ts';
 
 /**
  * Entry: which invocation is this? A driver action loads only itself; everything for people is loaded on demand
- * (design §2). No top-level await: bytecode forbids it.
+ * (docs/architecture.md). No top-level await: bytecode forbids it.
  */
 function main(): void {
   compileLongWork();

@@ -40,7 +40,7 @@ function isDiskful(resource: Resource): boolean {
   return resource.volumes.every((volume) => (volume.diskState ?? 'UpToDate') === 'UpToDate');
 }
 
-/** Can the volume be used from nodes that don't hold it? Plain storage and LUKS on it cannot (behaviour §7.5). */
+/** Can the volume be used from nodes that don't hold it? Plain storage and LUKS on it cannot (linstor-behaviour §7.5). */
 const isNetworked = (resource: Resource): boolean =>
   resource.layers.includes('DRBD') || resource.layers.includes('NVME');
 

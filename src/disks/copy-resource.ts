@@ -20,7 +20,7 @@ export interface CopyRequest {
 
 /**
  * Copies one resource's content over another's, byte for byte. Both ends are worked on where a replica has the disk – on one
- * host if there is one that has both – so that only what must travel does (users §5.2).
+ * host if there is one that has both – so that only what must travel does.
  */
 export async function copyResource(
   ctx: Context,

@@ -59,7 +59,7 @@ export function layersOf(replicas: readonly Resource[]): readonly LayerKind[] {
 
 /**
  * Is a newly made volume of these replicas known to read as zeroes? Only thin pools promise it, and only where no
- * layer in between transforms the data; the weakest replica decides (design rule 5).
+ * layer in between transforms the data; the weakest replica decides (rule 5 of docs/architecture.md).
  */
 export function readsZeroWhenNew(replicas: readonly Resource[]): boolean {
   const diskful = replicas.filter(isDiskful);

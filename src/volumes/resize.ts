@@ -13,7 +13,7 @@ const syncTimeoutMs = 600_000;
 /** How long a resize that somebody else has begun may go on; what has its flag for longer has come to a halt. */
 const runningTimeoutMs = 60_000;
 
-/** LINSTOR does nothing for a size that the definition has already (§3.8): the device grows with a further step. */
+/** LINSTOR does nothing for a size that the definition has already (linstor-behaviour §3.8): the device grows with a further step. */
 const stepKib = 4096;
 
 export interface Growth {

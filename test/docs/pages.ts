@@ -9,7 +9,16 @@ export function readPages(): Map<string, string> {
   return new Map(paths.map((path) => [path, readFileSync(`${root}${path}`, 'utf8')]));
 }
 
-/** The pages that people write. */
+/** Studies of others' systems, which comments cite: they name files and commands that are not ours. */
+export const studies = {
+  contract: 'docs/opennebula-contract.md',
+  'backup-contract': 'docs/backup-contract.md',
+  'linstor-behaviour': 'docs/linstor-behaviour.md',
+  users: 'docs/user-requests.md',
+} as const;
+
+/** The pages about the driver that people write. */
 export function handWritten(pages: ReadonlyMap<string, string>): [string, string][] {
-  return [...pages].filter(([path]) => path !== 'docs/reference.md');
+  const others: readonly string[] = ['docs/reference.md', ...Object.values(studies)];
+  return [...pages].filter(([path]) => !others.includes(path));
 }

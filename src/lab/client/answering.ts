@@ -137,7 +137,7 @@ export class Answering {
       )}\n`;
   }
 
-  /** The real client crashes when there is something to show (linstor-behaviour §10.14). */
+  /** The real client crashes when there is something to show (linstor-behaviour §10 no. 14). */
   #keyValues(answer: RestAnswer, _instance: string | undefined): number {
     const refused = entriesOf(answer.body);
     if (refused) return this.#entries(refused);

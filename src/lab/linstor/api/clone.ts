@@ -189,7 +189,7 @@ async function copyResources(
 const stackOn = (target: LabDefinition, like: LabResource): LayerKind[] =>
   target.layers.length > 0 ? target.layers : like.layers;
 
-/** The source's content as it is now; it reaches the target when the copy is done, not before (§3.13). */
+/** The source's content as it is now; it reaches the target when the copy is done, not before (linstor-behaviour §3.13). */
 async function holdContent(
   source: LabDefinition,
   target: LabDefinition,

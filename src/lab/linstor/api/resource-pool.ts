@@ -23,7 +23,7 @@ export function refuseFullSlots(definition: LabDefinition, layers: readonly Laye
   );
 }
 
-/** Resource, volume definition, definition, group, node, controller; then the default pool (§3.10). */
+/** Resource, volume definition, definition, group, node, controller; then the default pool (linstor-behaviour §3.10). */
 export function poolNameFor(
   lab: Runtime,
   definition: LabDefinition,

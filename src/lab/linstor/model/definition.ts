@@ -134,7 +134,7 @@ export function volumeDefinitionJson(
   };
 }
 
-/** The layers a new resource of this definition gets, before filters have their say (§3.7). */
+/** The layers a new resource of this definition gets, before filters have their say (linstor-behaviour §3.7). */
 export function layersOf(definition: LabDefinition): LayerKind[] {
   return definition.layers.length > 0 ? definition.layers : ['DRBD', 'STORAGE'];
 }

@@ -16,7 +16,7 @@ export function encode(value: unknown): string {
 /** 2^63 − 1: what LINSTOR reports as capacity of a diskless pool. */
 export const UNLIMITED = 9223372036854775807n;
 
-/** Leaves out what LINSTOR leaves out: undefined, empty strings, empty lists, empty maps (§0.4). */
+/** Leaves out what LINSTOR leaves out: undefined, empty strings, empty lists, empty maps (linstor-behaviour §0.4). */
 export function compact<T extends Record<string, unknown>>(fields: T): Partial<T> {
   const kept: Partial<T> = {};
   for (const key of Object.keys(fields) as (keyof T)[]) {

@@ -59,7 +59,7 @@ export async function pass(
 
 const nouns: Record<Operation, string> = { create: 'Creation', modify: 'Modification', delete: 'Deletion' };
 
-/** The controller's wrapper after a satellite failed; what was decided and said before stays (§2.1). */
+/** The controller's wrapper after a satellite failed; what was decided and said before stays (linstor-behaviour §2.1). */
 export class SatelliteFailure extends Refusal {
   constructor(scope: CallScope) {
     const what = `${nouns[scope.operation]} of ${scope.subject}`;
