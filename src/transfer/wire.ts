@@ -1,3 +1,5 @@
+import { flushFunction } from '../hosts/scripts/records.ts';
+
 /**
  * How bytes get from one machine onto a device of another: constant bash programs for both ends (wire-sender.ts,
  * wire-receiver.ts), made of what every host has – bash, dd, tar, qemu-img, util-linux. Between them, in one stream,
@@ -42,8 +44,7 @@ export const wireCodes = {
  * Shared by the programs that write. `BLKZEROOUT` (blkdiscard -z) promises zeroes, which a plain discard does not, and
  * leaves thin volumes thin where they can do it.
  */
-export const zeroFunctions = `
-zero_plain() { # device, offset, length
+export const zeroFunctions = `${flushFunction}zero_plain() { # device, offset, length
   dd if=/dev/zero of="$1" bs=1M count="$3" seek="$2" iflag=count_bytes,fullblock oflag=seek_bytes conv=nocreat,notrunc status=none
 }
 zero_range() { # device, offset, length
@@ -59,6 +60,5 @@ zero_range() { # device, offset, length
   fi
   if [ "$to" -gt "$high" ]; then zero_plain "$1" "$high" $((to - high)) || return 1; fi
 }
-flush() { dd if=/dev/null of="$1" conv=nocreat,notrunc,fsync status=none; }
 can_direct() { dd if="$1" of=/dev/null bs=4096 count=1 iflag=direct status=none 2>/dev/null; }
 `;

@@ -43,6 +43,12 @@ fi
 exec sh -c "$*"
 `;
 
+/** As on a DRBD device that nobody has open: coreutils' sync opens for reading, and a Secondary refuses the flush. */
+const syncScript = `#!/bin/sh
+echo "sync: error syncing '$*': Input/output error" >&2
+exit 1
+`;
+
 export interface FakeHosts {
   readonly root: string;
   readonly hosts: SshHosts;
@@ -59,7 +65,8 @@ export function fakeHosts(
   mkdirSync(join(root, 'datastores'));
   for (const host of options.trees ?? []) mkdirSync(join(root, 'tree', host), { recursive: true });
   writeFileSync(join(root, 'bin', 'ssh'), script);
-  chmodSync(join(root, 'bin', 'ssh'), 0o755);
+  writeFileSync(join(root, 'bin', 'sync'), syncScript);
+  for (const name of ['ssh', 'sync']) chmodSync(join(root, 'bin', name), 0o755);
   const env = {
     PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`,
     FAKE_ROOT: root,

@@ -1,7 +1,7 @@
 import { DriverError } from '../../errors.ts';
 import { type Bytes, bytes } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
-import { records, sizeFunctions } from './records.ts';
+import { flushFunction, records, sizeFunctions } from './records.ts';
 
 /** Making file systems on, and asking the size of, devices of a host. */
 
@@ -66,10 +66,10 @@ const quietOptions: Readonly<Record<string, readonly string[]>> = {
 
 const missing = 71;
 /** Arguments: device, program, its options. */
-const makeScript = `${sizeFunctions}
+const makeScript = `${sizeFunctions}${flushFunction}
 device=$1 program=$2; shift 2
 case $(kind_of "$device") in block|file) ;; *) exit ${missing} ;; esac
-"$program" "$@" "$device" </dev/null >/dev/null && sync -- "$device"
+"$program" "$@" "$device" </dev/null >/dev/null && flush "$device"
 `;
 
 async function make(hosts: Hosts, host: string, device: string, argv: readonly string[]): Promise<void> {

@@ -37,3 +37,11 @@ kind_of() { # path -> block, file, stray (a regular file below /dev: the trace o
   case $real in /dev/shm/*) echo file ;; /dev/*) echo stray ;; *) echo file ;; esac
 }
 `;
+
+/**
+ * Through a descriptor that is open for writing: one that only reads does not promote a Secondary DRBD device, which then
+ * answers the flush with EIO. `sync FILE` opens for reading.
+ */
+export const flushFunction = `
+flush() { dd if=/dev/null of="$1" conv=nocreat,notrunc,fsync status=none; }
+`;
