@@ -5,6 +5,7 @@ import {
   type AttributeValue,
   attributeNames,
   attributes,
+  type FieldsOf,
   namesOf,
   type Place,
 } from './attributes.ts';
@@ -47,6 +48,18 @@ export function pick<N extends AttributeName>(
   const value = attributes[name].parse(found.value);
   if (value === undefined) throw wrongValue(found, attributes[name]);
   return value as AttributeValue<N>;
+}
+
+/** The fields of these attributes; one that is not set anywhere has its fallback or is left out. Throws BAD_ATTRIBUTE. */
+export function readFields<N extends AttributeName>(
+  layers: readonly Layer[],
+  names: readonly N[],
+): FieldsOf<N> {
+  const fields = names.flatMap((name) => {
+    const value = pick(layers, name) ?? attributes[name].fallback;
+    return value === undefined ? [] : [[attributes[name].field, value]];
+  });
+  return Object.fromEntries(fields);
 }
 
 export function has(layer: Layer, names: readonly AttributeName[]): boolean {

@@ -4,173 +4,280 @@ import * as kinds from './attribute-kinds.ts';
 /** Where an attribute may stand: template of an image or system datastore, or linstor_un.conf. */
 export type Place = 'image' | 'system' | 'conf';
 
-export interface Attribute<T> extends Kind<T> {
+/** Placement and controller attributes are taken together from one datastore, never mixed from two. */
+export type Part = 'placement' | 'controller' | 'other';
+
+/** One row of the table. `D`: what counts where the attribute is not set; undefined leaves the field out. */
+export interface Attribute<T, F extends string = string, P extends Part = Part, D = T | undefined>
+  extends Kind<T> {
+  /** Name of the value in `Settings`. */
+  readonly field: F;
+  readonly fallback: D;
   /** Other names for the same: of LINBIT's driver, or older ones. The main name wins. */
   readonly aliases: readonly string[];
-  /** Placement and controller attributes are taken together from one datastore, never mixed from two. */
-  readonly part: 'placement' | 'controller' | 'other';
+  readonly part: P;
   readonly where: readonly Place[];
-  /** As shown in the docs; absent: not set. */
+  /** As shown in the docs, where the fallback does not say it. */
   readonly default?: string;
   /** The value never appears in messages. */
   readonly secret: boolean;
   readonly doc: string;
 }
 
-type Extra = Partial<Pick<Attribute<unknown>, 'aliases' | 'part' | 'where' | 'default' | 'secret'>>;
+type Extra = Partial<Pick<Attribute<unknown>, 'aliases' | 'where' | 'default' | 'secret'>>;
+
+/** An attribute that leaves its field out when it is not set. */
+type Optional<T, F extends string, P extends Part> = Attribute<T, F, P, undefined>;
+/** An attribute whose field always has a value. */
+type Defaulted<T, F extends string, P extends Part> = Attribute<T, F, P, T>;
 
 const everywhere: readonly Place[] = ['image', 'system', 'conf'];
 
-function attribute<T>(kind: Kind<T>, doc: string, extra: Extra = {}): Attribute<T> {
-  return { ...kind, aliases: [], part: 'other', where: everywhere, secret: false, ...extra, doc };
+/** Builders of rows for one part: `optional(field, kind, doc)` and `defaulted(field, kind, fallback, doc)`. */
+function rowsOf<P extends Part>(part: P) {
+  const row = <T, F extends string, D>(field: F, kind: Kind<T>, fallback: D, doc: string, extra: Extra) => ({
+    ...kind,
+    field,
+    fallback,
+    part,
+    aliases: [],
+    where: everywhere,
+    secret: false,
+    ...extra,
+    doc,
+  });
+  return {
+    optional: <T, F extends string>(
+      field: F,
+      kind: Kind<T>,
+      doc: string,
+      extra: Extra = {},
+    ): Optional<T, F, P> => row(field, kind, undefined, doc, extra),
+    defaulted: <T, F extends string>(
+      field: F,
+      kind: Kind<T>,
+      fallback: T,
+      doc: string,
+      extra: Extra = {},
+    ): Defaulted<T, F, P> => row(field, kind, fallback, doc, extra),
+  };
 }
 
-function placement<T>(kind: Kind<T>, doc: string, ...aliases: readonly string[]): Attribute<T> {
-  return attribute(kind, doc, { part: 'placement', aliases });
-}
-
-function controller<T>(kind: Kind<T>, doc: string, extra: Extra = {}): Attribute<T> {
-  return attribute(kind, doc, { part: 'controller', ...extra });
-}
+const placement = rowsOf('placement');
+const controller = rowsOf('controller');
+const other = rowsOf('other');
 
 const imageOnly: Extra = { where: ['image', 'conf'] };
+const none: readonly string[] = [];
 
 /**
- * Every attribute, once: parsing, the docs and `doctor` come from this table. Names up to ENCRYPTION are the bash
- * driver's (contract §7.7), with LINBIT's as aliases; the rest is ours.
+ * Every attribute, once: parsing, defaults, the type `Settings`, the docs and `doctor` come from this table. Names up to
+ * ENCRYPTION are the bash driver's (contract §7.7), with LINBIT's as aliases; the rest is ours.
  */
 export const attributes = {
-  LS_CONTROLLERS: controller(kinds.controllers, 'LINSTOR controllers, in the order they are tried', {
-    aliases: ['LINSTOR_CONTROLLERS'],
-    default: 'linstor-client.conf, else linstor://localhost',
-  }),
-  LS_CERTFILE: controller(
+  LS_CONTROLLERS: controller.optional(
+    'controllers',
+    kinds.controllers,
+    'LINSTOR controllers, in the order they are tried',
+    { aliases: ['LINSTOR_CONTROLLERS'], default: 'linstor-client.conf, else linstor://localhost' },
+  ),
+  LS_CERTFILE: controller.optional(
+    'certFile',
     kinds.absolutePath,
     'client certificate (PEM), readable by oneadmin on every front-end',
   ),
-  LS_KEYFILE: controller(kinds.absolutePath, 'key of the client certificate (PEM)'),
-  LS_CAFILE: controller(kinds.absolutePath, 'CA that the controller’s certificate is checked against (PEM)'),
+  LS_KEYFILE: controller.optional('keyFile', kinds.absolutePath, 'key of the client certificate (PEM)'),
+  LS_CAFILE: controller.optional(
+    'caFile',
+    kinds.absolutePath,
+    'CA that the controller’s certificate is checked against (PEM)',
+  ),
 
-  RESOURCE_GROUP: placement(
+  RESOURCE_GROUP: placement.optional(
+    'resourceGroup',
     kinds.objectName,
     'resource group that new volumes are made in',
-    'LINSTOR_RESOURCE_GROUP',
+    { aliases: ['LINSTOR_RESOURCE_GROUP'] },
   ),
-  NODE_LIST: placement(
+  NODE_LIST: placement.defaulted(
+    'nodeList',
     kinds.listOf(kinds.nodeName),
+    none,
     'a replica on each of these nodes, always',
-    'LINSTOR_DEPLOYMENT_NODES',
+    { aliases: ['LINSTOR_DEPLOYMENT_NODES'] },
   ),
-  REPLICA_COUNT: placement(
-    kinds.wholeNumber(1, 64),
-    'replicas of a new volume',
-    'AUTO_PLACE',
-    'LINSTOR_AUTO_PLACE',
+  REPLICA_COUNT: placement.optional('replicaCount', kinds.wholeNumber(1, 64), 'replicas of a new volume', {
+    aliases: ['AUTO_PLACE', 'LINSTOR_AUTO_PLACE'],
+  }),
+  STORAGE_POOL: placement.defaulted(
+    'storagePools',
+    kinds.listOf(kinds.poolName),
+    none,
+    'storage pools for replicas',
+    { aliases: ['LINSTOR_STORAGE_POOL'] },
   ),
-  STORAGE_POOL: placement(kinds.listOf(kinds.poolName), 'storage pools for replicas', 'LINSTOR_STORAGE_POOL'),
-  LAYER_LIST: placement(kinds.layers, 'layers of new volumes, top-most first'),
-  PROVIDERS: placement(kinds.providers, 'kinds of storage pools that replicas may lie in'),
-  REPLICAS_ON_SAME: placement(
+  LAYER_LIST: placement.defaulted('layerList', kinds.layers, [], 'layers of new volumes, top-most first'),
+  PROVIDERS: placement.defaulted(
+    'providers',
+    kinds.providers,
+    [],
+    'kinds of storage pools that replicas may lie in',
+  ),
+  REPLICAS_ON_SAME: placement.defaulted(
+    'replicasOnSame',
     kinds.listOf(kinds.auxKey),
+    none,
     'replicas only on nodes that agree in these properties',
   ),
-  REPLICAS_ON_DIFFERENT: placement(
+  REPLICAS_ON_DIFFERENT: placement.defaulted(
+    'replicasOnDifferent',
     kinds.listOf(kinds.auxKey),
+    none,
     'replicas only on nodes that differ in these properties',
   ),
-  DO_NOT_PLACE_WITH: placement(
+  DO_NOT_PLACE_WITH: placement.defaulted(
+    'doNotPlaceWith',
     kinds.listOf(kinds.objectName),
+    none,
     'not on nodes that hold one of these resources',
   ),
-  DO_NOT_PLACE_WITH_REGEX: placement(
+  DO_NOT_PLACE_WITH_REGEX: placement.optional(
+    'doNotPlaceWithRegex',
     kinds.regularExpression,
     'not on nodes that hold a resource matching this',
   ),
-  ENCRYPTION: attribute(kinds.yesNo, 'encrypt new volumes (LUKS layer)', {
-    part: 'placement',
-    default: 'no',
-  }),
+  ENCRYPTION: placement.defaulted('encryption', kinds.yesNo, false, 'encrypt new volumes (LUKS layer)'),
 
-  CLONE_MODE: attribute(
+  CLONE_MODE: other.defaulted(
+    'cloneMode',
     kinds.choice('copy', 'snapshot', 'clone'),
+    'copy',
     'how a VM gets its disk: a full copy, a volume restored from a snapshot, or LINSTOR’s own clone',
-    { default: 'copy', aliases: ['LINSTOR_CLONE_MODE'] },
+    { aliases: ['LINSTOR_CLONE_MODE'] },
   ),
-  BRIDGE_LIST: attribute(
+  BRIDGE_LIST: other.defaulted(
+    'bridgeList',
     kinds.listOf(kinds.hostName),
+    none,
     'hosts that bytes may be copied on; images on plain storage are put there',
-    {
-      default: 'all hosts',
-    },
+    { default: 'all hosts' },
   ),
-  CHECKPOINT_REPLICA_COUNT: attribute(
+  CHECKPOINT_REPLICA_COUNT: other.optional(
+    'checkpointReplicaCount',
     kinds.wholeNumber(1, 64),
     'replicas of the volume that holds a saved VM’s memory',
-    {
-      aliases: ['CHECKPOINT_AUTO_PLACE'],
-      where: ['system', 'conf'],
-      default: 'as for disks',
-    },
+    { aliases: ['CHECKPOINT_AUTO_PLACE'], where: ['system', 'conf'], default: 'as for disks' },
   ),
-  DISKLESS_POOL: attribute(kinds.poolName, 'pool of diskless replicas', { default: 'DfltDisklessStorPool' }),
-  PREFER_NODE: attribute(kinds.yesNo, 'a replica on the node of the VM’s host, if it can be placed there', {
-    default: 'no',
-  }),
-  STAGING_DIR: attribute(kinds.absolutePath, 'directory for temporary files on the front-end', {
-    ...imageOnly,
-    default: '/var/tmp',
-  }),
-  RESTRICTED_DIRS: attribute(kinds.directories, 'images are not imported from below these', imageOnly),
-  SAFE_DIRS: attribute(
+  DISKLESS_POOL: other.defaulted(
+    'disklessPool',
+    kinds.poolName,
+    'DfltDisklessStorPool',
+    'pool of diskless replicas',
+  ),
+  PREFER_NODE: other.defaulted(
+    'preferNode',
+    kinds.yesNo,
+    false,
+    'a replica on the node of the VM’s host, if it can be placed there',
+  ),
+  STAGING_DIR: other.defaulted(
+    'stagingDir',
+    kinds.absolutePath,
+    '/var/tmp',
+    'directory for temporary files on the front-end',
+    imageOnly,
+  ),
+  RESTRICTED_DIRS: other.defaulted(
+    'restrictedDirs',
     kinds.directories,
+    none,
+    'images are not imported from below these',
+    imageOnly,
+  ),
+  SAFE_DIRS: other.defaulted(
+    'safeDirs',
+    kinds.directories,
+    none,
     'images may be imported from below these, though restricted',
     imageOnly,
   ),
-  NO_DECOMPRESS: attribute(kinds.yesNo, 'leave compressed files as they are', {
-    ...imageOnly,
-    default: 'no',
-  }),
-  LIMIT_TRANSFER_BW: attribute(
+  NO_DECOMPRESS: other.defaulted(
+    'noDecompress',
+    kinds.yesNo,
+    false,
+    'leave compressed files as they are',
+    imageOnly,
+  ),
+  LIMIT_TRANSFER_BW: other.optional(
+    'limitTransferBw',
     kinds.bandwidth,
     'bandwidth for downloads and for copies to other hosts',
     imageOnly,
   ),
 
-  TRANSPORT: attribute(
+  TRANSPORT: other.defaulted(
+    'transport',
     kinds.choice('rest', 'cli'),
+    'rest',
     'reach LINSTOR over its REST API or with the linstor command',
-    {
-      default: 'rest',
-    },
   ),
-  LS_TOKEN: controller(kinds.secret, 'bearer token (LINSTOR 1.34)', { secret: true }),
-  LS_TOKEN_FILE: controller(kinds.absolutePath, 'file that holds the bearer token'),
-  LS_USERNAME: controller(kinds.secret, 'user name for the controller'),
-  LS_PASSWORD: controller(kinds.secret, 'password for the controller', { secret: true }),
-  VERIFY: attribute(kinds.yesNo, 'read a written device back and compare', { default: 'no' }),
-  COMPRESS_TRANSFER: attribute(kinds.yesNo, 'compress what is sent between hosts', { default: 'no' }),
-  NAME_PREFIX: attribute(
+  LS_TOKEN: controller.optional('token', kinds.secret, 'bearer token (LINSTOR 1.34)', { secret: true }),
+  LS_TOKEN_FILE: controller.optional('tokenFile', kinds.absolutePath, 'file that holds the bearer token'),
+  LS_USERNAME: controller.optional('username', kinds.secret, 'user name for the controller'),
+  LS_PASSWORD: controller.optional('password', kinds.secret, 'password for the controller', { secret: true }),
+  VERIFY: other.defaulted('verify', kinds.yesNo, false, 'read a written device back and compare'),
+  COMPRESS_TRANSFER: other.defaulted(
+    'compressTransfer',
+    kinds.yesNo,
+    false,
+    'compress what is sent between hosts',
+  ),
+  NAME_PREFIX: other.defaulted(
+    'namePrefix',
     kinds.prefix,
+    '',
     'put before every LINSTOR name, for several OpenNebulas on one cluster',
-    {
-      where: ['conf'],
-    },
+    { where: ['conf'] },
   ),
-  NODE_MAP: attribute(kinds.nodeMap, 'LINSTOR node of an OpenNebula host, where the names differ', {
-    where: ['conf'],
-  }),
+  NODE_MAP: other.defaulted(
+    'nodeMap',
+    kinds.nodeMap,
+    {},
+    'LINSTOR node of an OpenNebula host, where the names differ',
+    { where: ['conf'] },
+  ),
 } as const satisfies Record<string, Attribute<unknown>>;
 
 export type AttributeName = keyof typeof attributes;
-export type AttributeValue<N extends AttributeName> = NonNullable<
-  ReturnType<(typeof attributes)[N]['parse']>
->;
+type Row<N extends AttributeName> = (typeof attributes)[N];
+export type AttributeValue<N extends AttributeName> = NonNullable<ReturnType<Row<N>['parse']>>;
+
+/** Names of the rows of one part. */
+export type NamesOf<P extends Part> = {
+  [N in AttributeName]: Row<N>['part'] extends P ? N : never;
+}[AttributeName];
+
+type Always<N extends AttributeName> = Row<N>['fallback'] extends undefined ? never : Row<N>['field'];
+type Sometimes<N extends AttributeName> = Row<N>['fallback'] extends undefined ? Row<N>['field'] : never;
+
+/** The fields that these rows fill: those with a fallback always, the others when they are set. */
+export type FieldsOf<Names extends AttributeName> = {
+  readonly [N in Names as Always<N>]: AttributeValue<N>;
+} & { readonly [N in Names as Sometimes<N>]?: AttributeValue<N> };
 
 export const attributeNames = Object.keys(attributes) as AttributeName[];
 
 /** Main name first. */
 export function namesOf(name: AttributeName): readonly string[] {
   return [name, ...attributes[name].aliases];
+}
+
+/** What the docs show as default: its own words, else the fallback as one would write it. */
+export function shownDefault(attribute: Attribute<unknown>): string | undefined {
+  const { default: words, fallback } = attribute;
+  if (words !== undefined) return words;
+  if (typeof fallback === 'boolean') return fallback ? 'yes' : 'no';
+  return typeof fallback === 'string' && fallback !== '' ? fallback : undefined;
 }
 
 /** Having one of these, a datastore decides on placement alone. */
@@ -181,6 +288,6 @@ export const placementTriggers: readonly AttributeName[] = [
   'STORAGE_POOL',
 ];
 
-export function attributesOf(part: Attribute<unknown>['part']): AttributeName[] {
-  return attributeNames.filter((name) => attributes[name].part === part);
+export function attributesOf<P extends Part>(part: P): NamesOf<P>[] {
+  return attributeNames.filter((name) => attributes[name].part === part) as NamesOf<P>[];
 }

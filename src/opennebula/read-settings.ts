@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
-import { datastoreLayer, has, type Layer, pick } from './attribute-layers.ts';
+import { datastoreLayer, has, type Layer, pick, readFields } from './attribute-layers.ts';
 import { attributesOf, placementTriggers } from './attributes.ts';
 import type { DriverConfig } from './config-file.ts';
 import type { Attributes } from './one.ts';
@@ -13,25 +13,10 @@ import type { ControllerSettings, PlacementSettings, Settings } from './settings
  */
 export function readSettings(config: DriverConfig, ...templates: readonly Attributes[]): Settings {
   const layers: Layer[] = [{ values: config.values, place: 'conf' }, ...templates.map(datastoreLayer)];
-  const checkpointReplicaCount = pick(layers, 'CHECKPOINT_REPLICA_COUNT');
-  const limitTransferBw = pick(layers, 'LIMIT_TRANSFER_BW');
   return {
+    ...readFields(layers, attributesOf('other')),
     ...readController(config, layers),
     placement: readPlacement(layers),
-    cloneMode: pick(layers, 'CLONE_MODE') ?? 'copy',
-    bridgeList: pick(layers, 'BRIDGE_LIST') ?? [],
-    ...(checkpointReplicaCount === undefined ? {} : { checkpointReplicaCount }),
-    disklessPool: pick(layers, 'DISKLESS_POOL') ?? 'DfltDisklessStorPool',
-    preferNode: pick(layers, 'PREFER_NODE') ?? false,
-    stagingDir: pick(layers, 'STAGING_DIR') ?? '/var/tmp',
-    restrictedDirs: pick(layers, 'RESTRICTED_DIRS') ?? [],
-    safeDirs: pick(layers, 'SAFE_DIRS') ?? [],
-    noDecompress: pick(layers, 'NO_DECOMPRESS') ?? false,
-    ...(limitTransferBw === undefined ? {} : { limitTransferBw }),
-    verify: pick(layers, 'VERIFY') ?? false,
-    namePrefix: pick(layers, 'NAME_PREFIX') ?? '',
-    nodeMap: pick(layers, 'NODE_MAP') ?? {},
-    compressTransfer: pick(layers, 'COMPRESS_TRANSFER') ?? false,
   };
 }
 
@@ -47,22 +32,7 @@ export function secretsOf(settings: Pick<ControllerSettings, 'token' | 'password
 function readPlacement(all: readonly Layer[]): PlacementSettings {
   const base = all.findLastIndex((layer) => has(layer, placementTriggers));
   const layers = all.slice(Math.max(base, 0));
-  const resourceGroup = pick(layers, 'RESOURCE_GROUP');
-  const replicaCount = pick(layers, 'REPLICA_COUNT');
-  const doNotPlaceWithRegex = pick(layers, 'DO_NOT_PLACE_WITH_REGEX');
-  return {
-    ...(resourceGroup === undefined ? {} : { resourceGroup }),
-    nodeList: pick(layers, 'NODE_LIST') ?? [],
-    layerList: pick(layers, 'LAYER_LIST') ?? [],
-    providers: pick(layers, 'PROVIDERS') ?? [],
-    replicasOnSame: pick(layers, 'REPLICAS_ON_SAME') ?? [],
-    replicasOnDifferent: pick(layers, 'REPLICAS_ON_DIFFERENT') ?? [],
-    ...(replicaCount === undefined ? {} : { replicaCount }),
-    doNotPlaceWith: pick(layers, 'DO_NOT_PLACE_WITH') ?? [],
-    ...(doNotPlaceWithRegex === undefined ? {} : { doNotPlaceWithRegex }),
-    storagePools: pick(layers, 'STORAGE_POOL') ?? [],
-    encryption: pick(layers, 'ENCRYPTION') ?? false,
-  };
+  return readFields(layers, attributesOf('placement'));
 }
 
 type Credentials = Omit<ControllerSettings, 'controllers' | 'transport' | 'linstorCommand'>;
@@ -76,7 +46,7 @@ function readController(config: DriverConfig, layers: readonly Layer[]): Control
   const own = base ? readCredentials(base) : {};
   const { controllers: clientControllers = [], ...clientCredentials } = config.client;
   const controllers = pick(layers, 'LS_CONTROLLERS') ?? clientControllers;
-  const transport = pick(layers, 'TRANSPORT') ?? 'rest';
+  const { transport } = readFields(layers, ['TRANSPORT']);
   // With nothing configured the client's own configuration decides; it may name controllers where we do not look.
   const fallback = transport === 'cli' ? [] : ['linstor://localhost'];
   return {
@@ -88,29 +58,16 @@ function readController(config: DriverConfig, layers: readonly Layer[]): Control
 }
 
 function readCredentials(layer: Layer): Credentials {
-  const certFile = pick([layer], 'LS_CERTFILE');
-  const keyFile = pick([layer], 'LS_KEYFILE');
-  const caFile = pick([layer], 'LS_CAFILE');
-  const token = pick([layer], 'LS_TOKEN') ?? readToken(pick([layer], 'LS_TOKEN_FILE'));
-  const username = pick([layer], 'LS_USERNAME');
-  const password = pick([layer], 'LS_PASSWORD');
-  if (keyFile !== undefined && certFile === undefined) {
+  const { controllers: _, tokenFile, ...own } = readFields([layer], attributesOf('controller'));
+  if (own.keyFile !== undefined && own.certFile === undefined) {
     throw new DriverError('BAD_ATTRIBUTE', 'LS_KEYFILE is set, but LS_CERTFILE is not', {
       remedy: 'set both in the same place',
     });
   }
-  return {
-    ...(certFile === undefined ? {} : { certFile }),
-    ...(keyFile === undefined ? {} : { keyFile }),
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(token === undefined ? {} : { token }),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-  };
+  return own.token !== undefined || tokenFile === undefined ? own : { ...own, token: readToken(tokenFile) };
 }
 
-function readToken(path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
+function readToken(path: string): string {
   let token: string;
   try {
     token = readFileSync(path, 'utf8').trim();

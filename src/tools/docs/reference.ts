@@ -6,6 +6,7 @@ import {
   attributeNames,
   attributes,
   placementTriggers,
+  shownDefault,
 } from '../../opennebula/attributes.ts';
 import type { CommandHelp } from './commands.ts';
 import { block, code, codes, table } from './markdown.ts';
@@ -89,7 +90,7 @@ function attributeTable(): string {
 function attributeRow(name: AttributeName, attribute: Attribute<unknown>): string[] {
   const { doc, allowed, where, aliases, secret } = attribute;
   const meaning = secret ? `${doc}; never shown` : doc;
-  return [code(name), meaning, allowed, attribute.default ?? '–', where.join(', '), codes(aliases)];
+  return [code(name), meaning, allowed, shownDefault(attribute) ?? '–', where.join(', '), codes(aliases)];
 }
 
 function errorTable(explained: ReadonlySet<string>): string {
