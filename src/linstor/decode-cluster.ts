@@ -126,6 +126,11 @@ export function decodeProperties(raw: Json, what: string): Readonly<Record<strin
   return checked(schema.properties, raw, what);
 }
 
+/** A list of one (linstor-behaviour §3.15). */
+export function decodeKeyValues(raw: Json, what: string): Readonly<Record<string, string>> {
+  return checked(schema.keyValues, raw, what)[0]?.props ?? {};
+}
+
 export function decodePassphrase(raw: Json, what: string): 'unset' | 'locked' | 'unlocked' {
   // The published description shows an array, the controller sends the object.
   return checked(schema.passphraseStatus, Array.isArray(raw) ? (raw[0] ?? null) : raw, what).status;

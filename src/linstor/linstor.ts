@@ -327,4 +327,16 @@ export interface Linstor {
   /** `undefined` where the controller cannot tell (REST < 1.25). */
   encryption(): Promise<'unset' | 'locked' | 'unlocked' | undefined>;
   controllerProperties(): Promise<Readonly<Record<string, string>>>;
+
+  /**
+   * One of the controller's key-value stores; empty when there is none of that name. Neither reading nor writing it concerns a
+   * satellite: what is noted there costs no pass of theirs, unlike a property of a definition (real-drbd).
+   */
+  keyValues(store: string): Promise<Readonly<Record<string, string>>>;
+  /**
+   * The store is made with its first key and goes with its last one; unsetting what is not there succeeds. Keys may contain `/`, which
+   * LINSTOR drops at their beginning; a value is never empty. Neither begins with a dash or holds a bar, a line break or
+   * outer blanks.
+   */
+  modifyKeyValues(store: string, change: Pick<PropsChange, 'set' | 'unset'>): Promise<Outcome>;
 }

@@ -24,6 +24,17 @@ export function requireClone(
   if (spec.props) requireCapability(can, 'cloneProps', 'cloning with other properties');
 }
 
+/** What the client takes as an argument, and shows in a table that is read back as it was written. */
+const keptInTable = /^[^\s|-][^\s|]*(?: +[^\s|]+)*$/;
+
+/** @throws INTERNAL for what one of the transports could not hand back */
+export function requireKeyValues(store: string, set: Readonly<Record<string, string>>): void {
+  for (const text of Object.entries(set).flat()) {
+    if (!keptInTable.test(text))
+      throw new DriverError('INTERNAL', `"${text}" cannot be kept in the key-value store ${store}`);
+  }
+}
+
 /** Names compare without case in LINSTOR (linstor-behaviour §1.2). */
 export function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();

@@ -22,6 +22,7 @@ const settledWrites: Settled = {
   deleteDefinition: 'repeat',
   resizeVolume: 'repeat',
   modifyVolume: 'repeat',
+  modifyKeyValues: 'repeat',
   place: 'repeat',
   createResource: 'repeat',
   deleteResource: 'repeat',

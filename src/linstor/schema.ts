@@ -162,5 +162,7 @@ export const cloneStatus = z.object({ status: z.enum(['CLONING', 'COMPLETE', 'FA
 export const syncStatus = z.object({ synced_on_all: z.boolean() });
 export const passphraseStatus = z.object({ status: z.enum(['unset', 'locked', 'unlocked']) });
 export const properties = props;
+/** A list of one, of which the props are looked at. */
+export const keyValues = z.array(z.object({ name: z.string(), props }));
 
 export type RawLayer = z.output<typeof layerObject>;

@@ -433,6 +433,30 @@ export function linstorContract(
       expect(props['DrbdOptions/auto-add-quorum-tiebreaker']).toBe('True');
     });
 
+    test('a key-value store comes with its first key and goes with its last', async () => {
+      const store = `${mark}-store`;
+      expect(await linstor.keyValues(store)).toEqual({});
+      await linstor.modifyKeyValues(store, {
+        set: { 'one-vm-1-disk-0': '1=a/b', 'with/slash': 'two words' },
+      });
+      await linstor.modifyKeyValues(store, { set: { other: 'x' }, unset: ['one-vm-1-disk-0', 'not-there'] });
+      expect(await linstor.keyValues(store)).toEqual({ 'with/slash': 'two words', other: 'x' });
+      await linstor.modifyKeyValues(store, { unset: ['with/slash', 'other'] });
+      expect(await linstor.keyValues(store)).toEqual({});
+      await linstor.modifyKeyValues(store, { unset: ['other'] });
+      await linstor.modifyKeyValues(store, { set: { again: '1' } });
+      expect(await linstor.keyValues(store)).toEqual({ again: '1' });
+      await linstor.modifyKeyValues(store, { unset: ['again'] });
+    });
+
+    test('what a table could not give back is not kept', async () => {
+      for (const value of ['', 'a|b', ' a', 'a\nb', '-a']) {
+        const kept = linstor.modifyKeyValues(`${mark}-store`, { set: { key: value } });
+        expect(await kept.then(String, (error) => error.code)).toBe('INTERNAL');
+      }
+      expect(await linstor.keyValues(`${mark}-store`)).toEqual({});
+    });
+
     test('errors say what was done, on what, and carry the report', async () => {
       const error = await refusal(linstor.modifyDefinition(disk, { set: { NoSuchKey: '1' } }));
       expect(error.message).toContain(disk);

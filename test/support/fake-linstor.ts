@@ -466,6 +466,21 @@ export class FakeLinstor implements Linstor {
     return {};
   }
 
+  readonly #stores = new Map<string, Record<string, string>>();
+
+  async keyValues(store: string): Promise<Readonly<Record<string, string>>> {
+    this.reads += 1;
+    return { ...this.#stores.get(store) };
+  }
+
+  async modifyKeyValues(store: string, change: Pick<PropsChange, 'set' | 'unset'>): Promise<Outcome> {
+    this.writes.push(`modifyKeyValues ${store}`);
+    const props = { ...this.#stores.get(store), ...change.set };
+    for (const key of change.unset ?? []) delete props[key];
+    this.#stores.set(store, props);
+    return ok();
+  }
+
   sizeInfo(): Promise<SizeInfo | undefined> {
     return this.#unexpected('sizeInfo');
   }

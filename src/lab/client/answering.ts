@@ -2,7 +2,7 @@ import type { Reply } from './command.ts';
 import type { Controller, RestAnswer } from './controller.ts';
 import { entriesOf, severityOf, showEntry } from './entries.ts';
 import { asList, asObject, asText, type Json, type JsonObject, printJson } from './json.ts';
-import { drawTable, showTable } from './tables.ts';
+import { drawTable, showKeyValues, showTable } from './tables.ts';
 import { entryAsV0, listAsV0 } from './v0.ts';
 
 export const exitCode = {
@@ -137,10 +137,14 @@ export class Answering {
       )}\n`;
   }
 
-  /** The real client crashes when there is something to show (linstor-behaviour §10 no. 14). */
-  #keyValues(answer: RestAnswer, _instance: string | undefined): number {
+  /** With -m the real client crashes when there is something to show (linstor-behaviour §10 no. 14). */
+  #keyValues(answer: RestAnswer, instance: string | undefined): number {
     const refused = entriesOf(answer.body);
     if (refused) return this.#entries(refused);
+    if (!this.#mode.machine) {
+      this.#out.stdout += `${showKeyValues(asList(answer.body).map(asObject), instance)}\n`;
+      return exitCode.ok;
+    }
     if (asList(answer.body).length > 0)
       throw new Error('TypeError: Object of type KeyValueStoresResponse is not JSON serializable');
     this.#print([]);

@@ -238,3 +238,18 @@ export function showTable(kind: TableKind, answer: Json): string {
     items.map((item) => columns[kind].map((column) => column.of(item))),
   );
 }
+
+/** The stores by name, or the keys of one; an empty table where there is none (the client compares names by case). */
+export function showKeyValues(stores: readonly JsonObject[], instance: string | undefined): string {
+  if (instance === undefined) {
+    return drawTable(
+      [{ title: 'Name' }],
+      stores.map((store) => [asText(store['name'])]),
+    );
+  }
+  const props = asObject(stores.find((store) => store['name'] === instance)?.['props']);
+  return drawTable(
+    [{ title: 'Key' }, { title: 'Value' }],
+    Object.entries(props).map(([key, value]) => [key, asText(value)]),
+  );
+}

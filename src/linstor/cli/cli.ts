@@ -6,7 +6,7 @@ import { isObject, type Json } from '../json.ts';
 import type * as L from '../linstor.ts';
 import { Outcome } from '../outcome.ts';
 import { isReplyLost } from '../reply-lost.ts';
-import { filterByName, requireCapability, requireClone } from '../require.ts';
+import { filterByName, requireCapability, requireClone, requireKeyValues } from '../require.ts';
 import type { ResourceOptions, SpawnOptions } from '../rest/bodies.ts';
 import type { LinstorHooks } from '../rest/hooks.ts';
 import {
@@ -19,7 +19,7 @@ import {
   size,
 } from './args.ts';
 import { CliClient } from './client.ts';
-import { cloneStatusOf, hasProp, inSync, isClone } from './derive.ts';
+import { cloneStatusOf, hasProp, inSync, isClone, keyValueTable } from './derive.ts';
 
 const cluster = () => import('../decode-cluster.ts');
 const objects = () => import('../decode-resources.ts');
@@ -382,6 +382,22 @@ export class CliLinstor implements L.Linstor {
     const raw = await this.#client.read(['controller', 'list-properties']);
     const pairs = Array.isArray(raw) ? raw.filter(isObject) : [];
     return Object.fromEntries(pairs.map((pair) => [String(pair['key']), String(pair['value'] ?? '')]));
+  }
+
+  /** With -m the client dies of a store that holds something (linstor-behaviour §10 no. 14): its table is read. */
+  async keyValues(store: string): Promise<Readonly<Record<string, string>>> {
+    const args = ['key-value-store', 'show', store];
+    return keyValueTable(await this.#client.readText(args), `linstor ${args.join(' ')}`);
+  }
+
+  async modifyKeyValues(store: string, change: Pick<L.PropsChange, 'set' | 'unset'>): Promise<Outcome> {
+    const { set = {}, unset = [] } = change;
+    requireKeyValues(store, set);
+    const modify = ['key-value-store', 'modify', store];
+    return this.#then(new Outcome([]), [
+      ...Object.entries(set).map((pair) => [...modify, ...pair]),
+      ...unset.map((key) => [...modify, key]),
+    ]);
   }
 
   async #mustExist(name: string, what: string): Promise<void> {

@@ -20,6 +20,9 @@ function lastLine(stderr: string): string {
   return plain.trim().split('\n').at(-1)?.trim() ?? '';
 }
 
+const forPrograms = ['-m', '--output-version', 'v1'];
+const forReading = ['--no-utf8'];
+
 /**
  * Global options for every call.
  *
@@ -29,7 +32,7 @@ function lastLine(stderr: string): string {
  * that is the site which reaches the controller only through its configured client.
  */
 function globalOptions(settings: ControllerSettings): string[] {
-  const options = ['-m', '--output-version', 'v1', '--no-color'];
+  const options = ['--no-color'];
   if (settings.controllers.length === 0) return options;
   const controllers = parseControllers(settings.controllers, usesTlsFiles(settings));
   options.push('--disable-config', '--controllers', controllers.map(clientForm).join(','));
@@ -67,6 +70,8 @@ export interface ClientCall {
   readonly write: boolean;
   /** What the option is for, when older clients do not know it: exit 2 is then LINSTOR_UNSUPPORTED. */
   readonly newOption?: string;
+  /** As for a person, not with -m. */
+  readonly text?: boolean;
   /** The answer counts although the action was stopped meanwhile: more has to follow before it may end. */
   readonly unstopped?: boolean;
 }
@@ -114,6 +119,18 @@ export class CliClient {
     const entries = toEntries(raw);
     if (entries !== undefined && entries.length > 0) throw refusal(what, entries, 0);
     return Array.isArray(raw) ? ((raw[0] as Json | undefined) ?? []) : raw;
+  }
+
+  /** What a person is shown, without colours and line-drawing characters: for what the client cannot print with -m. */
+  async readText(args: readonly string[]): Promise<string> {
+    const what = describe(args);
+    const call: ClientCall = { write: false, text: true };
+    const result = await this.#reach(args, what, call);
+    if (result.timedOut || result.exitCode === timeoutExit) throw lost(what, call, 'no answer in time');
+    if (result.exitCode === 0) return result.stdout;
+    if (result.exitCode === connectExit) this.absences += 1;
+    // A refusal is printed where the table would have been.
+    throw exitError(this.#command, what, { ...result, stderr: result.stderr.trim() || result.stdout }, call);
   }
 
   async write(args: readonly string[], call: Partial<ClientCall> = {}): Promise<Outcome> {
@@ -190,7 +207,7 @@ export class CliClient {
   async #execute(
     args: readonly string[],
     what: string,
-    { write, unstopped }: ClientCall,
+    { write, unstopped, text }: ClientCall,
   ): Promise<ClientResult> {
     await this.#checkTls?.();
     this.#checkTls = undefined;
@@ -199,12 +216,15 @@ export class CliClient {
     const started = performance.now();
     // A write is never abandoned half-way.
     const stop = this.#stop();
-    const result = await this.#run([this.#command, ...this.#options, '--timeout', seconds, ...args], {
-      env: this.#env,
-      // The client's own limit is for one connection; ours is for the process.
-      timeoutMs: limit + this.#deadlines.connect,
-      ...(stop && !write ? { signal: stop } : {}),
-    });
+    const result = await this.#run(
+      [this.#command, ...(text ? forReading : forPrograms), ...this.#options, '--timeout', seconds, ...args],
+      {
+        env: this.#env,
+        // The client's own limit is for one connection; ours is for the process.
+        timeoutMs: limit + this.#deadlines.connect,
+        ...(stop && !write ? { signal: stop } : {}),
+      },
+    );
     const outcome = result.timedOut ? 'no answer in time' : `exit ${result.exitCode}`;
     this.#call({
       kind: 'linstor',

@@ -1,3 +1,5 @@
+import { DriverError } from '../../errors.ts';
+import { describeText } from '../json.ts';
 import type { CloneStatus, Resource, ResourceDefinition } from '../linstor.ts';
 
 /*
@@ -32,4 +34,24 @@ export function cloneStatusOf(definition: ResourceDefinition, resources: readonl
   if (definition.flags.includes('CLONING')) return 'CLONING';
   if (resources.some((resource) => !resource.stateKnown)) return 'FAILED';
   return inSync(resources) ? 'COMPLETE' : 'CLONING';
+}
+
+/**
+ * The two columns of `key-value-store show`.
+ * @throws LINSTOR_REPLY for what is no such table: an empty answer must not pass for an empty store
+ */
+export function keyValueTable(text: string, what: string): Readonly<Record<string, string>> {
+  const rows = text
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.slice(1, line.lastIndexOf('|')).split('|'))
+    .map((cells) => cells.map((cell) => cell.trim()));
+  const [header, ...pairs] = rows;
+  if (header?.[0] !== 'Key' || header[1] !== 'Value' || pairs.some((cells) => cells.length !== 2)) {
+    throw new DriverError(
+      'LINSTOR_REPLY',
+      `${what} printed ${describeText(text)} instead of a table of keys and values`,
+    );
+  }
+  return Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]));
 }

@@ -8,7 +8,7 @@ import { JsonParts } from '../json-parts.ts';
 import type * as L from '../linstor.ts';
 import { Outcome } from '../outcome.ts';
 import { ReplyLost } from '../reply-lost.ts';
-import { filterByName, requireCapability, requireClone } from '../require.ts';
+import { filterByName, requireCapability, requireClone, requireKeyValues } from '../require.ts';
 import { awaitSatellites } from '../satellites.ts';
 import * as body from './bodies.ts';
 import { type LinstorHooks, sleepOf } from './hooks.ts';
@@ -294,6 +294,18 @@ export class RestLinstor implements L.Linstor {
 
   controllerProperties(): Promise<Readonly<Record<string, string>>> {
     return this.#read('/v1/controller/properties', cluster, (d) => d.decodeProperties);
+  }
+
+  async keyValues(store: string): Promise<Readonly<Record<string, string>>> {
+    const path = pathOf('key-value-store', store);
+    return (await this.#readOptional(path, 316, cluster, (d) => d.decodeKeyValues)) ?? {};
+  }
+
+  async modifyKeyValues(store: string, change: Pick<L.PropsChange, 'set' | 'unset'>): Promise<Outcome> {
+    const { set = {}, unset = [] } = change;
+    if (Object.keys(set).length + unset.length === 0) return new Outcome([]);
+    requireKeyValues(store, set);
+    return this.#write('PUT', pathOf('key-value-store', store), body.propsBody({ set, unset }));
   }
 
   /** A filter that names an unknown node is an error for LINSTOR; here it is just no match. */
