@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { readInvocation } from './invocation.ts';
 import { compileLongWork } from './jit.ts';
 import { runAction } from './run-action.ts';
+import { writeTo } from './standard-io.ts';
 
 /**
  * Entry: which invocation is this? A driver action loads only itself; everything for people is loaded on demand
@@ -19,9 +20,8 @@ function main(): void {
   done.then(
     (code) => process.exit(code),
     (error: unknown) => {
-      console.error(
-        `${basename(process.argv0)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      writeTo(2, `${basename(process.argv0)}: ${text}\n`);
       process.exit(1);
     },
   );

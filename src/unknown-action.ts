@@ -1,8 +1,13 @@
 import { actions, installedNames } from './actions/registry.ts';
+import { writeTo } from './standard-io.ts';
 
 /** Unknown name: says which ones there are. Returns the exit code. */
 export function reportUnknown(name: string): number {
   const known = actions.map((action) => `${action.kind}/${installedNames(action).join(`, ${action.kind}/`)}`);
-  console.error(`linstor_un knows no action “${name}” [UNKNOWN_ACTION]. Known: ${known.join(', ')}`);
+  writeTo(
+    2,
+    `linstor_un: unknown action “${name}” [UNKNOWN_ACTION]; known: ${known.join(', ')}
+`,
+  );
   return 2;
 }

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { writeTo } from '../standard-io.ts';
 
 /** Where an operator's command reads and writes. stdout carries the result alone; messages go to stderr. */
 export interface Terminal {
@@ -19,19 +20,15 @@ export async function openTerminal(env: Readonly<Record<string, string | undefin
   const { createConsola } = await import('consola/basic');
   const colorful = (stream: { isTTY?: boolean }): boolean =>
     Boolean(stream.isTTY) && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
-  const [stdout, stderr] = [untilClosed(process.stdout), untilClosed(process.stderr)];
-  const messages = createConsola({
-    stdout: process.stderr,
-    stderr: process.stderr,
-    formatOptions: { date: false },
-  });
+  const stderr = drained(2);
+  const messages = createConsola({ stdout: stderr, stderr, formatOptions: { date: false } });
   return {
     interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
     color: colorful(process.stdout),
     columns: process.stdout.columns || Number(env['COLUMNS']) || 80,
     rows: process.stdout.rows || 24,
-    out: (text) => stdout(() => process.stdout.write(text)),
-    message: (kind, text) => stderr(() => messages[kind](text)),
+    out: (text) => writeTo(1, text),
+    message: (kind, text) => messages[kind](text),
     confirm: async (question) => {
       const reader = createInterface({ input: process.stdin, output: process.stderr });
       try {
@@ -43,20 +40,14 @@ export async function openTerminal(env: Readonly<Record<string, string | undefin
   };
 }
 
-/** The reader may go before we are done (`| head`): the work goes on and what it says is dropped. */
-export function untilClosed(stream: NodeJS.WriteStream): (write: () => unknown) => void {
-  let closed = false;
-  const trouble = (error: unknown): void => {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-    closed = true;
+/**
+ * A stream whose writes have reached the reader when they return: Node's own keep what a full pipe does not take (64 KiB), and
+ * lose it when the process ends. A reader that has gone (`| head`) is no error: the work goes on and what it says is dropped.
+ */
+function drained(fd: 1 | 2): NodeJS.WriteStream {
+  const write = (text: string | Uint8Array): boolean => {
+    writeTo(fd, typeof text === 'string' ? text : new TextDecoder().decode(text));
+    return true;
   };
-  stream.on('error', trouble);
-  return (write) => {
-    if (closed) return;
-    try {
-      write();
-    } catch (error) {
-      trouble(error);
-    }
-  };
+  return { write } as unknown as NodeJS.WriteStream;
 }

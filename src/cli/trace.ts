@@ -122,7 +122,7 @@ function renderCall(
   const length = Math.max(1, Math.min(ruler - from, Math.round(call.ms * scale)));
   const line = `${'·'.repeat(from)}${'━'.repeat(length)}`.padEnd(ruler, '·');
   const left = `  ${paint.faint(line)} ${duration(call.ms).padStart(8)}  ${pad(call.kind, 7)}  `;
-  const fine = /^(?:ok|2\d\d|0)\b/.test(call.outcome);
+  const fine = /^(?:ok|2\d\d|exit 0)\b/.test(call.outcome);
   const outcome = cut(call.outcome, 24);
   const room = Math.max(8, width - 38 - outcome.length - 2);
   const text = `${cut(what, room)}  ${fine ? paint.faint(outcome) : paint.bad(outcome)}`;

@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCli } from '../../src/cli/main.ts';
+import { type Paint, paintFor } from '../../src/cli/paint.ts';
+import { renderTrace } from '../../src/cli/trace.ts';
 import { JsonLog } from '../../src/log/json-log.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
 import { World } from './world.ts';
 
+const plain = paintFor(false);
 let folder: string;
 let world: World;
 
@@ -145,4 +148,17 @@ describe('trace', () => {
     expect(await run()).toBe(1);
     expect(world.messages.join()).toContain('there is no log');
   });
+});
+
+test('what succeeded is not painted as a failure: a session that ends with 0, a reply of 2xx', () => {
+  const marked: Paint = {
+    ...plain,
+    bad: (text) => `<${text}>`,
+  };
+  const shown = renderTrace(records, 100, marked);
+  expect([...shown.matchAll(/<(.*?)>/g)].map((match) => match[1])).toEqual([
+    'failed',
+    'no answer in time',
+    'LINSTOR did not answer [LINSTOR_TIMEOUT]',
+  ]);
 });
