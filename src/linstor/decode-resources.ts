@@ -6,6 +6,8 @@ import type {
   Allocation,
   CloneStatus,
   LayerKind,
+  Replica,
+  ReplicaVolume,
   Resource,
   ResourceDefinition,
   ResourceVolume,
@@ -64,6 +66,37 @@ function toVolume(raw: RawResource['volumes'][number]): ResourceVolume {
 }
 
 function toResource(raw: RawResource): Resource {
+  return { ...common(raw), volumes: raw.volumes.map(toVolume) };
+}
+
+type RawReplica = z.output<typeof schema.replica>;
+
+/** Its topmost layer's volumes are what a node has of it. */
+function topVolumes(top: schema.RawTopLayer | null | undefined): ReplicaVolume[] {
+  const volumes =
+    top?.drbd?.drbd_volumes ??
+    top?.luks?.luks_volumes ??
+    top?.nvme?.nvme_volumes ??
+    top?.writecache?.writecache_volumes ??
+    top?.cache?.cache_volumes ??
+    top?.bcache?.bcache_volumes ??
+    top?.storage?.storage_volumes ??
+    [];
+  return volumes.map((volume) => ({
+    number: volume.volume_number ?? volume.drbd_volume_definition?.volume_number ?? 0,
+    ...(volume.device_path ? { devicePath: volume.device_path } : {}),
+  }));
+}
+
+/** Of one resource definition what the controller has in memory (`GET …/resources`). */
+export function decodeReplicas(raw: Json, what: string): Replica[] {
+  return checked(z.array(schema.replica), raw, what).map((replica: RawReplica) => ({
+    ...common(replica),
+    volumes: topVolumes(replica.layer_object),
+  }));
+}
+
+function common(raw: Omit<RawResource, 'volumes'>): Omit<Replica, 'volumes'> {
   const stack = layerStack(raw.layer_object);
   const drbd = stack.find((layer) => layer.type === 'DRBD')?.drbd;
   const connections = Object.entries(drbd?.connections ?? {}).map(([node, link]) => [
@@ -79,7 +112,6 @@ function toResource(raw: RawResource): Resource {
     // Absent: the satellite is away. `{}`: it is there and has nothing to say (linstor-behaviour §4.2).
     stateKnown: raw.state !== undefined && raw.state !== null,
     ...(typeof raw.state?.in_use === 'boolean' ? { inUse: raw.state.in_use } : {}),
-    volumes: raw.volumes.map(toVolume),
     ...(raw.create_timestamp ? { createdAt: raw.create_timestamp } : {}),
     connections: Object.fromEntries(connections),
     ...(typeof drbd?.may_promote === 'boolean' ? { mayPromote: drbd.may_promote } : {}),

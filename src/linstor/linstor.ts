@@ -131,19 +131,23 @@ export interface ResourceDefinition {
   readonly volumes: readonly VolumeDefinition[];
 }
 
-export interface ResourceVolume {
+export interface ReplicaVolume {
   readonly number: number;
-  readonly pool: string;
-  readonly provider: string;
   /** As LINSTOR reports it for that node. Stale while `stateKnown` is false: never use it then. */
   readonly devicePath?: string;
+}
+
+export interface ResourceVolume extends ReplicaVolume {
+  readonly pool: string;
+  readonly provider: string;
   /** 0 and absent both occur for volumes that hold data (FILE_THIN). */
   readonly allocatedKib?: KiB;
   /** UpToDate, Inconsistent, Diskless, …; absent for plain storage. */
   readonly diskState?: string;
 }
 
-export interface Resource {
+/** A resource on a node, as the controller knows it by itself: where it is, what it is called there, and whether it is open. */
+export interface Replica {
   readonly name: ResourceName;
   readonly node: NodeName;
   readonly flags: readonly string[];
@@ -154,12 +158,17 @@ export interface Resource {
   readonly stateKnown: boolean;
   /** Absent means unknown, not false (no DRBD, or offline). */
   readonly inUse?: boolean;
-  readonly volumes: readonly ResourceVolume[];
+  readonly volumes: readonly ReplicaVolume[];
   /** Epoch milliseconds. */
   readonly createdAt?: number;
   /** DRBD peers by node name. */
   readonly connections: Readonly<Record<string, { connected: boolean; message: string }>>;
   readonly mayPromote?: boolean;
+}
+
+/** With what only the view tells: pools, allocation, and how in-sync each disk is. */
+export interface Resource extends Replica {
+  readonly volumes: readonly ResourceVolume[];
 }
 
 export interface Snapshot {
@@ -249,7 +258,15 @@ export interface Linstor {
     names?: readonly ResourceName[];
     props?: readonly string[];
   }): Promise<ResourceDefinition[]>;
-  /** The resource view. A resource without volumes is hidden in it. */
+  /**
+   * What the controller knows of these resources by itself: answered in milliseconds, whatever the satellites do. For everything that need
+   * not know pools, allocation or the state of a disk. LINBIT's client has no word for it: over that, the view is asked.
+   */
+  replicas(names: readonly ResourceName[]): Promise<Replica[]>;
+  /**
+   * The resource view. Asks every satellite that has one of them on a thin pool how much it has allocated, and waits for
+   * all (real-drbd). A resource without volumes is hidden in it.
+   */
   resources(query?: { names?: readonly ResourceName[]; nodes?: readonly NodeName[] }): Promise<Resource[]>;
   /** Of all resources what capacity and usage need: the view of a large cluster, of which little is kept in memory. */
   allocations(): Promise<Allocation[]>;

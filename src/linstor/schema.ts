@@ -97,15 +97,15 @@ export const resourceDefinition = z.object({
   ),
 });
 
+const drbdLayer = z.object({
+  connections: z.nullish(z.record(z.string(), z.object({ connected: flag, message: text }))),
+  may_promote: flag,
+});
+
 const layerObject = z.object({
   type: z.string(),
   resource_name_suffix: text,
-  drbd: z.nullish(
-    z.object({
-      connections: z.nullish(z.record(z.string(), z.object({ connected: flag, message: text }))),
-      may_promote: flag,
-    }),
-  ),
+  drbd: z.nullish(drbdLayer),
   get children() {
     return z.nullish(z.array(layerObject));
   },
@@ -130,6 +130,28 @@ export const resource = z.object({
     }),
   ),
 });
+
+/** As each layer tells of its volumes; DRBD puts the number one level deeper. */
+const layerVolumes = listOf(
+  z.object({
+    volume_number: z.nullish(z.number()),
+    drbd_volume_definition: z.nullish(z.object({ volume_number: z.nullish(z.number()) })),
+    device_path: text,
+  }),
+);
+
+const topLayer = z.extend(layerObject, {
+  drbd: z.nullish(z.extend(drbdLayer, { drbd_volumes: layerVolumes })),
+  luks: z.nullish(z.object({ luks_volumes: layerVolumes })),
+  nvme: z.nullish(z.object({ nvme_volumes: layerVolumes })),
+  writecache: z.nullish(z.object({ writecache_volumes: layerVolumes })),
+  cache: z.nullish(z.object({ cache_volumes: layerVolumes })),
+  bcache: z.nullish(z.object({ bcache_volumes: layerVolumes })),
+  storage: z.nullish(z.object({ storage_volumes: layerVolumes })),
+});
+
+/** A resource without the view's volumes: what is on top of each is told by its topmost layer. */
+export const replica = z.extend(z.omit(resource, { volumes: true }), { layer_object: z.nullish(topLayer) });
 
 /** Of `resource` only what usage needs: there are tens of thousands, and the layers are most of each. */
 export const allocation = z.object({
@@ -166,3 +188,4 @@ export const properties = props;
 export const keyValues = z.array(z.object({ name: z.string(), props }));
 
 export type RawLayer = z.output<typeof layerObject>;
+export type RawTopLayer = z.output<typeof topLayer>;

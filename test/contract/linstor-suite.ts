@@ -216,6 +216,17 @@ export function linstorContract(
       expect(await replica(disk)).not.toHaveProperty('inUse');
     });
 
+    test('the controller knows by itself where a resource is, and its device', async () => {
+      const [viewed] = await linstor.resources({ names: [disk] });
+      const known = await linstor.replicas([disk, `${mark}-none`, disk]);
+      expect(known).toMatchObject([
+        { name: disk, node: 'alpha', flags: [], layers: ['STORAGE'], stateKnown: true },
+      ]);
+      expect(known[0]?.volumes).toMatchObject([{ number: 0, devicePath: viewed?.volumes[0]?.devicePath }]);
+      expect(await linstor.replicas([`${mark}-none`])).toEqual([]);
+      expect(await linstor.replicas([])).toEqual([]);
+    });
+
     test('a resource that is there already is an info, not an error', async () => {
       expect((await linstor.createResource(disk, 'alpha', { pool: 'thin' })).has('info', 10008)).toBe(true);
       expect(await linstor.resources({ names: [disk] })).toHaveLength(1);

@@ -26,14 +26,15 @@ const decoders: readonly (readonly [RegExp, Decoder])[] = [
   [/\/clone\/[^/]+$/, objects.decodeCloneStatus],
   [/\/sync-status$/, objects.decodeSync],
   [/^\/v1\/view\/resources/, objects.decodeResources],
-  [/\/resources$/, objects.decodeResources],
+  [/\/resources$/, objects.decodeReplicas],
+  [/^\/v1\/key-value-store/, cluster.decodeKeyValues],
   [/\/snapshots(\?|$)/, objects.decodeSnapshots],
   [/\/snapshots\/[^/]+$/, (raw, what) => objects.decodeSnapshots([raw], what)],
 ];
 
 /** Documents that the driver never reads. */
 const foreign =
-  /key-value-store|error-reports|\/health|query-max-volume-size|query-all-size-info|volume-groups|volume-definitions|\/resources\/[^/]+/;
+  /error-reports|\/health|query-max-volume-size|query-all-size-info|volume-groups|volume-definitions|\/resources\/[^/]+/;
 
 const reads = restExchanges().filter(
   (one) => one.status === 200 && (one.method === 'GET' || /query-size-info$/.test(one.path)),
@@ -56,6 +57,32 @@ describe('every recorded answer', () => {
       if (Array.isArray(raw) && Array.isArray(value)) expect(value).toHaveLength(raw.length);
     },
   );
+
+  test('what the controller knows by itself names the same devices and states as the view', () => {
+    const lists = reads.filter((one) => /resource-definitions\/[^/]+\/resources$/.test(one.path));
+    const views = reads.filter((one) => /view\/resources/.test(one.path));
+    const key = (one: { scene: string }, at: { name: string; node: string }) =>
+      `${one.scene} ${at.name} ${at.node}`;
+    const viewed = new Map(
+      views.flatMap((one) =>
+        objects.decodeResources(parseExact(one.text), 'view').map((at) => [key(one, at), at] as const),
+      ),
+    );
+    const compared = lists
+      .flatMap((one) =>
+        objects
+          .decodeReplicas(parseExact(one.text), 'list')
+          .map((at) => [viewed.get(key(one, at)), at] as const),
+      )
+      .flatMap(([view, list]) => (view ? [[view, list] as const] : []));
+    expect(compared.length).toBeGreaterThan(5);
+    for (const [view, list] of compared) {
+      expect(list.volumes.map(({ devicePath }) => devicePath)).toEqual(
+        view.volumes.map(({ devicePath }) => devicePath),
+      );
+      expect([list.layers, list.stateKnown]).toEqual([view.layers, view.stateKnown]);
+    }
+  });
 
   test('every reply made of return codes is read, each code to the bit', () => {
     let codes = 0;

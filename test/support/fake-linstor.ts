@@ -252,6 +252,14 @@ export class FakeLinstor implements Linstor {
     return this.resources();
   }
 
+  /** Counts, and fails, apart from the view. */
+  async replicas(names: readonly string[]): Promise<Resource[]> {
+    this.#read('replicas');
+    return this.#definitions
+      .filter((definition) => names.some((name) => same(name, definition.name)))
+      .flatMap((definition) => definition.replicas.map((replica) => this.#view(definition, replica)));
+  }
+
   async resources(query: { names?: readonly string[]; nodes?: readonly string[] } = {}): Promise<Resource[]> {
     this.#read('resources');
     return this.#definitions

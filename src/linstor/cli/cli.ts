@@ -125,6 +125,11 @@ export class CliLinstor implements L.Linstor {
     return this.resources();
   }
 
+  /** `resource list` is the view; the client has no other list of them. */
+  replicas(names: readonly string[]): Promise<L.Replica[]> {
+    return this.resources({ names });
+  }
+
   async resources(query: Parameters<L.Linstor['resources']>[0] = {}): Promise<L.Resource[]> {
     if (query.names?.length === 0 || query.nodes?.length === 0) return [];
     const names = query.names ? ['--resources', ...query.names] : [];

@@ -99,6 +99,17 @@ export class RestLinstor implements L.Linstor {
     return this.#readParts(path, decodeDefinitions);
   }
 
+  async replicas(names: readonly string[]): Promise<L.Replica[]> {
+    const read = async (name: string): Promise<L.Replica[]> =>
+      (await this.#readOptional(
+        pathOf('resource-definitions', name, 'resources'),
+        301,
+        objects,
+        (d) => d.decodeReplicas,
+      )) ?? [];
+    return (await Promise.all([...new Set(names)].map(read))).flat();
+  }
+
   async resources(query: Parameters<L.Linstor['resources']>[0] = {}): Promise<L.Resource[]> {
     if (query.names?.length === 0 || query.nodes?.length === 0) return [];
     const path = (nodes: readonly string[] | undefined) =>
