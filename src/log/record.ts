@@ -1,7 +1,7 @@
 import type { ActionKind } from '../actions/action.ts';
 import type { Log } from '../context.ts';
 import { type DriverError, toDriverError } from '../errors.ts';
-import { redact, redactArgument } from './redact.ts';
+import { oneArgument, oneLine } from './redact.ts';
 import { type Subject, subjectOf } from './subject.ts';
 
 /** One external call of an action. */
@@ -111,7 +111,7 @@ export class ActionRecorder implements Log {
       time: new Date(this.#started).toISOString(),
       id: `${process.pid}-${this.#started.toString(36)}`,
       action: `${kind}/${name}${variant === undefined ? '' : `.${variant}`}`,
-      argv: argv.map((word) => redactArgument(word, this.#secrets())),
+      argv: argv.map((word) => oneArgument(word, this.#secrets())),
       object: subjectOf(kind, name, argv),
       calls: this.#calls,
       ...(this.#dropped > 0 ? { dropped: this.#dropped } : {}),
@@ -128,12 +128,12 @@ export class ActionRecorder implements Log {
       code: error.code,
       message: this.#clean(error.message),
       details: error.details.map((line) => this.#clean(line)),
-      reports: error.reports,
+      reports: error.reports.map((id) => this.#clean(id)),
     };
   }
 
   #clean(text: string): string {
-    return clip(redact(text, this.#secrets()));
+    return clip(oneLine(text, this.#secrets()));
   }
 
   #elapsed(): number {

@@ -1,5 +1,6 @@
 import type { Call } from '../actions/action.ts';
 import { DriverError, errorLine } from '../errors.ts';
+import { oneLine } from '../log/redact.ts';
 import type { Generation } from './version.ts';
 
 /** What goes to stdout and stderr of a driver action (contract §1.5). All texts end with a line break or are empty. */
@@ -62,22 +63,6 @@ export function logText(
   const warning = level === 'warn' && generation === 'markers';
   const word = warning ? 'INFO' : words[level];
   return `${word}: ${speaker(call)}: ${warning ? 'warning: ' : ''}${oneLine(text, secrets)}\n`;
-}
-
-/** Without line breaks, control characters, broken UTF-16 and the given secrets. */
-export function oneLine(text: string, secrets: readonly string[] = []): string {
-  return redact(text, secrets)
-    .toWellFormed()
-    .replaceAll(/[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
-    .trim();
-}
-
-/** Longest first: one secret may be part of another. Short ones are left: `a` would blank out the whole text. */
-export function redact(text: string, secrets: readonly string[]): string {
-  return [...secrets]
-    .filter((secret) => secret.length >= 4)
-    .sort((a, b) => b.length - a.length)
-    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
 }
 
 function speaker(call: Speaker): string {
