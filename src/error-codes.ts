@@ -71,6 +71,9 @@ export const errorCodes = {
   IMAGE_PATH: {
     remedy: 'move the file below one of SAFE_DIRS, or change SAFE_DIRS/RESTRICTED_DIRS of the datastore',
   },
+  IMAGE_SOURCE: {
+    remedy: 'use an address that images may come from, or allow it with ALLOW_SOURCES or ALLOW_SCHEMES',
+  },
   IMAGE_FORMAT: { remedy: 'convert the image to a plain raw or qcow2 file first' },
   IMAGE_HOSTILE: {
     remedy:

@@ -16,6 +16,7 @@ export function imageSource(ctx: Context, message: DatastoreMessage, settings: S
   return {
     path: message.path,
     policy: { safeDirs: settings.safeDirs, restrictedDirs: settings.restrictedDirs },
+    addresses: { schemes: settings.allowSchemes },
     checksums: {
       ...(template['MD5'] ? { md5: template['MD5'] } : {}),
       ...(template['SHA1'] ? { sha1: template['SHA1'] } : {}),

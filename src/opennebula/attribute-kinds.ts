@@ -86,6 +86,15 @@ export const regularExpression = matching(
 
 export const bandwidth = matching(/^[1-9]\d{0,12}[KMGT]?$/i, 'bytes a second, with K, M, G or T (“100M”)');
 
+/** Of an address, for OpenNebula's downloader. `file` would be a way round RESTRICTED_DIRS. */
+export const scheme: Kind<string> = {
+  allowed: 'a scheme (“s3”, “ssh”, “restic”), without “://”',
+  parse: (value) => {
+    const name = value.toLowerCase();
+    return /^[a-z][a-z0-9+.-]{0,31}$/.test(name) && name !== 'file' ? name : undefined;
+  },
+};
+
 /** Put before `one-vm-<id>-disk-<id>`, so it has to leave room for that. */
 export const prefix = matching(
   /^[A-Za-z_][A-Za-z0-9_-]{0,15}$/,

@@ -201,6 +201,13 @@ export const attributes = {
     'images may be imported from below these, though restricted',
     imageOnly,
   ),
+  ALLOW_SCHEMES: other.defaulted(
+    'allowSchemes',
+    kinds.listOf(kinds.scheme),
+    none,
+    'schemes that an image’s PATH may have beside http and https; OpenNebula’s downloader.sh fetches them',
+    imageOnly,
+  ),
   NO_DECOMPRESS: other.defaulted(
     'noDecompress',
     kinds.yesNo,

@@ -3,6 +3,7 @@ import { DriverError } from '../errors.ts';
 import type { Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
+import { shownPath } from './address.ts';
 import { bandwidth } from './bandwidth.ts';
 import type { SourceRequest } from './source.ts';
 import { stages } from './target.ts';
@@ -10,7 +11,7 @@ import { stages } from './target.ts';
 /** The programs that bring an image from elsewhere. */
 
 /** As given, once it is known to be a rate: curl and the downloader read the suffix themselves. */
-const limitOf = ({ limitTransferBw }: SourceRequest): string | undefined =>
+const limitOf = ({ limitTransferBw }: Pick<SourceRequest, 'limitTransferBw'>): string | undefined =>
   bandwidth(limitTransferBw) === undefined ? undefined : limitTransferBw?.trim();
 
 /**
@@ -45,7 +46,7 @@ exit "$code"
  * curl for http(s). No other protocol, also not by redirection: `file:` would read any file past the path policy.
  * Its ~/.curlrc applies (proxy, `insecure`).
  */
-export function curlStage(request: SourceRequest, headers: string): Stage {
+export function curlStage(request: Pick<SourceRequest, 'limitTransferBw'>, url: URL, headers: string): Stage {
   const limit = limitOf(request);
   return {
     name: stages.fetch,
@@ -61,7 +62,7 @@ export function curlStage(request: SourceRequest, headers: string): Stage {
         // A server that stops sending must not hold the action for ever.
         ...['--speed-limit', '1', '--speed-time', '120'],
         ...(limit ? ['--limit-rate', limit] : []),
-        ...['--output', '-', '--', request.path],
+        ...['--output', '-', '--', url.href],
       ],
     }),
   };
@@ -80,12 +81,15 @@ function retriesItself(downloader: string): boolean {
 }
 
 /** OpenNebula's own downloader knows the other schemes. It unpacks nothing and checks nothing here: we do. */
-export function downloaderStage(request: SourceRequest): Stage {
-  const { downloader, path } = request;
+export function downloaderStage(
+  request: Pick<SourceRequest, 'limitTransferBw' | 'downloader'>,
+  address: string,
+): Stage {
+  const { downloader } = request;
   if (!downloader) {
     throw new DriverError(
       'IMAGE_FETCH',
-      `${JSON.stringify(path)} needs OpenNebula’s downloader.sh, which was not found`,
+      `${shownPath(address)} needs OpenNebula’s downloader.sh, which was not found`,
     );
   }
   const limit = limitOf(request);
@@ -97,7 +101,7 @@ export function downloaderStage(request: SourceRequest): Stage {
       '--nodecomp',
       ...(retriesItself(downloader) ? ['--noretry'] : []),
       ...(limit ? ['--limit', limit] : []),
-      ...['--', path, '-'],
+      ...['--', address, '-'],
     ],
   };
 }

@@ -4,6 +4,7 @@ import { DriverError } from '../errors.ts';
 import { PipelineError, type Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
+import { type AddressPolicy, isRemote, parseAddress, shownPath } from './address.ts';
 import { type Checksums, givenChecksums, verifyFile } from './checksum.ts';
 import { curlStage, downloaderStage } from './fetch.ts';
 import { packingOf, readHead } from './formats.ts';
@@ -15,9 +16,10 @@ import { defaultTimeoutMs, stages, type TransferOptions, transferError } from '.
 
 /** Where an image comes from: IMAGE/PATH and the attributes that belong to it. */
 export interface SourceRequest {
-  /** Absolute path, `http(s)://…`, or any scheme of OpenNebula's downloader. */
+  /** Absolute path, `http(s)://…`, or a scheme of OpenNebula's downloader that was switched on. */
   readonly path: string;
   readonly policy: PathPolicy;
+  readonly addresses: AddressPolicy;
   /**
    * Of the file as it is published – compressed as it is –, which is what OpenNebula's downloader sums up
    * and what a publisher's list says.
@@ -55,16 +57,6 @@ cat </proc/self/fd/3 || exit
 [ "$(stat -Lc '%s %.9Y' /proc/self/fd/3)" = "$1" ] || { echo '${changed}' >&2; exit 1; }
 `;
 
-/** For messages: without the password that an address may hold. */
-const shown = (path: string): string =>
-  JSON.stringify(path.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#@]*:)[^/?#]*@/i, '$1***@'));
-
-const scheme = /^([a-z][a-z0-9+.-]*):\/\//i;
-
-export function isRemote(path: string): boolean {
-  return scheme.test(path);
-}
-
 async function streamOf(
   request: SourceRequest,
   fetch: (directory: string) => Stage,
@@ -72,7 +64,7 @@ async function streamOf(
   more: { readonly descriptors?: readonly number[]; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<ImageStream> {
   const directory = privateDirectory(options.stagingDir);
-  const label = shown(request.path);
+  const label = shownPath(request.path);
   try {
     return await openStream(
       {
@@ -95,13 +87,18 @@ async function streamOf(
   }
 }
 
-function openRemote(request: SourceRequest, options: Options): Promise<ImageStream> {
-  const isHttp = /^https?:\/\//i.test(request.path);
-  if (isHttp)
-    return streamOf(request, (directory) => curlStage(request, join(directory, 'headers')), options);
+async function openRemote(request: SourceRequest, options: Options): Promise<ImageStream> {
+  const address = parseAddress(request.path, request.addresses);
+  if (address.kind === 'http') {
+    return streamOf(
+      request,
+      (directory) => curlStage(request, address.url, join(directory, 'headers')),
+      options,
+    );
+  }
   // Only for the downloader: one variable of more than 128 KiB would stop every program from being started.
   const { downloaderEnv: env } = request;
-  return streamOf(request, () => downloaderStage(request), options, env ? { env } : {});
+  return streamOf(request, () => downloaderStage(request, address.text), options, env ? { env } : {});
 }
 
 /** May somebody else change the file while it is read? Then a header could change after it was checked. */
@@ -132,7 +129,7 @@ async function openLocal(request: SourceRequest, options: Options): Promise<File
     const info = await probeFile(file.fd, file.bytes, { thorough: false, packed });
     handedOver = true;
     return {
-      label: shown(request.path),
+      label: shownPath(request.path),
       fd: file.fd,
       info,
       fileBytes: file.bytes,
@@ -143,7 +140,7 @@ async function openLocal(request: SourceRequest, options: Options): Promise<File
         }),
       requireUnchanged: () => {
         if (stampOf(file.fd) === file.stamp) return;
-        throw new DriverError('IMAGE_FETCH', `${shown(request.path)} could not be read: ${changed}`, {
+        throw new DriverError('IMAGE_FETCH', `${shownPath(request.path)} could not be read: ${changed}`, {
           remedy: 'wait until the file is complete, then retry',
         });
       },

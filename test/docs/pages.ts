@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** README, CONTRIBUTING and docs/, by path from the project's root. */
+/** README, CONTRIBUTING, SECURITY and docs/, by path from the project's root. */
 export function readPages(): Map<string, string> {
   const docs = readdirSync(`${root}docs`).filter((name) => name.endsWith('.md'));
-  const paths = ['README.md', 'CONTRIBUTING.md', ...docs.map((name) => `docs/${name}`)];
+  const paths = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs.map((name) => `docs/${name}`)];
   return new Map(paths.map((path) => [path, readFileSync(`${root}${path}`, 'utf8')]));
 }
 

@@ -5,6 +5,7 @@ import { importImage } from '../../src/transfer/import.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
 import { holdsExactly, MiB, noise, run, temporary, zeroDeviceFile } from './images.ts';
+import { anywhere } from './work.ts';
 
 /** A file that is still being uploaded, or is replaced in place, while it is read. */
 
@@ -42,7 +43,10 @@ async function imported(
   const target = { host, device, bytes: bytes(size + MiB), readsZero: true };
   const policy = { safeDirs: ['/'], restrictedDirs: [] };
   try {
-    await importImage(fake.hosts, { path, policy }, target, { env, stagingDir: join(dir, 'staging') });
+    await importImage(fake.hosts, { path, policy, addresses: anywhere }, target, {
+      env,
+      stagingDir: join(dir, 'staging'),
+    });
     return 'imported';
   } catch (error) {
     return String((error as { code?: string }).code);

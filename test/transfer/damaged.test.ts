@@ -9,6 +9,7 @@ import { virtualSize } from '../../src/transfer/vsize.ts';
 import { bytes, mib } from '../../src/units.ts';
 import { fakeHosts } from '../hosts/fake-hosts.ts';
 import { MiB, noise, patch, run, sparseImage, temporary, u64le, zeroDeviceFile } from './images.ts';
+import { anywhere } from './work.ts';
 
 /** Damage that the tools themselves pass over without a word. */
 
@@ -142,7 +143,9 @@ test('a compressed cluster that cannot be unpacked is the image’s fault, not t
       const device = zeroDeviceFile(join(dir, 'device'), 12 * MiB);
       const target = { host, device, bytes: bytes(12 * MiB), readsZero: true };
       const options = { env: fake.env, stagingDir: join(dir, 'staging') };
-      await expect(importImage(fake.hosts, { path, policy }, target, options)).rejects.toMatchObject({
+      await expect(
+        importImage(fake.hosts, { path, policy, addresses: anywhere }, target, options),
+      ).rejects.toMatchObject({
         code: 'IMAGE_FORMAT',
         message: expect.stringContaining('error while reading at byte'),
       });
@@ -160,7 +163,7 @@ describe('packed in several parts', () => {
     const path = join(dir, 'packed');
     writeFileSync(path, data);
     try {
-      return await virtualSize({ path, policy }, { stagingDir: dir });
+      return await virtualSize({ path, policy, addresses: anywhere }, { stagingDir: dir });
     } catch (error) {
       if (error instanceof DriverError) return error.code;
       throw error;
@@ -196,7 +199,9 @@ describe('packed in several parts', () => {
     for (const program of ['gzip', 'zstd']) {
       writeFileSync(path, pack(program, noise(5000)));
       const env = { PATH: `${join(dir, 'bin')}:${process.env['PATH']}` };
-      expect(await virtualSize({ path, policy }, { stagingDir: dir, timeoutMs: 20_000, env })).toBe(mib(1));
+      expect(
+        await virtualSize({ path, policy, addresses: anywhere }, { stagingDir: dir, timeoutMs: 20_000, env }),
+      ).toBe(mib(1));
     }
   });
 

@@ -75,10 +75,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** Fetches into a file, with shorter waits than in life. */
 async function fetched(...behaviours: Behaviour[]): Promise<Buffer | number> {
   script = behaviours;
-  const stage = curlStage(
-    { path: `http://127.0.0.1:${port}/x`, policy: { safeDirs: [], restrictedDirs: [] } },
-    join(dir, 'headers'),
-  );
+  const stage = curlStage({}, new URL(`http://127.0.0.1:${port}/x`), join(dir, 'headers'));
   const argv = stage.argv.map((word, index) => {
     if (word === '120') return '2';
     return stage.argv[index - 1] === join(dir, 'headers') ? '0' : word;
@@ -121,8 +118,7 @@ describe('OpenNebula’s downloader', () => {
   const argvFor = (text: string): readonly string[] => {
     const downloader = join(dir, 'downloader.sh');
     writeFileSync(downloader, text);
-    return downloaderStage({ path: 's3://b/o', downloader, policy: { safeDirs: [], restrictedDirs: [] } })
-      .argv;
+    return downloaderStage({ downloader }, 's3://b/o').argv;
   };
 
   test('is told not to try again by itself, where it knows the word', () => {

@@ -41,7 +41,7 @@ import {
   u64le,
   zeroDeviceFile,
 } from './images.ts';
-import { expectNoScratch, target } from './work.ts';
+import { anywhere, expectNoScratch, target } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -100,6 +100,7 @@ const open = { safeDirs: ['/'], restrictedDirs: [] };
 const request = (path: string, more: Partial<SourceRequest> = {}): SourceRequest => ({
   path,
   policy: open,
+  addresses: anywhere,
   ...more,
 });
 const options = (more: TransferOptions = {}): TransferOptions => ({
@@ -795,14 +796,18 @@ describe('paths', () => {
     ];
     const device = dirtyDevice(join(work, 'device'), MiB);
     for (const path of allowed) {
-      expect(await virtualSize({ path, policy })).toBe(mib(1));
-      await importImage(fake.hosts, { path, policy }, target(device), options());
+      expect(await virtualSize({ path, policy, addresses: anywhere })).toBe(mib(1));
+      await importImage(fake.hosts, { path, policy, addresses: anywhere }, target(device), options());
     }
     for (const path of refused) {
-      expect((await failure(virtualSize({ path, policy }))).code).toBe('IMAGE_PATH');
-      expect((await failure(importImage(fake.hosts, { path, policy }, target(device), options()))).code).toBe(
-        'IMAGE_PATH',
-      );
+      expect((await failure(virtualSize({ path, policy, addresses: anywhere }))).code).toBe('IMAGE_PATH');
+      expect(
+        (
+          await failure(
+            importImage(fake.hosts, { path, policy, addresses: anywhere }, target(device), options()),
+          )
+        ).code,
+      ).toBe('IMAGE_PATH');
     }
   });
 });

@@ -20,7 +20,7 @@ import {
   temporary,
   zeroDeviceFile,
 } from './images.ts';
-import { expectNoScratch, target as targetOf } from './work.ts';
+import { anywhere, expectNoScratch, target as targetOf } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -55,7 +55,7 @@ const options = (more: TransferOptions = {}): TransferOptions => ({
 });
 const target = (device: string, host = 'host2', readsZero = false) => targetOf(device, host, readsZero);
 const policy = { safeDirs: [], restrictedDirs: [] };
-const image = (name: string) => ({ path: join(work, name), policy });
+const image = (name: string) => ({ path: join(work, name), policy, addresses: anywhere });
 const convert = (format: string, ...more: string[]): void => {
   run('qemu-img', 'convert', '-O', format, ...more, join(work, 'raw'), join(work, format));
 };

@@ -18,7 +18,7 @@ import { bytes, mib } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
 import { codeOf } from '../support/code-of.ts';
 import { dirtyDevice, holdsExactly, MiB, run, sparseImage, temporary } from './images.ts';
-import { expectNoScratch, target } from './work.ts';
+import { anywhere, expectNoScratch, target } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -93,6 +93,7 @@ const policy = { safeDirs: [], restrictedDirs: ['/'] };
 const request = (name: string, more: Partial<SourceRequest> = {}): SourceRequest => ({
   path: name.includes('://') ? name : `http://127.0.0.1:${server.port}/${name}`,
   policy,
+  addresses: anywhere,
   ...more,
 });
 const options = () => ({ env: fake.env, stagingDir: work });
@@ -205,13 +206,13 @@ describe('other schemes', () => {
   test('go through the downloader, which neither unpacks nor checks', async () => {
     const script = `printf '%s\\n' "$DRV_ACTION" "$@" >"${join(work, 'args')}"; cat "${join(work, 'raw.gz')}"`;
     const place = device();
-    const source = request('s3://bucket/it is', {
+    const source = request('s3://bucket/it+is', {
       downloader: downloader(script),
       downloaderEnv: { DRV_ACTION: 'PFg+' },
     });
     await importImage(fake.hosts, source, target(place), options());
     expect(holdsExactly(place, raw)).toBe(true);
-    expect(readFileSync(join(work, 'args'), 'utf8')).toBe('PFg+\n--nodecomp\n--\ns3://bucket/it is\n-\n');
+    expect(readFileSync(join(work, 'args'), 'utf8')).toBe('PFg+\n--nodecomp\n--\ns3://bucket/it+is\n-\n');
   });
 
   test('its failure fails, also after it gave data', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'bun:test';
 import { readdirSync, statSync } from 'node:fs';
+import type { AddressPolicy } from '../../src/transfer/address.ts';
 import type { TransferTarget } from '../../src/transfer/target.ts';
 import { bytes } from '../../src/units.ts';
 
@@ -10,6 +11,9 @@ export const target = (device: string, host = 'host1', readsZero = false): Trans
   bytes: bytes(statSync(device).size),
   readsZero,
 });
+
+/** Servers of tests are on loopback. */
+export const anywhere: AddressPolicy = { schemes: ['s3', 'ssh', 'rbd'] };
 
 /** Nothing of ours stays in the directory that images and scratch files are in. */
 export function expectNoScratch(directory: string): void {

@@ -16,7 +16,11 @@ const request = z
 
 await importImage(
   new SshHosts(),
-  { path: request.path, policy: { safeDirs: [], restrictedDirs: [], alwaysRestricted: [] } },
+  {
+    path: request.path,
+    policy: { safeDirs: [], restrictedDirs: [], alwaysRestricted: [] },
+    addresses: { schemes: [] },
+  },
   { host: request.host, device: request.device, bytes: bytes(request.bytes), readsZero: true },
   { stagingDir: request.stagingDir },
 );
