@@ -206,7 +206,7 @@ export const attributes = {
     kinds.listOf(kinds.scheme),
     none,
     'schemes that an image’s PATH may have beside http and https; OpenNebula’s downloader.sh fetches them',
-    imageOnly,
+    { ...imageOnly, default: 'none' },
   ),
   NO_DECOMPRESS: other.defaulted(
     'noDecompress',
