@@ -156,7 +156,7 @@ test('what succeeded is not painted as a failure: a session that ends with 0, a 
     bad: (text) => `<${text}>`,
   };
   const shown = renderTrace(records, 100, marked);
-  expect([...shown.matchAll(/<(.*?)>/g)].map((match) => match[1])).toEqual([
+  expect([...shown.matchAll(/<(.*?)>/g)].map((match) => match[1]?.trim())).toEqual([
     'failed',
     'no answer in time',
     'LINSTOR did not answer [LINSTOR_TIMEOUT]',
