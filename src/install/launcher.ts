@@ -4,6 +4,25 @@ import { actions, installedNames } from '../actions/registry.ts';
 import type { Layout } from './layout.ts';
 
 /**
+ * Bun's programs need SSE4.2 on x86-64, its baseline build too. The default processor of many a virtual machine (kvm64,
+ * qemu64) lacks it: every action would end with an illegal instruction, code 132, and no word. Shell alone, no process.
+ */
+const processorCheck =
+  process.arch === 'x64'
+    ? `while read -r key value; do
+  case $key in
+  flags)
+    case " $value " in *' sse4_2 '*) ;; *)
+      echo "linstor_un: this machine's processor lacks SSE4.2; give the virtual machine another CPU model, for example host-passthrough or x86-64-v2" >&2
+      exit 1 ;;
+    esac
+    break ;;
+  esac
+done </proc/cpuinfo
+`
+    : '';
+
+/**
  * What stands below `remotes/`: `onehost sync` copies that tree to every host and follows links, so each action would
  * be a copy of the binary there (contract §7.5). The links lead to this script of a few bytes, inside `remotes/`: a
  * link out of it would dangle once the binary is gone, and a dangling link makes the sync of every host fail.
@@ -20,7 +39,7 @@ if [ ! -x "$b" ]; then
   echo "linstor_un: ${layout.binary} is not on this machine; run 'linstor_un install' on the front-end" >&2
   exit 1
 fi
-LINSTOR_UN_CALLED_AS=$d/\${0##*/} exec "$b" "\${k##*/}" "\${0##*/}" "$@"
+${processorCheck}LINSTOR_UN_CALLED_AS=$d/\${0##*/} exec "$b" "\${k##*/}" "\${0##*/}" "$@"
 `;
 }
 

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { lstatSync, mkdirSync, readdirSync, realpathSync, statSync, symlinkSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { actions, installedNames } from '../../src/actions/registry.ts';
 import { applyPlan } from '../../src/install/apply.ts';
 import { type Layout, layoutOf } from '../../src/install/layout.ts';
@@ -43,7 +52,7 @@ describe('installing', () => {
         );
       }
     }
-    expect(statSync(launcher).size).toBeLessThan(800);
+    expect(statSync(launcher).size).toBeLessThan(1400);
     expect(statSync(launcher).mode & 0o777).toBe(0o755);
     expect(names.length).toBeGreaterThan(30);
   });
@@ -82,6 +91,27 @@ describe('installing', () => {
     expect(call('./clone', ['y'], frontEnd.path('/var/lib/one/remotes/datastore/linstor_un'))).toBe(
       'datastore|clone|y|',
     );
+  });
+
+  test.if(process.arch === 'x64')('a processor that the program cannot run on is told in words', () => {
+    install();
+    const launcher = frontEnd.path(layout.launcher);
+    writeFileSync(
+      launcher,
+      readFileSync(launcher, 'utf8').replace('/proc/cpuinfo', frontEnd.path('/cpuinfo')),
+    );
+    const run = (flags: string): string => {
+      writeFileSync(frontEnd.path('/cpuinfo'), `processor\t: 0\nmodel name\t: any\nflags\t\t: ${flags}\n`);
+      const { stdout, stderr, exitCode } = Bun.spawnSync(
+        [frontEnd.path('/var/lib/one/remotes/tm/linstor_un/clone'), 'x'],
+        {
+          stderr: 'pipe',
+        },
+      );
+      return `${exitCode} ${stdout.toString()}${stderr.toString()}`;
+    };
+    expect(run('fpu sse2 sse4_1 sse4_2 popcnt')).toBe('0 tm|clone|x|');
+    expect(run('fpu sse2 cx16 hypervisor')).toStartWith('1 linstor_un: this machine');
   });
 
   test('on a host, without the binary, the launcher says so and fails', () => {
