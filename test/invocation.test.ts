@@ -76,7 +76,7 @@ test('no name twice in the action table', () => {
 
 test('drivers/ equals the action table', () => {
   const result = Bun.spawnSync([process.execPath, 'src/tools/drivers.ts', '--check'], {
-    cwd: new URL('..', import.meta.url).pathname,
+    cwd: Bun.fileURLToPath(new URL('..', import.meta.url)),
     stderr: 'pipe',
   });
   expect(result.stderr.toString()).toBe('');

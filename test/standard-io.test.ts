@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const directory = mkdtempSync(join(tmpdir(), 'standard-io-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const module = new URL('../src/standard-io.ts', import.meta.url).pathname;
+const module = Bun.fileURLToPath(new URL('../src/standard-io.ts', import.meta.url));
 const program = `import { readStdin, writeTo } from ${JSON.stringify(module)}; writeTo(1, await readStdin());`;
 
 type Stdin = number | Blob | 'ignore';

@@ -1,4 +1,5 @@
 /** `bun run build`: `dist/linstor_un` for this machine (or `--target bun-linux-arm64 --out FILE`). */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({
@@ -6,7 +7,7 @@ const { values } = parseArgs({
   options: { target: { type: 'string' }, out: { type: 'string', default: 'dist/linstor_un' } },
 });
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const result = Bun.spawnSync(
   [
     process.execPath,
@@ -31,5 +32,5 @@ const result = Bun.spawnSync(
   { cwd: root, stdout: 'inherit', stderr: 'inherit' },
 );
 if (result.exitCode !== 0) process.exit(result.exitCode ?? 1);
-const size = Bun.file(`${root}${values.out}`).size;
+const { size } = Bun.file(resolve(root, values.out));
 console.log(`built ${values.out} (${Math.round(size / 1e6)} MB)`);

@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
-    binary: { type: 'string', default: new URL('../../dist/linstor_un', import.meta.url).pathname },
+    binary: { type: 'string', default: Bun.fileURLToPath(new URL('../../dist/linstor_un', import.meta.url)) },
     only: { type: 'string' },
   },
 });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { renderCurrentReference } from './docs/current.ts';
 
-const path = new URL('../../docs/reference.md', import.meta.url).pathname;
+const path = Bun.fileURLToPath(new URL('../../docs/reference.md', import.meta.url));
 const wanted = await renderCurrentReference();
 const present = existsSync(path) ? readFileSync(path, 'utf8') : '';
 

@@ -3,7 +3,7 @@ import { mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { driverLinks } from './driver-links.ts';
 
-const root = new URL('../../drivers/', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../drivers/', import.meta.url));
 const wanted = driverLinks();
 const present = await existingLinks(root);
 const missing = [...wanted].filter(([path, to]) => present.get(path) !== to);

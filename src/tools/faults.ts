@@ -21,7 +21,7 @@ const { values } = parseArgs({
     call: { type: 'string', default: '' },
     fault: { type: 'string', default: '' },
     jobs: { type: 'string', default: '2' },
-    binary: { type: 'string', default: new URL('../../dist/linstor_un', import.meta.url).pathname },
+    binary: { type: 'string', default: Bun.fileURLToPath(new URL('../../dist/linstor_un', import.meta.url)) },
     list: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },

@@ -15,7 +15,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     steps: { type: 'string', default: '200' },
     transport: { type: 'string', default: 'rest' },
-    binary: { type: 'string', default: new URL('../../dist/linstor_un', import.meta.url).pathname },
+    binary: { type: 'string', default: Bun.fileURLToPath(new URL('../../dist/linstor_un', import.meta.url)) },
     json: { type: 'boolean', default: false },
   },
 });

@@ -140,7 +140,7 @@ describe('options', () => {
   });
 
   test('the command says so with its usage and exits with 64', async () => {
-    const main = new URL('../../src/tools/bench/main.ts', import.meta.url).pathname;
+    const main = Bun.fileURLToPath(new URL('../../src/tools/bench/main.ts', import.meta.url));
     for (const [words, reason] of [
       [['backup'], 'there are no backup actions yet'],
       [['actions', '--driver', '/nowhere'], '/nowhere has no tm/'],

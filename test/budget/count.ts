@@ -503,4 +503,4 @@ export async function countCosts(): Promise<Cost[]> {
 export const nameOf = ({ action, mode }: Pick<Cost, 'action' | 'mode'>): string => `${action} ${mode}`;
 
 /** The asserted numbers; the docs show them. */
-export const budgetFile = new URL('budget.json', import.meta.url).pathname;
+export const budgetFile = Bun.fileURLToPath(new URL('budget.json', import.meta.url));

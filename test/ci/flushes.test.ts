@@ -7,7 +7,7 @@ import { join } from 'node:path';
  * Secondary. `sync FILE` and `blockdev --flushbufs` open for reading; so does a dd that is told to flush and writes nowhere.
  */
 
-const src = new URL('../../src', import.meta.url).pathname;
+const src = Bun.fileURLToPath(new URL('../../src', import.meta.url));
 
 const command = String.raw`(?:^|[;&|({!]|\b(?:then|else|do|exec|if|while|until|command|time)\b)[ \t]*`;
 const readOnlyFlushes: readonly RegExp[] = [

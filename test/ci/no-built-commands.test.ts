@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const root = new URL('../..', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../..', import.meta.url));
 const rule =
   /a command is built from a string|a shell script is built from a string|text of a script must be constant|builds a shell command/;
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const main = Bun.fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 test('a JSON document of megabytes reaches a slow reader whole', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'pipes-'));

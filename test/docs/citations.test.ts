@@ -7,7 +7,7 @@ import { studies } from './pages.ts';
  * these opens in this repository.
  */
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 type Study = keyof typeof studies;
 
 const text = async (path: string): Promise<string> => Bun.file(`${root}${path}`).text();

@@ -8,7 +8,7 @@ import { handWritten, readPages } from './pages.ts';
 
 /** What the pages say about the program is held to the program. */
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const pages = readPages();
 const written = handWritten(pages);
 

@@ -4,7 +4,7 @@ import { dirname, join, normalize } from 'node:path';
 import { anchorOf, headingsOf } from '../../src/tools/docs/markdown.ts';
 import { readPages } from './pages.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const pages = readPages();
 
 /** Target and anchor of each link that stays in the project. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 
 /** README, CONTRIBUTING, SECURITY and docs/, by path from the project's root. */
 export function readPages(): Map<string, string> {

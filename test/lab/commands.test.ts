@@ -16,7 +16,7 @@ import { runCli } from '../../src/cli/main.ts';
 import { Cluster } from '../../src/lab/cluster.ts';
 import { isRunning } from '../../src/lab/cluster-serve.ts';
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const main = Bun.fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 let root: string;
 let dir: string;
 

@@ -8,7 +8,7 @@ import { actions } from '../../src/actions/registry.ts';
  * its own file on. Loading is most of what a start costs (docs/performance.md), and one careless import brings it back.
  */
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const transpiler = new Bun.Transpiler({ loader: 'ts' });
 
 /** Modules and packages by how they were reached; types are no imports. */

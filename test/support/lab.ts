@@ -9,7 +9,7 @@ import type { LabOne } from '../../src/lab/one/lab-one.ts';
 import type { LabOnedOptions } from '../../src/lab/one/oned.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const binary = join(root, 'dist/linstor_un');
 
 /** The compiled binary where it has been built (`npm test` builds it first), else the source. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { requireSuccess, runMeasured } from './process.ts';
 
-const root = new URL('../../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../../', import.meta.url));
 const environment = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/root' };
 
 /** The program as it is released, from the sources as they are. */

@@ -18,7 +18,7 @@ export function describeMachine(): Machine {
 }
 
 function sourceVersion(): string {
-  const cwd = new URL('../../../', import.meta.url).pathname;
+  const cwd = Bun.fileURLToPath(new URL('../../../', import.meta.url));
   try {
     const git = Bun.spawnSync(['git', 'describe', '--always', '--dirty', '--tags'], {
       cwd,

@@ -4,7 +4,7 @@ import { headingsOf } from './markdown.ts';
 import { renderReference } from './reference.ts';
 import { readRoundTrips } from './round-trips.ts';
 
-const root = new URL('../../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The reference page for the code as it is. */
 export async function renderCurrentReference(): Promise<string> {

@@ -6,7 +6,7 @@ import type { GenerationName } from '../../../src/lab/linstor/generation.ts';
 import { type ServedLab, serveLinstor } from '../../../src/lab/linstor/serve.ts';
 
 /** LINBIT's own client library decides whether the lab's REST interface is LINSTOR's: `scenario.py` in the environment of `.ci/setup`. */
-const root = new URL('../../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../../', import.meta.url));
 const python = join(root, 'node_modules/.cache/python');
 const installed = existsSync(join(python, '.installed'));
 

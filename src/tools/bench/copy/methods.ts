@@ -32,7 +32,7 @@ export const ours: Method = {
   name: 'linstor_un',
   command: (source, place, { device, stagingDir }) => [
     process.execPath,
-    new URL('ours.ts', import.meta.url).pathname,
+    Bun.fileURLToPath(new URL('ours.ts', import.meta.url)),
     JSON.stringify({ path: source.path, host: place.host, device, bytes: source.bytes, stagingDir }),
   ],
 };
