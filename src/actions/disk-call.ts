@@ -3,7 +3,7 @@ import { DriverError } from '../errors.ts';
 import type { Linstor } from '../linstor/linstor.ts';
 import type { Datastore, Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import { type DiskResource, resourceOfDisk } from '../volumes/disk.ts';
+import { type DiskResource, resourceOfDisk, sharingOf } from '../volumes/disk.ts';
 import { type DiskTarget, parseId } from './target.ts';
 
 /** TM name under which oned knows us. */
@@ -59,6 +59,15 @@ export async function readDiskCall(
   return openDiskCall(ctx, target, vmId, parseId(datastoreArgument, 'datastore id'));
 }
 
+/** The disk of a call, as `ensureAttached` and `ensureDetached` take it. */
+export const diskOf = ({ target, disk, diskResource, settings, linstor }: DiskCall) => ({
+  resource: diskResource.resource,
+  linstor,
+  settings,
+  link: target.path,
+  sharing: sharingOf(disk),
+});
+
 /** Settings for a disk whose datastore argument is `datastoreId` in a VM directory of `systemDatastoreId`. */
 export async function diskSettings(
   ctx: Context,
@@ -87,6 +96,3 @@ export function requireDisk(vm: Vm, diskId: number): Disk {
 export function ourDisks(vm: Vm): Disk[] {
   return vm.disks.filter((disk) => disk.kind !== 'filesystem' && disk.tmMad === driverName);
 }
-
-/** Serialises all work on one resource on this front-end (contract §1.4). */
-export const lockName = (resource: string): string => `rd-${resource.toLowerCase()}`;

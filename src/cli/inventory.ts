@@ -1,4 +1,4 @@
-import { nodeOfHost } from '../disks/node-names.ts';
+import { nodeOfHost } from '../disks/host-node.ts';
 import type { Node, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import type { Disk, Image, Vm } from '../opennebula/one.ts';
 import { parseResource } from '../volumes/names.ts';

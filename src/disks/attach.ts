@@ -14,10 +14,26 @@ import {
   isDiskless,
   isTieBreaker,
   layersOf,
+  onNode,
   replicasOf,
+  sameName,
   stablePath,
 } from '../volumes/replicas.ts';
-import { matchNode, replicaOnHost, requireOnlineNode } from './nodes.ts';
+import { findNode, guessNode, requireOnlineNode } from './find-node.ts';
+
+/** What LINSTOR does to make a resource usable on a host, and to end that. Actions say it by `ensureAttached`, `ensureDetached`. */
+
+/** A resource, the controller that has it, and how it is handled there. */
+export interface DiskRef {
+  readonly resource: ResourceName;
+  readonly linstor: Linstor;
+  readonly settings: Pick<Settings, 'nodeMap' | 'disklessPool'>;
+}
+
+export const namesOf = ({ linstor, settings }: Pick<DiskRef, 'linstor' | 'settings'>) => ({
+  linstor,
+  nodeMap: settings.nodeMap,
+});
 
 /** A resource that is usable on a host, as far as LINSTOR can say; the device node is checked on the host itself. */
 export interface Attachment {
@@ -32,8 +48,8 @@ export interface Attachment {
 
 export interface AttachOptions {
   /** Already read view of the resource. */
-  readonly view?: readonly Resource[];
-  /** Allow both ends of a live migration to open it; needs REST 1.29, see `dualPrimary` for older controllers. */
+  readonly view?: readonly Resource[] | undefined;
+  /** Allow both ends of a live migration to open it; needs REST 1.29, see `allowDualPrimary` for older controllers. */
   readonly manageDualPrimary?: boolean;
 }
 
@@ -46,15 +62,38 @@ export interface AttachOptions {
  */
 export async function attach(
   ctx: Context,
-  linstor: Linstor,
-  resource: ResourceName,
+  disk: DiskRef,
   host: string,
-  settings: Pick<Settings, 'nodeMap' | 'disklessPool'>,
   options: AttachOptions = {},
 ): Promise<Attachment> {
-  const seen = replicasOf(options.view ?? (await linstor.resources({ names: [resource] })), resource);
-  const here = replicaOnHost(seen, host, settings.nodeMap)?.node;
-  const view = await whenStateKnown(ctx, linstor, seen, (replica) => replica.node === here);
+  const { linstor, resource } = disk;
+  const view = replicasOf(options.view ?? (await linstor.resources({ names: [resource] })), resource);
+  const nodes = view.map((replica) => replica.node);
+  const names = namesOf(disk);
+  // LINSTOR itself says if there is no such node, but makes a volume of its own where plain storage is asked for.
+  const network = hasNetworkLayer(layersOf(view));
+  const node = network ? await guessNode(names, host, nodes) : await findNode(names, host, nodes);
+  try {
+    return await attachTo(ctx, disk, host, node, { ...options, view });
+  } catch (error) {
+    // 300: no node of that name. 310: make-available finds no pool on a node that is away (linstor-behaviour §3.11).
+    if (!isLinstorError(error, 300, 310)) throw error;
+    const found = await requireOnlineNode(names, host);
+    if (node === undefined || sameName(found.name, node)) throw error;
+    return attachTo(ctx, disk, host, found.name, { ...options, view });
+  }
+}
+
+async function attachTo(
+  ctx: Context,
+  disk: DiskRef,
+  host: string,
+  node: NodeName | undefined,
+  options: AttachOptions & { readonly view: readonly Resource[] },
+): Promise<Attachment> {
+  const { linstor, resource } = disk;
+  const isHere = (replica: Resource): boolean => node !== undefined && sameName(replica.node, node);
+  const view = await whenStateKnown(ctx, linstor, options.view, isHere);
   const diskful = view.filter(isDiskful);
   if (diskful.length === 0) {
     throw new DriverError(
@@ -62,7 +101,7 @@ export async function attach(
       `resource ${resource} has no replica with a disk, so there is nothing to attach on ${host}`,
     );
   }
-  const present = replicaOnHost(view, host, settings.nodeMap);
+  const present = view.find(isHere);
   const network = hasNetworkLayer(layersOf(view));
   if (!network && diskful.length > 1) {
     throw new DriverError(
@@ -77,19 +116,14 @@ export async function attach(
     requireState(present, resource);
     return { resource, host, node: present.node, devicePaths: devicePaths(present), made: false };
   }
-  if (!network) throw notReachable(resource, host, diskful, present);
-  const node = await makeAvailable(ctx, linstor, resource, host, settings, present, options);
+  if (!network || node === undefined) throw notReachable(resource, host, diskful, present);
+  await makeAvailable(ctx, disk, host, present?.node ?? node, present, options);
   const made = present === undefined || !isAttached(present);
+  const attachment = { resource, host, node: present?.node ?? node, made };
   const guessed = drbdPaths(resource, present, view);
-  if (guessed) return { resource, host, node, devicePaths: guessed, made };
-  const reported = await reportedPaths(linstor, {
-    resource,
-    host,
-    node,
-    devicePaths: [byResPath(resource)],
-    made,
-  });
-  return { resource, host, node, devicePaths: reported, made };
+  if (guessed) return { ...attachment, devicePaths: guessed };
+  const reported = await reportedPaths(linstor, { ...attachment, devicePaths: [byResPath(resource)] });
+  return { ...attachment, devicePaths: reported };
 }
 
 /**
@@ -149,62 +183,46 @@ function notReachable(
 
 async function makeAvailable(
   ctx: Context,
-  linstor: Linstor,
-  resource: ResourceName,
+  disk: DiskRef,
   host: string,
-  settings: Pick<Settings, 'nodeMap' | 'disklessPool'>,
+  node: NodeName,
   present: Resource | undefined,
   options: AttachOptions,
-): Promise<NodeName> {
-  const guess = present?.node ?? settings.nodeMap[host] ?? host;
+): Promise<void> {
+  const { linstor, resource, settings } = disk;
   const wasThere = present !== undefined && !isDeleting(present);
-  const attempt = async (node: NodeName): Promise<NodeName> => {
-    // A tie-breaker becomes an ordinary diskless replica; deleting that gives the tie-breaker back.
-    if (!wasThere || isTieBreaker(present)) {
-      ctx.undo.push(`detach ${resource} from ${node}`, () => detachNode(linstor, resource, node));
-    }
-    const custom = settings.disklessPool !== 'DfltDisklessStorPool' && present === undefined;
-    const outcome = custom
-      ? await linstor.createResource(resource, node, { diskless: true, pool: settings.disklessPool })
-      : await linstor.makeAvailable(
-          resource,
-          node,
-          options.manageDualPrimary ? { manageDualPrimary: true } : {},
-        );
-    if (outcome.satelliteAway) await requireOnlineNode(linstor, node, settings.nodeMap);
-    return node;
-  };
-  try {
-    return await attempt(guess);
-  } catch (error) {
-    // 300: no node of that name. 310: make-available finds no pool on a node that is away (linstor-behaviour §3.11).
-    if (!isLinstorError(error, 300, 310)) throw error;
-    const node = await requireOnlineNode(linstor, host, settings.nodeMap);
-    if (node.name.toLowerCase() === guess.toLowerCase()) throw error;
-    return attempt(node.name);
+  // A tie-breaker becomes an ordinary diskless replica; deleting that gives the tie-breaker back.
+  if (!wasThere || isTieBreaker(present)) {
+    ctx.undo.push(`detach ${resource} from ${node}`, () => detach(linstor, resource, node));
   }
+  const custom = settings.disklessPool !== 'DfltDisklessStorPool' && present === undefined;
+  const outcome = custom
+    ? await linstor.createResource(resource, node, { diskless: true, pool: settings.disklessPool })
+    : await linstor.makeAvailable(
+        resource,
+        node,
+        options.manageDualPrimary ? { manageDualPrimary: true } : {},
+      );
+  if (outcome.satelliteAway) await requireOnlineNode(namesOf(disk), host);
 }
 
+/** A diskless replica that is there for somebody's sake and may go when nobody needs it; a tie-breaker and data stay. */
+export const isRemovable = (replica: Pick<Resource, 'flags'>): boolean =>
+  isDiskless(replica) && !isTieBreaker(replica) && !isDeleting(replica);
+
 /**
- * The resource is not used through `host` any more: a diskless replica there is removed, one with a disk and a
- * tie-breaker stay. Never fails because it is in use: another VM, or the closing VM itself, still holds it – then
- * it is left (returned as `held`).
+ * The resource is not used through this node any more: a diskless replica there is removed. Never fails because it is in use:
+ * then it is left (`held`).
  */
 export async function detach(
   linstor: Linstor,
   resource: ResourceName,
-  host: string,
-  nodeMap: Readonly<Record<string, string>>,
+  node: NodeName | undefined,
   view?: readonly Resource[],
 ): Promise<'detached' | 'kept' | 'held'> {
   const replicas = replicasOf(view ?? (await linstor.resources({ names: [resource] })), resource);
-  const node = matchNode(
-    host,
-    replicas.map((replica) => replica.node),
-    nodeMap,
-  );
-  const replica = replicas.find((each) => each.node === node);
-  if (!replica || !isDiskless(replica) || isTieBreaker(replica) || isDeleting(replica)) return 'kept';
+  const replica = node === undefined ? undefined : onNode(replicas, node);
+  if (!replica || !isRemovable(replica)) return 'kept';
   if (replica.inUse) return 'held';
   try {
     await linstor.deleteResource(resource, replica.node);
@@ -213,8 +231,4 @@ export async function detach(
     if (isLinstorError(error, 997)) return 'held';
     throw error;
   }
-}
-
-async function detachNode(linstor: Linstor, resource: ResourceName, node: NodeName): Promise<void> {
-  await detach(linstor, resource, node, {});
 }

@@ -1,7 +1,7 @@
 import { DriverError } from '../errors.ts';
 import type { Node, NodeName, Resource } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
-import { type NodeMap, nodeOfHost } from './node-names.ts';
+import { type NodeMap, nodeOfHost } from './host-node.ts';
 
 /** Which host copies the bytes (contract §2.8). Pure functions over what OpenNebula and LINSTOR said. */
 

@@ -3,14 +3,15 @@ import { DriverError, isDriverError } from '../errors.ts';
 import type { Linstor, Node, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import type { Bytes, KiB } from '../units.ts';
+import { type Bytes, type KiB, kibToBytes } from '../units.ts';
 import type { Plan } from '../volumes/placement.ts';
 import { hasNetworkLayer, isReadable } from '../volumes/replicas.ts';
-import { poll } from '../volumes/wait.ts';
-import { attach, detach } from './attach.ts';
 import { type Bridge, requireBridges } from './bridge-choice.ts';
-import { matchNode } from './nodes.ts';
-import { hostOf, linkAttached } from './on-host.ts';
+import { ensureDiskAttached } from './ensure-attached.ts';
+import { ensureDiskDetached } from './ensure-detached.ts';
+import { nodesOf } from './find-node.ts';
+import { hostOfNode, nodeOfHost, sshNameOf } from './host-node.ts';
+import { closeGraceMs } from './in-use.ts';
 
 interface Where {
   readonly settings: Settings;
@@ -24,7 +25,7 @@ export interface Machines {
 }
 
 export async function readMachines(ctx: Context, linstor: Linstor): Promise<Machines> {
-  const [hosts, nodes] = await Promise.all([ctx.one.hosts(), linstor.nodes()]);
+  const [hosts, nodes] = await Promise.all([ctx.one.hosts(), nodesOf(linstor)]);
   return { hosts, nodes };
 }
 
@@ -41,8 +42,9 @@ export async function planForCopy(
   const chosen = hasNetworkLayer(plan.effectiveLayers) || plan.nodes.length > 0;
   if (chosen || settings.bridgeList.length === 0) return { plan };
   const machines = await readMachines(ctx, linstor);
-  const names = machines.nodes.map((node) => node.name);
-  const nodes = settings.bridgeList.flatMap((host) => matchNode(host, names, settings.nodeMap) ?? []);
+  const nodes = settings.bridgeList.flatMap(
+    (host) => nodeOfHost(host, machines.nodes, settings.nodeMap)?.name ?? [],
+  );
   if (nodes.length === 0) return { plan, machines };
   // The client places on every node that it is given.
   const among = linstor.transport === 'cli' ? nodes.slice(spread % nodes.length).slice(0, 1) : nodes;
@@ -86,7 +88,7 @@ export async function attachForCopy(
   const { hosts, nodes } = request.machines ?? (await readMachines(ctx, linstor));
   const ranked = requireBridges({
     bridgeList:
-      settings.bridgeList.length > 0 ? settings.bridgeList : candidates(hosts, request.view, settings),
+      settings.bridgeList.length > 0 ? settings.bridgeList : candidates(hosts, nodes, request.view, settings),
     hosts,
     nodes,
     resources: request.view,
@@ -118,18 +120,9 @@ async function attachOn(
   request: BridgeRequest,
   bridge: Bridge,
 ): Promise<BridgeDevice> {
-  const attachment = await attach(ctx, linstor, request.resource, bridge.host, settings, {
-    view: request.view,
-  });
-  const { device, bytes } = await linkAttached(ctx, linstor, attachment, { minKib: request.minKib });
-  return {
-    resource: request.resource,
-    host: bridge.host,
-    node: attachment.node,
-    device,
-    bytes,
-    made: attachment.made,
-  };
+  const { resource, view, minKib } = request;
+  const disk = { resource, linstor, settings, view, minBytes: kibToBytes(minKib) };
+  return ensureDiskAttached(ctx, disk, bridge.host);
 }
 
 /** The word of every host that was tried. */
@@ -147,27 +140,24 @@ function allAway(resource: ResourceName, away: readonly DriverError[]): DriverEr
 }
 
 /** Without BRIDGE_LIST: OpenNebula's hosts; where none of them is a node of the volume, the nodes that hold it. */
-function candidates(hosts: readonly Host[], view: readonly Resource[], settings: Settings): string[] {
-  const nodes = view.filter(isReadable).map((replica) => hostOf(replica.node, settings));
+function candidates(
+  hosts: readonly Host[],
+  nodes: readonly Node[],
+  view: readonly Resource[],
+  { nodeMap }: Settings,
+): string[] {
   const names = hosts.map((host) => host.name);
-  return [
-    ...names,
-    ...nodes.filter((node) => !names.some((name) => name.toLowerCase() === node.toLowerCase())),
-  ];
+  const others = view
+    .filter((replica) => isReadable(replica) && !hostOfNode(replica.node, names, nodes, nodeMap))
+    .map((replica) => sshNameOf(replica.node, nodeMap));
+  return [...names, ...others];
 }
-
-const closeGraceMs = 10_000;
 
 /** Takes a diskless replica away that was made for the copy; a device that is still closing gets a moment. */
 export async function releaseAfterCopy(
   ctx: Context,
   { settings, linstor }: Where,
-  bridge: BridgeDevice,
+  { made, resource, host }: BridgeDevice,
 ): Promise<void> {
-  if (!bridge.made) return;
-  const done = await poll(ctx.clock, closeGraceMs, async () => {
-    const result = await detach(linstor, bridge.resource, bridge.host, settings.nodeMap);
-    return result === 'held' ? undefined : result;
-  });
-  if (!done) ctx.log.warn(`${bridge.resource} is still open on ${bridge.host} and stays attached there`);
+  if (made) await ensureDiskDetached(ctx, { resource, linstor, settings }, host, { graceMs: closeGraceMs });
 }

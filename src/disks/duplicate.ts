@@ -11,7 +11,6 @@ import {
   cloneNatively,
 } from '../volumes/clone.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
-import { dualPrimaryProperty } from '../volumes/dual-primary.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
 import { marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
@@ -28,8 +27,10 @@ import {
 } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
 import { requireSnapshot } from '../volumes/snapshot.ts';
+import { namesOf } from './attach.ts';
 import { copyResource } from './copy-resource.ts';
-import { replicaOnHost } from './nodes.ts';
+import { dualPrimaryProperty } from './dual-primary.ts';
+import { findReplica, wishedNode } from './find-node.ts';
 
 /** A new resource with the content of another one (or of a snapshot of it). */
 export interface Duplicate {
@@ -100,7 +101,7 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
     first: (nodes: readonly NodeName[]) => otherFirstReplica(request.source, nodes),
     // Only what is used on a host is attached next.
     wantsView: request.host !== undefined,
-    ...localNode(request),
+    ...(await localNode(request)),
   };
   if (
     request.mode === 'clone' &&
@@ -126,7 +127,7 @@ async function restoreFrom(
   snapshot: string,
   takenOn: readonly NodeName[],
 ): Promise<void> {
-  const { node } = localNode(request);
+  const { node } = await localNode(request);
   await restoreSnapshot(ctx, request.linstor, {
     from: request.source.name,
     snapshot,
@@ -145,11 +146,11 @@ const groupOf = (request: Duplicate) => ({
 });
 
 /** Plain storage is restored on one node only: each further one would be a volume of its own. */
-function localNode(request: Duplicate): { node?: string } {
-  const { replicas, host, settings } = request;
+async function localNode(request: Duplicate): Promise<{ node?: NodeName }> {
+  const { replicas, host } = request;
   if (hasNetworkLayer(layersOf(replicas))) return {};
   const here =
-    host === undefined ? undefined : replicaOnHost(replicas.filter(isDiskful), host, settings.nodeMap);
+    host === undefined ? undefined : await findReplica(namesOf(request), replicas.filter(isDiskful), host);
   return { node: (here ?? readableReplica(request.source.name, replicas)).node };
 }
 
@@ -171,7 +172,7 @@ async function sharingObstacle(request: Duplicate): Promise<string | undefined> 
   if (
     !hasNetworkLayer(layers) &&
     request.host !== undefined &&
-    !replicaOnHost(diskful, request.host, request.settings.nodeMap)
+    !(await findReplica(namesOf(request), diskful, request.host))
   ) {
     return `the origin is plain storage on ${diskful.map((each) => each.node).join(', ')} and it is needed on ${request.host}`;
   }
@@ -224,18 +225,17 @@ async function copyBytes(
   ctx: Context,
   request: Duplicate,
 ): Promise<{ view: readonly Resource[]; sizeKib: KiB }> {
-  const { linstor, settings, target } = request;
+  const { linstor, settings, target, host } = request;
   const plan = await planPlacement(linstor, settings.placement);
   const local = !hasNetworkLayer(plan.effectiveLayers);
   const sourceKib = request.source.volumes[0]?.sizeKib ?? request.sizeKib;
-  const node = await preferredNode(request, local);
   const sizeKib = kib(Math.max(request.sizeKib, sourceKib));
   const created = await createVolume(ctx, linstor, {
     name: target,
     sizeKib,
     plan,
     props: { ...request.props, [marks.incomplete]: 'copy' },
-    ...(node === undefined ? {} : { node }),
+    ...(host !== undefined && (local || settings.preferNode) ? await wishedNode(namesOf(request), host) : {}),
   });
   await withStableSource(ctx, request, async (from) => {
     await copyResource(ctx, request, {
@@ -249,12 +249,6 @@ async function copyBytes(
   return { view: created, sizeKib };
 }
 
-/** LINSTOR knows nodes, not hosts: an unmapped host name is a node name. */
-async function preferredNode({ host, settings }: Duplicate, local: boolean): Promise<string | undefined> {
-  if (host === undefined || !(local || settings.preferNode)) return undefined;
-  return settings.nodeMap[host] ?? host;
-}
-
 /** A snapshot is read through a scratch resource, which goes again in any case. */
 async function withStableSource(
   ctx: Context,
@@ -266,7 +260,7 @@ async function withStableSource(
     return;
   }
   const scratch = scratchResource(request.settings.namePrefix, 'copy', crypto.randomUUID().slice(0, 8));
-  const { node } = localNode({ ...request });
+  const { node } = await localNode(request);
   await restoreSnapshot(ctx, request.linstor, {
     from: request.source.name,
     snapshot: request.snapshot,

@@ -9,7 +9,7 @@ import { hasNetworkLayer, layersOf, replicasOf } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
 import { canRollBack, looksRollingBack, rollBack, whenRolledBack } from '../volumes/revert.ts';
 import { copyResource } from './copy-resource.ts';
-import { requireClosed } from './on-host.ts';
+import { requireClosed } from './in-use.ts';
 
 export interface Revert {
   readonly settings: Settings;
@@ -30,7 +30,7 @@ export async function revert(ctx: Context, request: Revert): Promise<KiB> {
   // A call before this one may have been killed, and LINSTOR goes on with what it had asked for.
   const present = replicasOf(all, resource);
   const view = looksRollingBack(present, snapshots) ? await whenRolledBack(ctx, linstor, resource) : present;
-  await requireClosed(ctx, settings, resource, view, request.hosts);
+  await requireClosed(ctx, { resource, linstor, settings, view, hosts: request.hosts });
   const size = found.volumes[0]?.sizeKib ?? (0 as KiB);
   if (direct) await rollBack(ctx, linstor, resource, snapshot);
   else await copyBack(ctx, request, view, size);

@@ -1,15 +1,20 @@
-import { type DiskCall, lockName, openDiskCall } from '../actions/disk-call.ts';
+import { type DiskCall, diskOf, openDiskCall } from '../actions/disk-call.ts';
 import type { DiskTarget } from '../actions/target.ts';
 import { diskMarks, isCompleted } from '../actions/tm/clone.ts';
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
-import { type MiB, mibToKib } from '../units.ts';
+import { kibToBytes, type MiB, mibToKib } from '../units.ts';
 import { createVolume } from '../volumes/create.ts';
 import { marks } from '../volumes/marks.ts';
+import { lockName } from '../volumes/names.ts';
 import { planPlacement } from '../volumes/placement.ts';
 import { clearLeftover, requireOwn } from '../volumes/reclaim.ts';
 import { hasNetworkLayer, readsZeroWhenNew, replicasOf } from '../volumes/replicas.ts';
-import { attachAndLink, formatDevice, requireClosed, wipeDevice } from './on-host.ts';
+import { namesOf } from './attach.ts';
+import { formatDevice, wipeDevice } from './device-content.ts';
+import { ensureDiskAttached } from './ensure-attached.ts';
+import { wishedNode } from './find-node.ts';
+import { requireClosed } from './in-use.ts';
 
 export interface VolatileDisk {
   readonly target: DiskTarget;
@@ -39,13 +44,13 @@ async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promis
     planPlacement(call.linstor, call.settings.placement),
   ]);
   if (isCompleted(call, existing)) {
-    await attachAndLink(ctx, call, { resource: name, minKib });
+    await ensureDiskAttached(ctx, { ...diskOf(call), minBytes: kibToBytes(minKib) }, call.target.host);
     return;
   }
   requireOwn(existing);
   if (existing) {
     const left = replicasOf(await call.linstor.resources({ names: [name] }), name);
-    await requireClosed(ctx, call.settings, name, left, [call.target.host]);
+    await requireClosed(ctx, { ...diskOf(call), view: left, hosts: [call.target.host] });
   }
   await clearLeftover(ctx, call.linstor, name, existing);
   const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
@@ -54,9 +59,13 @@ async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promis
     sizeKib: minKib,
     plan,
     props: { ...diskMarks(call), [marks.incomplete]: 'format' },
-    ...(prefer ? { node: call.settings.nodeMap[call.target.host] ?? call.target.host } : {}),
+    ...(prefer ? await wishedNode(namesOf(call), call.target.host) : {}),
   });
-  const device = await attachAndLink(ctx, call, { resource: name, view, minKib });
+  const { device } = await ensureDiskAttached(
+    ctx,
+    { ...diskOf(call), view, minBytes: kibToBytes(minKib) },
+    call.target.host,
+  );
   // No tenant reads what another left in a thick pool.
   if (!readsZeroWhenNew(view)) await wipeDevice(ctx, call.target.host, device);
   if (request.swap) await formatDevice(ctx, call.target.host, device, 'swap');

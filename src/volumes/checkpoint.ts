@@ -1,11 +1,10 @@
 import type { Context } from '../context.ts';
-import { type Attachment, attach } from '../disks/attach.ts';
 import { DriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
 import type { Vm } from '../opennebula/one.ts';
 import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
 import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
-import { createVolume } from './create.ts';
+import { createVolume, type NewVolume } from './create.ts';
 import { marks } from './marks.ts';
 import { checkpointResource } from './names.ts';
 import { type Plan, planPlacement } from './placement.ts';
@@ -75,7 +74,7 @@ async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB>
 const holds = (pool: StoragePool, size: KiB): boolean => pool.freeKib === undefined || pool.freeKib >= size;
 
 /**
- * A new volume, attached on the host. What an earlier, failed save left is removed. Until `completeCheckpoint` it is marked as
+ * A new volume, on the node that is wished for if it can be. What an earlier, failed save left is removed. Until `completeCheckpoint` it is marked as
  * incomplete; its removal is on the undo stack. The caller holds the lock.
  */
 export async function createCheckpoint(
@@ -84,8 +83,8 @@ export async function createCheckpoint(
   settings: Settings,
   vm: Vm,
   plan: Plan,
-  host: string,
-): Promise<Attachment & { readonly sizeKib: KiB }> {
+  wish: Pick<NewVolume, 'node' | 'realNode'>,
+): Promise<Checkpoint & { readonly sizeKib: KiB }> {
   const name = checkpointResource(settings.namePrefix, vm.id);
   const [[existing], sizeKib] = await Promise.all([
     linstor.definitions({ names: [name] }),
@@ -97,9 +96,9 @@ export async function createCheckpoint(
     sizeKib,
     plan,
     props: { [marks.vmId]: String(vm.id), [marks.incomplete]: 'checkpoint' },
-    ...(settings.preferNode ? { node: settings.nodeMap[host] ?? host } : {}),
+    ...wish,
   });
-  return { ...(await attach(ctx, linstor, name, host, settings, { view })), sizeKib };
+  return { resource: name, view, sizeKib };
 }
 
 export async function completeCheckpoint(linstor: Linstor, name: ResourceName): Promise<void> {

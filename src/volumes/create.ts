@@ -7,7 +7,7 @@ import type { KiB } from '../units.ts';
 import { createDefinition, type Spawned, spawnMarked } from './define.ts';
 import { whenStateKnown } from './online.ts';
 import type { Plan } from './placement.ts';
-import { hasNetworkLayer, isDiskful, isReadable, replicasOf } from './replicas.ts';
+import { hasNetworkLayer, isDiskful, isReadable, replicasOf, sameName } from './replicas.ts';
 
 export interface NewVolume {
   readonly name: ResourceName;
@@ -16,6 +16,8 @@ export interface NewVolume {
   readonly props?: Readonly<Record<string, string>>;
   /** Put a replica with a disk here: must for plain storage, wish for DRBD. */
   readonly node?: NodeName;
+  /** LINSTOR's name of that node, should nothing be placed on one of the name above. */
+  readonly realNode?: () => Promise<NodeName | undefined>;
 }
 
 /**
@@ -58,6 +60,17 @@ async function makePlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Pr
   await place(linstor, volume);
 }
 
+/** LINSTOR finds no place on the nodes asked for, or has none of that name. */
+const noPlace = [996, 980, 206, 310, 300] as const;
+
+/** The volume on the node that was meant, where LINSTOR knows it by another name. */
+async function underRealName(volume: NewVolume): Promise<NewVolume | undefined> {
+  const node = await volume.realNode?.();
+  if (node === undefined || volume.node === undefined || sameName(node, volume.node)) return undefined;
+  const { realNode: _, ...rest } = volume;
+  return { ...rest, node };
+}
+
 /** Definition, volume, marks and replicas in one transaction; false where that cannot be had, and then nothing is made. */
 async function spawnPlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<boolean> {
   const { plan, name, node, sizeKib, props = {} } = volume;
@@ -71,7 +84,9 @@ async function spawnPlaced(ctx: Context, linstor: Linstor, volume: NewVolume): P
   try {
     made = await spawn(wish);
   } catch (error) {
-    elsewhere = wished && hasNetworkLayer(plan.effectiveLayers) && isLinstorError(error, 996, 980, 206, 310);
+    const renamed = wished && isLinstorError(error, ...noPlace) ? await underRealName(volume) : undefined;
+    if (renamed) return spawnPlaced(ctx, linstor, renamed);
+    elsewhere = wished && hasNetworkLayer(plan.effectiveLayers) && isLinstorError(error, ...noPlace);
     if (!elsewhere) throw noRoom(error, volume, wished ? node : undefined);
     made = await spawn(plan.filter).catch((again) => {
       throw noRoom(again, volume);
@@ -107,7 +122,9 @@ async function place(linstor: Linstor, volume: NewVolume): Promise<void> {
       await linstor.place(name, oneNode(plan, node));
       if (plan.replicas === 1) return;
     } catch (error) {
-      if (!hasNetworkLayer(plan.effectiveLayers) || !isLinstorError(error, 996, 980, 206, 310)) {
+      const renamed = isLinstorError(error, ...noPlace) ? await underRealName(volume) : undefined;
+      if (renamed) return place(linstor, renamed);
+      if (!hasNetworkLayer(plan.effectiveLayers) || !isLinstorError(error, ...noPlace)) {
         throw noRoom(error, volume, node);
       }
     }

@@ -32,6 +32,17 @@ export function resourceOfDisk(vm: Pick<Vm, 'id'>, disk: Disk, prefix: string): 
 export const isExclusive = (disk: Disk): boolean =>
   disk.kind === 'clone' || disk.kind === 'volatile' || disk.kind === 'persistent';
 
+/**
+ * Who may write. `exclusive`: one VM. `shareable`: several VMs, two primaries are allowed for as long as the image is shareable (tm/ln
+ * sees to that). `read-only`: nobody becomes primary.
+ */
+export type Sharing = 'exclusive' | 'shareable' | 'read-only';
+
+export function sharingOf(disk: Disk): Sharing {
+  if (isExclusive(disk)) return 'exclusive';
+  return disk.kind === 'shareable' ? 'shareable' : 'read-only';
+}
+
 /** Distinguishes a deployment of a VM from an earlier one of the same VM (delete-recreate, contract §3.4). */
 export function deploymentMark(vm: Vm): string {
   const last = vm.history.at(-1);

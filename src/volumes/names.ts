@@ -89,3 +89,6 @@ function checked(name: string): ResourceName {
   }
   return name;
 }
+
+/** Serialises all work on one resource on this front-end (contract §1.4). */
+export const lockName = (resource: ResourceName): string => `rd-${resource.toLowerCase()}`;

@@ -38,3 +38,11 @@ export async function persistently<T>(clock: Clock, work: () => Promise<T>): Pro
   }
   return work();
 }
+
+/** Runs `work` for all, waits for all, then throws the first failure: nothing goes on behind the back of the undo stack. */
+export async function forAll<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results = await Promise.allSettled(items.map(work));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test';
 import { rankBridges, requireBridges } from '../../src/disks/bridge-choice.ts';
-import { hostOfNode, nodeOfHost } from '../../src/disks/node-names.ts';
 import type { Node, Resource } from '../../src/linstor/linstor.ts';
 import type { Host } from '../../src/opennebula/one.ts';
 
@@ -98,36 +97,5 @@ describe('bridge hosts', () => {
         ],
       });
     }
-  });
-});
-
-describe('node names', () => {
-  const list = [
-    node('Alpha'),
-    node('bravo.dc1.example', 'ONLINE', ['10.0.0.2']),
-    node('one.a'),
-    node('one.b'),
-  ];
-  const cases: [string, string | undefined, Record<string, string>?][] = [
-    ['Alpha', 'Alpha'],
-    ['alpha', 'Alpha'],
-    ['alpha.dc1.example', 'Alpha'],
-    ['bravo', 'bravo.dc1.example'],
-    ['bravo.dc2.example', undefined],
-    ['10.0.0.2', 'bravo.dc1.example'],
-    ['10.0.0.9', undefined],
-    ['one', undefined],
-    ['one.b', 'one.b'],
-    ['kvm7', 'Alpha', { KVM7: 'alpha' }],
-    ['alpha', undefined, { alpha: 'nowhere' }],
-  ];
-  for (const [name, expected, map] of cases) {
-    test(`${name} is ${expected ?? 'nobody'}`, () =>
-      expect(nodeOfHost(name, list, map)?.name).toBe(expected as string));
-  }
-
-  test('and back', () => {
-    expect(hostOfNode('bravo.dc1.example', ['alpha', 'bravo'], list)).toBe('bravo');
-    expect(hostOfNode('one.a', ['alpha', 'bravo'], list)).toBeUndefined();
   });
 });

@@ -4,13 +4,12 @@ import { DriverError } from '../../errors.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
 import { marks } from '../../volumes/marks.ts';
-import { resourceOfSource, sourceOf } from '../../volumes/names.ts';
+import { lockName, resourceOfSource, sourceOf } from '../../volumes/names.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
 import { clearOwnLeftover } from './mkfs.ts';
 

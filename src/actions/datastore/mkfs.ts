@@ -1,16 +1,15 @@
 import type { Context } from '../../context.ts';
 import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
-import { formatDevice, wipeDevice } from '../../disks/on-host.ts';
+import { formatDevice, wipeDevice } from '../../disks/device-content.ts';
 import { DriverError } from '../../errors.ts';
 import { mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
 import { marks } from '../../volumes/marks.ts';
-import { sourceOf } from '../../volumes/names.ts';
+import { lockName, sourceOf } from '../../volumes/names.ts';
 import { planPlacement } from '../../volumes/placement.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
 
 /** Values of FORMAT (FSTYPE up to 5.12) that are no file system. */

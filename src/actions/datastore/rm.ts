@@ -1,13 +1,14 @@
 import type { Context } from '../../context.ts';
-import { requireClosed } from '../../disks/on-host.ts';
+import { requireClosed } from '../../disks/in-use.ts';
 import { isDriverError, toDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { resourceOfDisk } from '../../volumes/disk.ts';
+import { lockName } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { replicasOf } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { driverName, lockName } from '../disk-call.ts';
+import { driverName } from '../disk-call.ts';
 import { existingImageResource, type ImageCall, openImageCall } from '../image-call.ts';
 
 /** Removes the image with its snapshots; one that is gone already is success (contract §2.4). */
@@ -26,7 +27,7 @@ export const rm: ActionHandler = async (call, ctx) => {
 async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resource: string): Promise<void> {
   const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
   try {
-    await requireClosed(ctx, settings, resource, view, settings.bridgeList);
+    await requireClosed(ctx, { resource, linstor, settings, view, hosts: settings.bridgeList });
   } catch (error) {
     // Whether it is open cannot be told where the host is away: OpenNebula says that no VM uses it.
     if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;

@@ -1,8 +1,8 @@
 import { snapshotSizeMark } from '../../volumes/marks.ts';
+import { lockName } from '../../volumes/names.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
 
 /** A snapshot that is not there is success (contract §3.4). */

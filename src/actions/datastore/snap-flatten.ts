@@ -2,10 +2,9 @@ import { revert } from '../../disks/revert.ts';
 import { isDriverError } from '../../errors.ts';
 import type { Linstor, Snapshot } from '../../linstor/linstor.ts';
 import { marks } from '../../volumes/marks.ts';
-import { snapshotId } from '../../volumes/names.ts';
+import { lockName, snapshotId } from '../../volumes/names.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
 
 /**

@@ -1,9 +1,9 @@
 import { revert } from '../../disks/revert.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
+import { lockName } from '../../volumes/names.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
 
 /** Content and size become the snapshot's; later snapshots stay (contract §2.6). */

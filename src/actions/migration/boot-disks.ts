@@ -1,21 +1,16 @@
 import type { Context } from '../../context.ts';
-import { attach } from '../../disks/attach.ts';
-import {
-  commonPaths,
-  forAll,
-  linkAttachedDisks,
-  type ViewedDisk,
-  type VmDisk,
-  viewDisks,
-  vmDisks,
-} from '../../disks/migration-disks.ts';
-import { replicaOnHost } from '../../disks/nodes.ts';
+import { namesOf } from '../../disks/attach.ts';
+import { ensureAttached } from '../../disks/ensure-attached.ts';
+import { viewDisks } from '../../disks/ensure-detached.ts';
+import { findReplica } from '../../disks/find-node.ts';
+import { commonPaths } from '../../disks/link.ts';
+import { type VmDisk, vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
+import type { Resource } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { devicePaths, isAttached } from '../../volumes/replicas.ts';
-import { lockName } from '../disk-call.ts';
 import type { DiskTarget } from '../target.ts';
 
 /** The VM is about to start or to be restored; in other states (NIC hotplug, updateconf) it runs. */
@@ -59,23 +54,25 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
     trustLinks(ctx, vm, target.host, disks, links, views);
     return;
   }
-  const wrong = views.filter((disk, index) => !isRight(disk, target.host, links[index]));
+  const right = await Promise.all(views.map((disk, index) => isRight(disk, target.host, links[index])));
+  const wrong = views.filter((_, index) => !right[index]);
   if (wrong.length === 0) return;
   ctx.log.info(`attaching again on ${target.host}: ${wrong.map((disk) => disk.resource).join(', ')}`);
-  const attached = await forAll(wrong, async ({ linstor, resource, settings, view, link }) => {
-    const attachment = await ctx.lock(lockName(resource), () =>
-      attach(ctx, linstor, resource, target.host, settings, { view }),
-    );
-    return { link, linstor, attachment, view };
-  });
-  await linkAttachedDisks(ctx, target.host, attached);
+  await ensureAttached(
+    ctx,
+    wrong.map((disk) => ({ ...disk, keepsLink: true })),
+    target.host,
+    { lockEach: true },
+  );
 }
 
+type ViewedDisk = VmDisk & { readonly view: readonly Resource[] };
+
 /** Attached according to LINSTOR, and the link names the device that LINSTOR reports. */
-function isRight({ view, settings }: ViewedDisk, host: string, link: LinkState | undefined): boolean {
-  const replica = replicaOnHost(view, host, settings.nodeMap);
+async function isRight(disk: ViewedDisk, host: string, link: LinkState | undefined): Promise<boolean> {
+  const replica = await findReplica(namesOf(disk), disk.view, host);
   if (!replica || !isAttached(replica) || !replica.stateKnown) return false;
-  return link?.present === true && [...devicePaths(replica), ...commonPaths(view)].includes(link.target);
+  return link?.present === true && [...devicePaths(replica), ...commonPaths(disk.view)].includes(link.target);
 }
 
 function trustLinks(
@@ -86,7 +83,7 @@ function trustLinks(
   links: readonly LinkState[],
   failure: DriverError,
 ): void {
-  const doubtful = disks.filter((disk, index) => !isTelling(disk, links[index]));
+  const doubtful = disks.filter((disk, index) => !linkNamesResource(disk, links[index]));
   if (doubtful.length === 0) {
     ctx.log.warn(
       `LINSTOR cannot be asked (${failure.message}); the devices of VM ${vm.id} are all there on ${host}`,
@@ -107,7 +104,7 @@ function trustLinks(
 }
 
 /** A name like /dev/loop5 or /dev/drbd1003 may belong to another volume since the last reboot. */
-function isTelling(disk: VmDisk, link: LinkState | undefined): boolean {
+function linkNamesResource(disk: VmDisk, link: LinkState | undefined): boolean {
   return (
     link?.present === true &&
     link.target

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
+import { ensureDiskDetached, warnOf } from '../../disks/ensure-detached.ts';
 import { ourLinkNames } from '../../disks/migration-disks.ts';
-import { leavesSource, release } from '../../disks/move-disk.ts';
-import { toDriverError } from '../../errors.ts';
+import { leavesSource } from '../../disks/move-disk.ts';
 import { moveDirectory, type Place } from '../../hosts/scripts/directories.ts';
 import { isSharedDirectory } from '../../hosts/scripts/shared-marker.ts';
 import { largeDirectoryMib, sendDirectory } from '../../hosts/send-directory.ts';
@@ -11,7 +11,7 @@ import type { Linstor } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type Checkpoint, findCheckpoint } from '../../volumes/checkpoint.ts';
-import { diskSettings, lockName } from '../disk-call.ts';
+import { diskSettings } from '../disk-call.ts';
 import type { DiskTarget, PathTarget } from '../target.ts';
 import { type Move, mayHaveCheckpoint, moveOf } from './move-kind.ts';
 
@@ -108,13 +108,9 @@ interface CheckpointMove {
 async function leaveCheckpoint(ctx: Context, move: CheckpointMove): Promise<void> {
   const { linstor, settings, checkpoint, kind, source, destination } = move;
   if (!leavesSource(kind, source.host, destination.host)) return;
-  try {
-    await ctx.lock(lockName(checkpoint.resource), () =>
-      release(ctx, linstor, checkpoint.resource, source.host, settings, 0),
-    );
-  } catch (error) {
-    ctx.log.warn(
-      `${checkpoint.resource} could not be detached from ${source.host}: ${toDriverError(error).message}`,
-    );
-  }
+  await ensureDiskDetached(ctx, { ...checkpoint, linstor, settings }, source.host, {
+    olderViews: true,
+    lockEach: true,
+    onFailure: warnOf(ctx, source.host),
+  });
 }

@@ -1,18 +1,12 @@
 import type { Context } from '../../context.ts';
-import { type ViewedDisk, type VmDisk, viewDisks, vmDisks } from '../../disks/migration-disks.ts';
-import { replicaOnHost } from '../../disks/nodes.ts';
-import { usedByOthers } from '../../disks/other-users.ts';
+import { ensureDetached, tellStaying } from '../../disks/ensure-detached.ts';
+import { closeGraceMs } from '../../disks/in-use.ts';
+import { vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { removeUnlessShared } from '../../hosts/scripts/directories.ts';
+import type { ResourceName } from '../../linstor/linstor.ts';
 import type { MigrationMessage } from '../../opennebula/migration-message.ts';
-import { closeWindow } from '../../volumes/dual-primary.ts';
-import { devicePaths, isDeleting, isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
-import { poll } from '../../volumes/wait.ts';
-import { lockName } from '../disk-call.ts';
 import { finishOthers, type MigrationAction } from './others.ts';
-
-/** How long QEMU may still be closing its disks on the host that was left (linstor-behaviour §7.2). */
-const closeGraceMs = 10_000;
 
 /**
  * After a live migration, whatever its outcome: one host is left, and only that one is cleaned. `host` is the source when
@@ -37,7 +31,7 @@ export async function leaveHost(
       failures.push(toDriverError(error));
     }
   };
-  await attempt(() => releaseDisks(ctx, message, host, primary, attempt));
+  await attempt(() => releaseDisks(ctx, message, host, primary, failures));
   if (primary && failures.some((error) => error.code === 'LINSTOR_IN_USE')) {
     // Somebody runs the VM there, whatever was reported: its files are not taken away.
     ctx.log.warn(`${message.directory} stays on ${host}: a disk of VM ${message.vmId} is open there`);
@@ -61,91 +55,33 @@ export async function leaveHost(
   });
 }
 
+/** Every disk is tried. One that is still open is a failure where a single VM may have it. */
 async function releaseDisks(
   ctx: Context,
   message: MigrationMessage,
   host: string,
   primary: boolean,
-  attempt: (work: () => Promise<unknown>) => Promise<void>,
+  failures: DriverError[],
 ): Promise<void> {
-  const disks = await awaitClosed(
-    ctx,
-    await vmDisks(ctx, message.vm, message.directory, message.datastoreId, primary),
-    host,
-  );
-  const busy = await heldByOthers(ctx, message, host, disks);
-  await Promise.all(
-    disks.map((disk) =>
-      attempt(async () => {
-        if (busy.has(disk.resource)) {
-          ctx.log.info(`${disk.resource} stays attached on ${host}: another VM uses it there`);
-          return;
-        }
-        await release(ctx, disk, host);
-      }),
-    ),
-  );
-}
-
-/** QEMU on the host that is left has ended, but DRBD may tell of it a moment later. */
-async function awaitClosed(ctx: Context, disks: readonly VmDisk[], host: string): Promise<ViewedDisk[]> {
-  let last: ViewedDisk[] = [];
-  await poll(ctx.clock, closeGraceMs, async () => {
-    last = await viewDisks(disks);
-    const open = last.some(
-      ({ sharing, view, settings }) =>
-        sharing === 'exclusive' && replicaOnHost(view, host, settings.nodeMap)?.inUse,
-    );
-    return open ? undefined : true;
+  const disks = await vmDisks(ctx, message.vm, message.directory, message.datastoreId, primary);
+  const outcomes = await ensureDetached(ctx, disks, host, {
+    graceMs: closeGraceMs,
+    migrated: true,
+    lockEach: true,
+    onFailure: (_, error) => failures.push(error),
   });
-  return last;
+  disks.forEach(({ resource, sharing }, index) => {
+    const outcome = outcomes[index] ?? 'kept';
+    if (outcome === 'other-vm') tellStaying(ctx, resource, host, outcome);
+    if (outcome === 'open' && sharing === 'exclusive') failures.push(stillOpen(resource, host));
+  });
 }
 
-/** Images that several VMs may have on this host. A host that cannot be asked keeps them. */
-async function heldByOthers(
-  ctx: Context,
-  message: MigrationMessage,
-  host: string,
-  disks: readonly ViewedDisk[],
-): Promise<ReadonlySet<string>> {
-  const shared = disks.filter((disk) => disk.sharing !== 'exclusive' && isRemovable(disk, host));
-  if (shared.length === 0) return new Set();
-  const names = shared.map((disk) => disk.resource);
-  try {
-    const devices = shared.map((disk) => ({ paths: pathsOn(disk, host), ownLink: disk.link }));
-    const used = await usedByOthers(ctx, host, message.directory, devices);
-    return new Set(names.filter((_, index) => used[index] ?? true));
-  } catch (error) {
-    ctx.log.warn(
-      `${host} cannot tell who uses ${names.join(', ')}; left attached: ${toDriverError(error).message}`,
-    );
-    return new Set(names);
-  }
-}
-
-/** Would the replica be taken away at all? */
-function isRemovable({ view, settings }: ViewedDisk, host: string): boolean {
-  const replica = replicaOnHost(view, host, settings.nodeMap);
-  return replica !== undefined && isDiskless(replica) && !isTieBreaker(replica) && !isDeleting(replica);
-}
-
-function pathsOn({ view, settings }: ViewedDisk, host: string): string[] {
-  const replica = replicaOnHost(view, host, settings.nodeMap);
-  return replica ? devicePaths(replica) : [];
-}
-
-async function release(ctx: Context, disk: ViewedDisk, host: string): Promise<void> {
-  const { linstor, resource, sharing, view, settings } = disk;
-  const result = await ctx.lock(lockName(resource), () =>
-    closeWindow(linstor, { resource, host, sharing, view }, settings),
+const stillOpen = (resource: ResourceName, host: string): DriverError =>
+  new DriverError(
+    'LINSTOR_IN_USE',
+    `resource ${resource} is still open on ${host}; it stays attached there and may be opened on two hosts`,
+    {
+      remedy: `check that no VM process is left on ${host}; then detach it: linstor resource delete ${host} ${resource}`,
+    },
   );
-  if (result === 'held' && sharing === 'exclusive') {
-    throw new DriverError(
-      'LINSTOR_IN_USE',
-      `resource ${resource} is still open on ${host}; it stays attached there and may be opened on two hosts`,
-      {
-        remedy: `check that no VM process is left on ${host}; then detach it: linstor resource delete ${host} ${resource}`,
-      },
-    );
-  }
-}

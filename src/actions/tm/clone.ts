@@ -1,14 +1,15 @@
 import type { Context } from '../../context.ts';
 import { duplicate } from '../../disks/duplicate.ts';
-import { attachAndLink, requireClosed } from '../../disks/on-host.ts';
+import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
+import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { imageState, lcm } from '../../opennebula/states.ts';
-import { type KiB, kib, mibToKib } from '../../units.ts';
+import { type KiB, kib, kibToBytes, mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
 import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
-import { resourceOfSource } from '../../volumes/names.ts';
+import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
@@ -16,7 +17,7 @@ import { growSeen, type Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
 import { requireDiskTarget } from '../target.ts';
 
 /**
@@ -66,7 +67,11 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
     return;
   }
   requireOwn(existing);
-  await requireClosed(ctx, call.settings, name, replicasOf(view, name), [call.target.host]);
+  await requireClosed(ctx, {
+    ...diskOf(call),
+    view: replicasOf(view, name),
+    hosts: [call.target.host],
+  });
   await clearLeftover(ctx, call.linstor, name, existing);
   const replicas = replicasOf(view, source);
   await undisturbed(ctx, call.linstor, name, async () => {
@@ -97,7 +102,11 @@ async function use(ctx: Context, call: DiskCall, image: ResourceDefinition, know
   const { resource } = call.diskResource;
   const wanted = mibToKib(call.disk.sizeMib);
   const link = async (minKib: KiB): Promise<void> => {
-    await attachAndLink(ctx, call, { resource, minKib, ...(known.view ? { view: known.view } : {}) });
+    await ensureDiskAttached(
+      ctx,
+      { ...diskOf(call), view: known.view, minBytes: kibToBytes(minKib) },
+      call.target.host,
+    );
   };
   if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) await link(wanted);
   else

@@ -6,13 +6,13 @@ import { inLcm } from '../../opennebula/states.ts';
 import { mibToKib } from '../../units.ts';
 import { type Clone, canSnapshot } from '../../volumes/clone.ts';
 import { marks } from '../../volumes/marks.ts';
-import { resourceOfSource, snapshotName } from '../../volumes/names.ts';
+import { lockName, resourceOfSource, snapshotName } from '../../volumes/names.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot, takeSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskSettings, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskSettings, openDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 import { whileFrozen } from './snap-create-live.ts';
 

@@ -1,21 +1,19 @@
 import type { Context } from '../../context.ts';
-import { detach } from '../../disks/attach.ts';
-import { replicaOnHost } from '../../disks/nodes.ts';
-import { releaseLink, requireClosed } from '../../disks/on-host.ts';
+import { ensureDiskDetached, giveUpLinks } from '../../disks/ensure-detached.ts';
+import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import { removeDirectories } from '../../hosts/scripts/directories.ts';
 import type { Resource, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
-import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
-import { resourceOfSource } from '../../volumes/names.ts';
+import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { isOwn } from '../../volumes/reclaim.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, driverName, lockName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, driverName, openDiskCall } from '../disk-call.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../target.ts';
 
 /**
@@ -51,21 +49,21 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
     ownedByVm ? call.linstor.definitions({ names: [resource] }) : [],
   ]);
   const view = replicasOf(all, resource);
-  const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
-  const released = await releaseLink(ctx, call.target, here, {
-    shared: !ownedByVm && !isExclusive(call.disk),
-  });
+  const leaving = { ...diskOf(call), view };
   if (!ownedByVm || !mayRemove(ctx, call.vm, call.target.host)) {
-    await release(ctx, call, view, released);
+    if (view.length > 0) await ensureDiskDetached(ctx, leaving, call.target.host, { unlink: true });
+    else await giveUpLinks(ctx, [leaving], call.target.host);
+    await takeMarksOff(call, view);
     return;
   }
-  if (released === 'open' && !hasNetworkLayer(layersOf(view))) {
+  const [hands] = await giveUpLinks(ctx, [leaving], call.target.host);
+  if (hands === 'open' && !hasNetworkLayer(layersOf(view))) {
     throw new DriverError(
       'IN_USE',
       `disk ${call.disk.id} of VM ${call.vm.id} is still open on ${call.target.host}`,
     );
   }
-  if (here === undefined && view.length > 0) await requireClosedWherePossible(ctx, call, view);
+  if (hands === 'elsewhere') await requireClosedWherePossible(ctx, call, view);
   // What clone refused to replace must not go when the failed VM is cleaned up. A VM that has run has run with this disk.
   const hasRun = inLcm(call.vm.lcmState, 'EPILOG', 'EPILOG_FAILURE', 'HOTPLUG', 'HOTPLUG_EPILOG_POWEROFF');
   if (definition && !isOwn(definition) && !hasRun) {
@@ -101,7 +99,7 @@ async function requireClosedWherePossible(
   view: readonly Resource[],
 ): Promise<void> {
   try {
-    await requireClosed(ctx, call.settings, call.diskResource.resource, view, []);
+    await requireClosed(ctx, { ...diskOf(call), view, hosts: [] });
   } catch (error) {
     if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
     ctx.log.warn(toDriverError(error).message);
@@ -136,23 +134,10 @@ function mayRemove(ctx: Context, vm: Vm, host: string): boolean {
   return going;
 }
 
-/** An image that outlives the VM: given free on this host, and the VM's marks taken off where only one VM can hold it. */
-async function release(
-  ctx: Context,
-  call: DiskCall,
-  view: readonly Resource[],
-  released: string,
-): Promise<void> {
+/** The VM's marks, on an image that outlives it and that only one VM can hold. */
+async function takeMarksOff(call: DiskCall, view: readonly Resource[]): Promise<void> {
+  if (view.length === 0 || call.disk.kind !== 'persistent') return;
   const { resource } = call.diskResource;
-  if (view.length === 0) return;
-  if (released === 'free' || released === 'unreachable') {
-    const result = await detach(call.linstor, resource, call.target.host, call.settings.nodeMap, view);
-    if (result === 'held')
-      ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
-  } else {
-    ctx.log.info(`${resource} is still used on ${call.target.host} and stays attached there`);
-  }
-  if (call.disk.kind !== 'persistent') return;
   const [definition] = await call.linstor.definitions({ names: [resource] });
   if (definition?.props[marks.vmId] === String(call.vm.id)) {
     await call.linstor.modifyDefinition(resource, { unset: [marks.vmId, marks.diskId, marks.datastoreId] });

@@ -1,14 +1,15 @@
 import type { Context } from '../../context.ts';
-import { attachAndLink } from '../../disks/on-host.ts';
+import { dualPrimaryProperty } from '../../disks/dual-primary.ts';
+import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
-import { mibToKib } from '../../units.ts';
+import { mibToBytes } from '../../units.ts';
 import { isExclusive } from '../../volumes/disk.ts';
-import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
 import { marks } from '../../volumes/marks.ts';
+import { lockName } from '../../volumes/names.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
 import { requireDiskTarget } from '../target.ts';
 import { sourceResource } from './clone.ts';
 
@@ -36,7 +37,11 @@ async function link(ctx: Context, call: DiskCall): Promise<void> {
   const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
   const change = marksToSet(call, view);
   if (Object.keys(change).length > 0) await call.linstor.modifyDefinition(resource, { set: change });
-  await attachAndLink(ctx, call, { resource, view, minKib: mibToKib(call.disk.sizeMib) });
+  await ensureDiskAttached(
+    ctx,
+    { ...diskOf(call), view, minBytes: mibToBytes(call.disk.sizeMib) },
+    call.target.host,
+  );
 }
 
 /**

@@ -1,18 +1,18 @@
 import type { Context } from '../../context.ts';
-import { detach } from '../../disks/attach.ts';
-import { replicaOnHost } from '../../disks/nodes.ts';
-import { releaseLink } from '../../disks/on-host.ts';
+import { namesOf } from '../../disks/attach.ts';
+import { dualPrimaryProperty } from '../../disks/dual-primary.ts';
+import { ensureDiskDetached } from '../../disks/ensure-detached.ts';
+import { findReplica } from '../../disks/find-node.ts';
+import { closeGraceMs } from '../../disks/in-use.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { isExclusive } from '../../volumes/disk.ts';
-import { dualPrimaryProperty } from '../../volumes/dual-primary.ts';
 import { marks } from '../../volumes/marks.ts';
-import { resourceOfSource, snapshotId } from '../../volumes/names.ts';
+import { lockName, resourceOfSource, snapshotId } from '../../volumes/names.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
-import { poll } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
 import { requireDiskTarget } from '../target.ts';
 
 /**
@@ -34,33 +34,13 @@ export const mvds: ActionHandler = async (call, ctx) => {
   return undefined;
 };
 
-/** qemu may close a moment after the VM is gone. */
-const closeGraceMs = 10_000;
-
 async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
   const { resource } = call.diskResource;
   const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
-  const released = await releaseLink(
-    ctx,
-    call.target,
-    replicaOnHost(view, call.target.host, call.settings.nodeMap),
-    { shared: !isExclusive(call.disk) },
-  );
-  if (released === 'free' || released === 'unreachable') {
-    const result = await poll(ctx.clock, closeGraceMs, async () => {
-      const now = await detach(
-        call.linstor,
-        resource,
-        call.target.host,
-        call.settings.nodeMap,
-        view.some((each) => each.inUse) ? undefined : view,
-      );
-      return now === 'held' ? undefined : now;
-    });
-    if (!result) ctx.log.warn(`${resource} is still open on ${call.target.host} and stays attached there`);
-  } else {
-    ctx.log.info(`${resource} is still used on ${call.target.host} and stays attached there`);
-  }
+  await ensureDiskDetached(ctx, { ...diskOf(call), view }, call.target.host, {
+    unlink: true,
+    graceMs: closeGraceMs,
+  });
   const unset = await marksToUnset(ctx, call, view);
   if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
   if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO')
@@ -75,8 +55,9 @@ async function marksToUnset(ctx: Context, call: DiskCall, view: readonly Resourc
 
 /** LINSTOR tells of open devices only, but a VM that is powered off starts again without another ln. */
 async function hasOtherVms(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<boolean> {
-  const { host } = call.target;
-  if (view.some((each) => each.inUse && !replicaOnHost([each], host, call.settings.nodeMap))) return true;
+  const users = view.filter((each) => each.inUse);
+  const own = await findReplica(namesOf(diskOf(call)), users, call.target.host);
+  if (users.some((each) => each !== own)) return true;
   if (call.disk.imageId === undefined) return false;
   try {
     const { vmIds = [] } = await ctx.one.image(call.disk.imageId);

@@ -1,13 +1,8 @@
 import type { Context } from '../../context.ts';
-import {
-  type AttachedDisk,
-  forAll,
-  linkAttachedDisks,
-  ourLinkNames,
-  type ViewedDisk,
-  viewDisks,
-  vmDisks,
-} from '../../disks/migration-disks.ts';
+import { requireMovable } from '../../disks/dual-primary.ts';
+import { ensureAttached } from '../../disks/ensure-attached.ts';
+import { viewDisks } from '../../disks/ensure-detached.ts';
+import { ourLinkNames, vmDisks } from '../../disks/migration-disks.ts';
 import { copyDirectory, removeUnlessShared } from '../../hosts/scripts/directories.ts';
 import type { DiskLink } from '../../hosts/scripts/link-disks.ts';
 import {
@@ -15,9 +10,7 @@ import {
   type MigrationMessage,
   readMigrationMessage,
 } from '../../opennebula/migration-message.ts';
-import { openWindow, requireMovable } from '../../volumes/dual-primary.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { premigrateOthers } from '../migration/others.ts';
 
 /**
@@ -44,12 +37,15 @@ export const premigrate: ActionHandler = async (call, ctx) => {
       message.destinationHost,
     );
   }
-  const attached = await forAll(disks, (disk) => prepare(ctx, message, disk));
-  await linkAttachedDisks(
+  await ensureAttached(
     ctx,
+    disks.map((disk) => ({ ...disk, keepsLink: true })),
     message.destinationHost,
-    attached,
-    primary ? (links) => bringDirectory(ctx, message, links) : undefined,
+    {
+      migratingFrom: message.sourceHost,
+      lockEach: true,
+      linkFirst: primary ? (links) => bringDirectory(ctx, message, links) : undefined,
+    },
   );
   if (primary) await premigrateOthers(ctx, message);
   return undefined;
@@ -76,17 +72,4 @@ async function bringDirectory(
     { skip: ourLinkNames(message.vm), links, signal: ctx.signal },
   );
   if (!copied) ctx.log.info(`${directory} is shared by ${sourceHost} and ${destinationHost}, or not there`);
-}
-
-async function prepare(ctx: Context, message: MigrationMessage, disk: ViewedDisk): Promise<AttachedDisk> {
-  const { linstor, resource, sharing, view, settings, link } = disk;
-  const attachment = await ctx.lock(lockName(resource), () =>
-    openWindow(
-      ctx,
-      linstor,
-      { resource, sharing, view, sourceHost: message.sourceHost, destinationHost: message.destinationHost },
-      settings,
-    ),
-  );
-  return { link, linstor, attachment, view };
 }

@@ -1,13 +1,15 @@
 import type { Context } from '../../context.ts';
-import { replicaOnHost } from '../../disks/nodes.ts';
+import { namesOf } from '../../disks/attach.ts';
+import { findReplica } from '../../disks/find-node.ts';
 import { DriverError } from '../../errors.ts';
 import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
+import { lockName } from '../../volumes/names.ts';
 import { devicePaths } from '../../volumes/replicas.ts';
 import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 /** DRBD and loop devices learn of a new size some moments after LINSTOR has answered; of an old one they have learnt. */
@@ -48,7 +50,7 @@ async function confirmOnHost(
 ): Promise<void> {
   if (ctx.hosts.isFrontend(call.target.host)) return;
   const view = known ?? (await call.linstor.resources({ names: [call.diskResource.resource] }));
-  const here = replicaOnHost(view, call.target.host, call.settings.nodeMap);
+  const here = await findReplica(namesOf(call), view, call.target.host);
   if (!here) return;
   await waitForDevice(
     ctx.hosts,

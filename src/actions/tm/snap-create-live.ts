@@ -1,8 +1,8 @@
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
 import { type HeldSession, holdSession } from '../../hosts/session.ts';
+import { lockName } from '../../volumes/names.ts';
 import type { ActionHandler } from '../action.ts';
-import { lockName } from '../disk-call.ts';
 import { openSnapshotCall, recordUsage, takeDiskSnapshot } from './snap-create.ts';
 
 /**

@@ -1,10 +1,10 @@
 import type { Context } from '../../context.ts';
 import { snapshotSizeMark } from '../../volumes/marks.ts';
-import { snapshotName } from '../../volumes/names.ts';
+import { lockName, snapshotName } from '../../volumes/names.ts';
 import { isDiskful } from '../../volumes/replicas.ts';
 import { takeSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 export interface SnapshotCall {

@@ -1,13 +1,14 @@
 import type { Context } from '../../context.ts';
-import { attachAndLink } from '../../disks/on-host.ts';
+import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { revert } from '../../disks/revert.ts';
 import { DriverError, isDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { atLeast } from '../../opennebula/version.ts';
-import { type KiB, mibToKib } from '../../units.ts';
+import { type KiB, kibToBytes, mibToKib } from '../../units.ts';
+import { lockName } from '../../volumes/names.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, lockName } from '../disk-call.ts';
+import { type DiskCall, diskOf } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
 
 /** Powered-off VMs only (contract §3.6); the snapshots made after the target stay. */
@@ -47,11 +48,11 @@ async function sizeForRelease(ctx: Context, disk: DiskCall, snapshotKib: KiB): P
 async function relink(ctx: Context, disk: DiskCall, minKib: KiB): Promise<void> {
   if (ctx.hosts.isFrontend(disk.target.host)) return;
   try {
-    await attachAndLink(ctx, disk, {
-      resource: disk.diskResource.resource,
-      minKib,
-      keepsLink: true,
-    });
+    await ensureDiskAttached(
+      ctx,
+      { ...diskOf(disk), minBytes: kibToBytes(minKib), keepsLink: true },
+      disk.target.host,
+    );
   } catch (error) {
     if (
       !isDriverError(

@@ -1,16 +1,14 @@
 import type { Context } from '../../context.ts';
-import { attach } from '../../disks/attach.ts';
+import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { toDriverError } from '../../errors.ts';
-import { linkDisks } from '../../hosts/scripts/link-disks.ts';
 import { isRegularFile, removeLink } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
-import { bytes } from '../../units.ts';
 import { type Checkpoint, findCheckpoint, removeCheckpoint } from '../../volumes/checkpoint.ts';
-import { checkpointResource } from '../../volumes/names.ts';
+import { checkpointResource, lockName } from '../../volumes/names.ts';
 import type { ActionHandler, Call } from '../action.ts';
-import { driverName, lockName } from '../disk-call.ts';
+import { driverName } from '../disk-call.ts';
 import { replyLine } from '../foreign-script.ts';
 import { runNative } from './native.ts';
 
@@ -49,12 +47,8 @@ async function restoreFromVolume(
   { settings, linstor, checkpoint }: Source,
 ): Promise<string | undefined> {
   const { host } = message;
-  const attachment = await attach(ctx, linstor, checkpoint.resource, host, settings, {
-    view: checkpoint.view,
-  });
-  await linkDisks(ctx.hosts, host, [
-    { link: message.checkpoint, minBytes: bytes(1), candidates: attachment.devicePaths },
-  ]);
+  const disk = { ...checkpoint, linstor, settings, link: message.checkpoint, keepsLink: true };
+  await ensureDiskAttached(ctx, disk, host);
   const reply = replyLine(await runNative(ctx, 'restore', call.argv, message));
   ctx.undo.commit();
   try {

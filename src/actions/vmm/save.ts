@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
+import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
+import { wishedNode } from '../../disks/find-node.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
-import { linkDisks } from '../../hosts/scripts/link-disks.ts';
 import { removeLink } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Settings } from '../../opennebula/settings.ts';
@@ -12,10 +13,10 @@ import {
   planCheckpoint,
   removeCheckpoint,
 } from '../../volumes/checkpoint.ts';
-import { checkpointResource } from '../../volumes/names.ts';
+import { checkpointResource, lockName } from '../../volumes/names.ts';
 import type { Plan } from '../../volumes/placement.ts';
 import type { ActionHandler, Call } from '../action.ts';
-import { driverName, lockName } from '../disk-call.ts';
+import { driverName } from '../disk-call.ts';
 import { replyLine } from '../foreign-script.ts';
 import { remoteScripts, runNative } from './native.ts';
 
@@ -65,11 +66,10 @@ async function saveToVolume(
   { settings, linstor, plan }: Storage & { readonly plan: Plan },
 ): Promise<string | undefined> {
   const { host, checkpoint, vm } = message;
-  const volume = await createCheckpoint(ctx, linstor, settings, vm, plan, host);
-  ctx.undo.push(`remove the link ${checkpoint} on ${host}`, () => removeLink(ctx.hosts, host, checkpoint));
-  await linkDisks(ctx.hosts, host, [
-    { link: checkpoint, minBytes: kibToBytes(volume.sizeKib), candidates: volume.devicePaths },
-  ]);
+  const wish = settings.preferNode ? await wishedNode({ linstor, nodeMap: settings.nodeMap }, host) : {};
+  const volume = await createCheckpoint(ctx, linstor, settings, vm, plan, wish);
+  const minBytes = kibToBytes(volume.sizeKib);
+  await ensureDiskAttached(ctx, { ...volume, linstor, settings, link: checkpoint, minBytes }, host);
   let reply: string | undefined;
   try {
     reply = replyLine(await runNative(ctx, 'save', call.argv, message));

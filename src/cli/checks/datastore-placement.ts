@@ -1,4 +1,4 @@
-import { nodeOfHost } from '../../disks/node-names.ts';
+import { nodeOfHost } from '../../disks/host-node.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Finding } from './check.ts';
 import { label, set } from './datastore-text.ts';

@@ -1,4 +1,4 @@
-import { nodeOfHost } from '../../disks/node-names.ts';
+import { nodeOfHost } from '../../disks/host-node.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
 

@@ -1,10 +1,10 @@
-import { lockName } from '../../actions/disk-call.ts';
 import type { Context } from '../../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
+import { lockName } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { wholeNumber } from '../arguments.ts';
 import { isOurs } from '../checks/gather.ts';

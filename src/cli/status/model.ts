@@ -1,4 +1,4 @@
-import { nodeOfHost } from '../../disks/node-names.ts';
+import { nodeOfHost } from '../../disks/host-node.ts';
 import type { StoragePool } from '../../linstor/linstor.ts';
 import type { Datastore, Host } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';

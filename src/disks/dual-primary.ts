@@ -1,11 +1,11 @@
 import type { Context } from '../context.ts';
-import { type Attachment, attach, detach } from '../disks/attach.ts';
-import { replicaOnHost, requireOnlineNode } from '../disks/nodes.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
-import type { Settings } from '../opennebula/settings.ts';
-import { hasNetworkLayer, isDiskful, isTieBreaker, layersOf } from './replicas.ts';
+import type { Sharing } from '../volumes/disk.ts';
+import { hasNetworkLayer, isDiskful, isTieBreaker, layersOf, onNode } from '../volumes/replicas.ts';
+import { type Attachment, attach, type DiskRef, detach, namesOf } from './attach.ts';
+import { guessNode, requireOnlineNode } from './find-node.ts';
 
 /**
  * Two primaries: both ends of a live migration hold the device open for a moment. Outside of that moment it must not be
@@ -15,22 +15,12 @@ import { hasNetworkLayer, isDiskful, isTieBreaker, layersOf } from './replicas.t
 /** On the resource definition (linstor-behaviour §3.16). */
 export const dualPrimaryProperty = 'DrbdOptions/Net/allow-two-primaries';
 
-/**
- * `exclusive`: one VM writes; two primaries only during the window. `shareable`: several VMs write, two primaries are
- * allowed for as long as the image is shareable (tm/ln sees to that). `read-only`: nobody becomes primary.
- */
-export type Sharing = 'exclusive' | 'shareable' | 'read-only';
-
-export interface Window {
-  readonly resource: ResourceName;
-  readonly sourceHost: string;
-  readonly destinationHost: string;
+/** A disk during a live migration. */
+export interface Migrating extends DiskRef {
   readonly sharing: Sharing;
   /** View of the resource. */
   readonly view: readonly Resource[];
 }
-
-type WindowSettings = Pick<Settings, 'nodeMap' | 'disklessPool'>;
 
 /**
  * Moving a VM leaves plain storage behind: LINSTOR would make a new, empty volume on the destination. Throws
@@ -66,49 +56,50 @@ export function requireMovable(
  *
  * Errors: those of `attach`.
  */
-export async function openWindow(
+export async function allowDualPrimary(
   ctx: Context,
-  linstor: Linstor,
-  window: Window,
-  settings: WindowSettings,
+  disk: Migrating,
+  source: string,
+  destination: string,
 ): Promise<Attachment> {
-  const { resource, sharing, view, destinationHost } = window;
+  const { linstor, resource, sharing, view } = disk;
+  const node = await nodeOf(disk, destination);
   // Primaries are DRBD's; other network layers (NVMe) let any number of nodes in.
   if (hasPrimaries(view) && sharing !== 'read-only') {
     if (sharing === 'exclusive' && (await linstor.capabilities()).managedDualPrimary) {
-      const attachment = await openManaged(ctx, linstor, window, settings);
+      const attachment = await attachManaged(ctx, disk, destination, node);
       if (attachment) return attachment;
     }
-    await allowTwoPrimaries(ctx, linstor, window, settings);
+    await allowByProperty(ctx, disk, [source, destination]);
   }
-  const present = replicaOnHost(view, destinationHost, settings.nodeMap);
+  const present = onNode(view, node);
   if (present && isTieBreaker(present)) {
     // Attaching takes the flag away; deleting the diskless replica gives it back (recordings drbd-01, 32–35).
     ctx.undo.push(`give the tie-breaker of ${resource} on ${present.node} back`, () =>
-      detach(linstor, resource, destinationHost, settings.nodeMap),
+      detach(linstor, resource, present.node),
     );
   }
-  return attach(ctx, linstor, resource, destinationHost, settings, { view });
+  return attach(ctx, disk, destination, { view });
 }
 
 const hasPrimaries = (view: readonly Resource[]): boolean => layersOf(view).includes('DRBD');
 
+const nodeOf = (disk: Migrating, host: string): Promise<NodeName> =>
+  guessNode(
+    namesOf(disk),
+    host,
+    disk.view.map((replica) => replica.node),
+  );
+
 /** A 2xx of which a satellite knows nothing is not done: the destination's open would fail later (linstor-behaviour §7.8). */
-async function allowTwoPrimaries(
-  ctx: Context,
-  linstor: Linstor,
-  window: Window,
-  settings: WindowSettings,
-): Promise<void> {
-  const { resource, sharing } = window;
+async function allowByProperty(ctx: Context, disk: Migrating, hosts: readonly string[]): Promise<void> {
+  const { linstor, resource, sharing } = disk;
   if (sharing === 'exclusive') {
     ctx.undo.push(`forbid two primaries of ${resource}`, () => forbidTwoPrimaries(linstor, resource));
   }
   const outcome = await linstor.modifyDefinition(resource, { set: { [dualPrimaryProperty]: 'yes' } });
   if (!outcome.satelliteAway) return;
-  for (const host of [window.sourceHost, window.destinationHost]) {
-    await requireOnlineNode(linstor, host, settings.nodeMap);
-  }
+  for (const host of hosts) await requireOnlineNode(namesOf(disk), host);
 }
 
 async function forbidTwoPrimaries(linstor: Linstor, resource: ResourceName): Promise<void> {
@@ -116,22 +107,25 @@ async function forbidTwoPrimaries(linstor: Linstor, resource: ResourceName): Pro
 }
 
 /** Undefined when the LINSTOR client is older than the controller and does not know how. */
-async function openManaged(
+async function attachManaged(
   ctx: Context,
-  linstor: Linstor,
-  window: Window,
-  settings: WindowSettings,
+  disk: Migrating,
+  destination: string,
+  node: NodeName,
 ): Promise<Attachment | undefined> {
-  const { resource, view, destinationHost } = window;
-  const node = nodeName(view, destinationHost, settings);
-  const forget = ctx.undo.push(`end the migration window of ${resource} on ${node}`, () =>
-    linstor.unmakeAvailable(resource, node),
-  );
+  const { linstor, resource, settings, view } = disk;
+  const endLater = (at: NodeName) =>
+    ctx.undo.push(`end the migration window of ${resource} on ${at}`, () =>
+      linstor.unmakeAvailable(resource, at),
+    );
+  let forget = endLater(node);
   const open = async (): Promise<Attachment> => {
-    const attachment = await attach(ctx, linstor, resource, destinationHost, settings, {
-      view,
-      manageDualPrimary: true,
-    });
+    const attachment = await attach(ctx, disk, destination, { view, manageDualPrimary: true });
+    // The host has another name in LINSTOR than was thought.
+    if (attachment.node !== node) {
+      forget();
+      forget = endLater(attachment.node);
+    }
     // A diskless pool of the site's own is attached by another call, which knows of no migration.
     if (attachment.made && settings.disklessPool !== 'DfltDisklessStorPool') {
       await linstor.makeAvailable(resource, attachment.node, { manageDualPrimary: true });
@@ -153,55 +147,41 @@ async function openManaged(
   }
 }
 
-export interface ClosedWindow {
-  readonly resource: ResourceName;
-  /** The host that is left: the source after a migration, the destination after a failed one. */
-  readonly host: string;
-  readonly sharing: Sharing;
-  /** Fresh: the caller has waited until the host closed the device. */
-  readonly view: readonly Resource[];
-}
-
 /**
- * Two primaries are forbidden again, and a diskless replica on the host that was left is gone; a replica with a disk and a
- * tie-breaker stay. `held`: the device is still open there, nothing was changed.
+ * Two primaries are forbidden again. `ended`: LINSTOR has ended it itself, and has taken a diskless replica on `host` away. `held`: the
+ * device is still open there, nothing was changed. `forbidden`: a diskless replica there is for `detach`.
+ * `host`: the one that is left, the source after a migration, the destination after a failed one. The view is fresh: the caller has waited
+ * until the host closed the device.
  */
-export async function closeWindow(
-  linstor: Linstor,
-  window: ClosedWindow,
-  settings: WindowSettings,
-): Promise<'closed' | 'held'> {
-  const { resource, host, sharing, view } = window;
-  const replica = replicaOnHost(view, host, settings.nodeMap);
-  if (replica?.inUse) return 'held';
-  if (sharing === 'exclusive' && hasPrimaries(view)) {
-    const managed = (await linstor.capabilities()).managedDualPrimary;
-    const ended = managed ? await endManaged(linstor, window, settings) : undefined;
-    if (ended) return ended;
-    await forbidTwoPrimaries(linstor, resource);
-  }
-  return (await detach(linstor, resource, host, settings.nodeMap, view)) === 'held' ? 'held' : 'closed';
+export async function revokeDualPrimary(
+  disk: Migrating,
+  host: string,
+): Promise<'ended' | 'held' | 'forbidden'> {
+  const { linstor, resource, sharing, view } = disk;
+  if (sharing !== 'exclusive' || !hasPrimaries(view)) return 'forbidden';
+  const managed = (await linstor.capabilities()).managedDualPrimary;
+  const ended = managed ? await endManaged(disk, host, await nodeOf(disk, host)) : undefined;
+  if (ended) return ended;
+  await forbidTwoPrimaries(linstor, resource);
+  return 'forbidden';
 }
 
 async function endManaged(
-  linstor: Linstor,
-  { resource, host, view }: ClosedWindow,
-  settings: WindowSettings,
-): Promise<'closed' | 'held' | undefined> {
+  disk: Migrating,
+  host: string,
+  node: NodeName,
+): Promise<'ended' | 'held' | undefined> {
+  const { linstor, resource } = disk;
   try {
-    await linstor.unmakeAvailable(resource, nodeName(view, host, settings));
-    return 'closed';
+    await linstor.unmakeAvailable(resource, node);
+    return 'ended';
   } catch (error) {
     if (isLinstorError(error, 997)) return 'held';
     if (isDriverError(error, 'LINSTOR_UNSUPPORTED')) return undefined;
     if (!isLinstorError(error, 300)) throw error;
     // Not LINSTOR's name of that host, so nothing is attached there; the window itself must close all the same.
-    const node = await requireOnlineNode(linstor, host, settings.nodeMap);
-    await linstor.unmakeAvailable(resource, node.name);
-    return 'closed';
+    const found = await requireOnlineNode(namesOf(disk), host);
+    await linstor.unmakeAvailable(resource, found.name);
+    return 'ended';
   }
-}
-
-function nodeName(view: readonly Resource[], host: string, settings: WindowSettings): NodeName {
-  return replicaOnHost(view, host, settings.nodeMap)?.node ?? settings.nodeMap[host] ?? host;
 }

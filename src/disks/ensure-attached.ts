@@ -1,0 +1,99 @@
+import type { Context } from '../context.ts';
+import type { DiskLink } from '../hosts/scripts/link-disks.ts';
+import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Settings } from '../opennebula/settings.ts';
+import { type Bytes, bytes } from '../units.ts';
+import type { Sharing } from '../volumes/disk.ts';
+import { lockName } from '../volumes/names.ts';
+import { forAll } from '../volumes/wait.ts';
+import { type Attachment, attach } from './attach.ts';
+import { allowDualPrimary } from './dual-primary.ts';
+import { linkAttached } from './link.ts';
+
+/** A disk that must be usable on a host. */
+export interface DiskToAttach {
+  readonly resource: ResourceName;
+  readonly linstor: Linstor;
+  readonly settings: Pick<Settings, 'nodeMap' | 'disklessPool'>;
+  /** Already read view of the resource. */
+  readonly view?: readonly Resource[] | undefined;
+  /** Becomes a link to the device; absent: the device is only waited for. */
+  readonly link?: string;
+  /** The VM has had the link before: it stays when the action fails. */
+  readonly keepsLink?: boolean;
+  /** The device is at least as large. Absent: of any size, DISK/SIZE is no measure of what a bash driver has reverted (contract §9.1 no. 11). */
+  readonly minBytes?: Bytes;
+  /** Who may write, for a live migration. Absent: one VM. */
+  readonly sharing?: Sharing;
+}
+
+export interface AttachTogether {
+  /** A live migration: the VM goes on using them on this host for a while. The disks come with their views. */
+  readonly migratingFrom?: string;
+  /** Takes the lock of each resource while LINSTOR works on it; else the caller holds it. */
+  readonly lockEach?: boolean;
+  /** Makes the links along with other work on the host. */
+  readonly linkFirst?: ((links: readonly DiskLink[]) => Promise<unknown>) | undefined;
+  /** Milliseconds to wait for a device node. */
+  readonly waitMs?: number;
+}
+
+/** A disk that is usable on a host. */
+export interface AttachedDisk extends Attachment {
+  /** By which it was found there; none where `linkFirst` has linked it. */
+  readonly device: string;
+  readonly bytes: Bytes;
+}
+
+/**
+ * All these disks are usable on `host`: LINSTOR has them there, their devices are large enough, and their links lead to them. One
+ * ssh session, unless a device has another name than expected. What is made for it is on the undo stack.
+ *
+ * Errors: those of `attach`; DEVICE_MISSING, DEVICE_SIZE, HOST_UNREACHABLE.
+ */
+export async function ensureAttached(
+  ctx: Context,
+  disks: readonly DiskToAttach[],
+  host: string,
+  options: AttachTogether = {},
+): Promise<readonly AttachedDisk[]> {
+  const { migratingFrom, lockEach, linkFirst, waitMs } = options;
+  const attachOne = (disk: DiskToAttach): Promise<Attachment> =>
+    migratingFrom === undefined
+      ? attach(ctx, disk, host, { view: disk.view })
+      : allowDualPrimary(
+          ctx,
+          { ...disk, view: disk.view ?? [], sharing: disk.sharing ?? 'exclusive' },
+          migratingFrom,
+          host,
+        );
+  const attachments = await forAll(disks, (disk) =>
+    lockEach ? ctx.lock(lockName(disk.resource), () => attachOne(disk)) : attachOne(disk),
+  );
+  const linked = await linkAttached(
+    ctx,
+    host,
+    disks.flatMap((disk, index) => {
+      const attachment = attachments[index];
+      return attachment ? { ...disk, attachment, minBytes: disk.minBytes ?? bytes(1) } : [];
+    }),
+    { linkFirst, ...(waitMs === undefined ? {} : { waitMs }) },
+  );
+  return attachments.map((attachment, index) => ({
+    ...attachment,
+    device: linked[index]?.device ?? '',
+    bytes: linked[index]?.bytes ?? bytes(0),
+  }));
+}
+
+/** The same for one. */
+export async function ensureDiskAttached(
+  ctx: Context,
+  disk: DiskToAttach,
+  host: string,
+  options: AttachTogether = {},
+): Promise<AttachedDisk> {
+  const [attached] = await ensureAttached(ctx, [disk], host, options);
+  if (!attached) throw new TypeError('one disk is one attachment');
+  return attached;
+}
