@@ -38,7 +38,7 @@ export const doctor = operatorCommand({
   name: 'doctor',
   summary:
     'Check everything the driver depends on, and say how to mend what is wrong. Changes nothing. ' +
-    'Run it as oneadmin: ssh and sessions are that user’s. Exit code: 0 all well, 1 warnings, 2 something fails.',
+    'ssh and sessions are oneadmin’s: run it as that user; root becomes it. Exit code: 0 all well, 1 warnings, 2 something fails.',
   args: {
     json: { type: 'boolean', description: 'one JSON document' },
     'no-hosts': { type: 'boolean', description: 'do not ask the hosts over ssh' },

@@ -1,8 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import { basename } from 'node:path';
 import { DriverError } from '../errors.ts';
+import { asWhileWaiting, ownerOf } from '../identity.ts';
 import { applyPlan } from '../install/apply.ts';
 import { unifiedDiff } from '../install/diff.ts';
+import { readText } from '../install/disk.ts';
 import { type Layout, layoutOf } from '../install/layout.ts';
 import { type Manifest, readManifest } from '../install/manifest.ts';
 import { type Plan, planInstallation, type Step } from '../install/plan.ts';
@@ -116,10 +118,12 @@ function binaryFrom(given: string | undefined, environment: CliEnvironment): str
 async function findDrift(layout: Layout, plan: Plan, environment: CliEnvironment): Promise<Drift[]> {
   if (layout.root !== '') return [];
   const edit = plan.steps.find((step) => step.do === 'edit' && step.path === layout.onedConf);
-  const text = edit?.do === 'edit' ? edit.after : await Bun.file(layout.onedConf).text();
+  const text = edit?.do === 'edit' ? edit.after : readText(layout, layout.onedConf);
   try {
-    const context = await environment.context({ withoutConfig: true });
-    return datastoreDrift(text, await context.one.datastores());
+    return await asWhileWaiting(ownerOf(layout.varDir), async () => {
+      const context = await environment.context({ withoutConfig: true });
+      return datastoreDrift(text, await context.one.datastores());
+    });
   } catch {
     return [];
   }

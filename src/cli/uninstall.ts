@@ -1,5 +1,7 @@
 import { DriverError } from '../errors.ts';
+import { asWhileWaiting, ownerOf } from '../identity.ts';
 import { unifiedDiff } from '../install/diff.ts';
+import type { Layout } from '../install/layout.ts';
 import { readManifest } from '../install/manifest.ts';
 import { isHighAvailability } from '../install/plan.ts';
 import { planRemoval, type RemovalStep, remove } from '../install/remove.ts';
@@ -30,7 +32,7 @@ export const uninstall = operatorCommand({
         remedy: `there is no ${layout.manifest}`,
       });
     const steps = planRemoval(layout, manifest, { purge: options.purge ?? false });
-    const inUse = layout.root === '' ? await datastoresOfOurs(environment) : [];
+    const inUse = layout.root === '' ? await datastoresOfOurs(layout, environment) : [];
     if (!options.json) environment.terminal.out(describeRemoval(steps, inUse));
     let left: string[] = [];
     const dryRun = options['dry-run'] ?? false;
@@ -48,13 +50,16 @@ export const uninstall = operatorCommand({
   },
 });
 
-async function datastoresOfOurs(environment: CliEnvironment): Promise<string[]> {
+/** Asked as oneadmin: its session file may be a link to anything. */
+async function datastoresOfOurs(layout: Layout, environment: CliEnvironment): Promise<string[]> {
   try {
-    const context = await environment.context({ withoutConfig: true });
-    const all = await context.one.datastores();
-    return all
-      .filter((item) => item.tmMad === 'linstor_un' || item.dsMad === 'linstor_un')
-      .map((item) => `${item.id} “${item.name}”`);
+    return await asWhileWaiting(ownerOf(layout.varDir), async () => {
+      const context = await environment.context({ withoutConfig: true });
+      const all = await context.one.datastores();
+      return all
+        .filter((item) => item.tmMad === 'linstor_un' || item.dsMad === 'linstor_un')
+        .map((item) => `${item.id} “${item.name}”`);
+    });
   } catch {
     return [];
   }

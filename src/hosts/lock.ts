@@ -144,10 +144,32 @@ export class Locks {
 }
 
 function tryLock(path: string): number | undefined {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const fd = openLock(path);
+  if (fd === undefined) return undefined;
   if (flock()(fd, exclusiveNow) === 0 && isStill(path, fd)) return fd;
   closeSync(fd);
   return undefined;
+}
+
+function openLock(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (error) {
+    const denied = error instanceof Error && 'code' in error && error.code === 'EACCES';
+    if (!denied || !lstatSync(path, { throwIfNoEntry: false })) throw error;
+    // Another user's, root's after a call by hand: it counts while somebody holds it, and goes when nobody does.
+    if (!isHeld(path)) unlinkSync(path);
+    return undefined;
+  }
+}
+
+/** By the kernel's list of locks: the file itself cannot be opened. */
+function isHeld(path: string): boolean {
+  const { dev, ino } = statSync(path, { bigint: true });
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
+  const hex = (part: bigint): string => part.toString(16).padStart(2, '0');
+  return readFileSync('/proc/locks', 'latin1').includes(` ${hex(major)}:${hex(minor)}:${ino} `);
 }
 
 /** False when the file was removed by its last holder between our open and our lock. */

@@ -1,18 +1,16 @@
-import {
-  existsSync,
-  lchownSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
 import { dirname } from 'node:path';
 import { DriverError } from '../errors.ts';
-import { copyAtomically, move, replaceContent, temporary, writeAtomically } from './files.ts';
-import { type Layout, onDisk } from './layout.ts';
+import {
+  infoOf,
+  installProgram,
+  layLink,
+  makeDirectory,
+  move,
+  readBytes,
+  replaceContent,
+  writeFile,
+} from './disk.ts';
+import type { Layout } from './layout.ts';
 import { type Manifest, type ManifestEntry, readManifest, sha256 } from './manifest.ts';
 import type { Step } from './plan.ts';
 import { planRemoval, remove } from './remove.ts';
@@ -66,67 +64,48 @@ function linkEntry({ path, target }: Extract<Step, { do: 'link' }>): ManifestEnt
 }
 
 function carryOut(layout: Layout, step: Step): ManifestEntry {
-  const disk = onDisk(layout, step.path);
   switch (step.do) {
     case 'directory':
-      mkdirSync(disk, { recursive: true, mode: 0o755 });
-      own(layout, step.path);
+      makeDirectory(layout, step.path);
       return { did: 'directory', path: step.path };
     case 'binary':
-      copyAtomically(step.source, disk);
-      return { did: 'file', path: step.path, sha256: sha256(readFileSync(disk)) };
+      installProgram(layout, step.path, step.source);
+      return { did: 'file', path: step.path, sha256: sha256(readBytes(layout, step.path)) };
     case 'file':
-      writeAtomically(disk, step.content, step.mode);
-      own(layout, step.path);
+      writeFile(layout, step.path, step.content, step.mode);
       return { did: 'file', path: step.path, sha256: sha256(step.content) };
     case 'link':
-      rmSync(disk, { force: true });
-      symlinkSync(step.target, disk);
-      own(layout, step.path);
+      layLink(layout, step.path, step.target);
       return linkEntry(step);
     case 'set-aside':
       return setAside(layout, step);
     case 'edit': {
       const backup = layout.backups + step.path;
-      mkdirSync(dirname(onDisk(layout, backup)), { recursive: true, mode: 0o700 });
+      makeDirectory(layout, dirname(backup), 0o700);
       // oned.conf may hold the password of the database.
-      writeFileSync(onDisk(layout, backup), step.base, { mode: 0o600 });
-      replaceContent(disk, step.after);
+      writeFile(layout, backup, step.base, 0o600);
+      replaceContent(layout, step.path, step.after);
       return { did: 'edit', path: step.path, backup, sha256: sha256(step.after), edits: step.edits };
     }
   }
 }
 
 function setAside(layout: Layout, step: Extract<Step, { do: 'set-aside' }>): ManifestEntry {
-  const target = freeName(onDisk(layout, step.backup));
-  mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-  move(onDisk(layout, step.path), target);
-  return {
-    did: 'set-aside',
-    path: step.path,
-    backup: layout.root ? target.slice(layout.root.length) : target,
-  };
+  const backup = freeName(layout, step.backup);
+  makeDirectory(layout, dirname(backup), 0o700);
+  move(layout, step.path, backup);
+  return { did: 'set-aside', path: step.path, backup };
 }
 
 /** An earlier backup of that name is never overwritten. */
-function freeName(path: string): string {
+function freeName(layout: Layout, path: string): string {
   for (let index = 0; ; index += 1) {
     const name = index === 0 ? path : `${path}.${index}`;
-    if (!existsSync(name)) return name;
+    if (!infoOf(layout, name)) return name;
   }
 }
 
-/** What lies below `remotes/` belongs to whoever owns `remotes/`: oneadmin. */
-function own(layout: Layout, path: string): void {
-  if (!path.startsWith(`${layout.remotes}/`) || process.getuid?.() !== 0) return;
-  const owner = statSync(onDisk(layout, layout.remotes), { throwIfNoEntry: false });
-  if (owner) lchownSync(onDisk(layout, path), owner.uid, owner.gid);
-}
-
 function writeRecord(layout: Layout, manifest: Manifest): void {
-  const path = onDisk(layout, layout.manifest);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const partial = temporary(path);
-  writeFileSync(partial, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
-  renameSync(partial, path);
+  makeDirectory(layout, dirname(layout.manifest));
+  writeFile(layout, layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`, 0o644);
 }

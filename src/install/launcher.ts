@@ -30,6 +30,8 @@ done </proc/cpuinfo
 export function launcherScript(layout: Layout): string {
   return `#!/bin/sh
 # linstor_un: passes the name that was called on to the binary, which is outside remotes/.
+unset NODE_TLS_REJECT_UNAUTHORIZED NODE_EXTRA_CA_CERTS BUN_CONFIG_VERBOSE_FETCH
+ulimit -c 0 2>/dev/null
 d=\${0%/*}
 case $d in /*) ;; *) d=$(cd "$d" && pwd) ;; esac
 k=\${d%/*}

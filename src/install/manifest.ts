@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { DriverError } from '../errors.ts';
-import { type Layout, onDisk } from './layout.ts';
+import { exists, readText } from './disk.ts';
+import type { Layout } from './layout.ts';
 
 /** What an installation did, so that it can be taken back. Paths are without the root. */
 const option = z.object({ short: z.string(), long: z.string() });
@@ -50,10 +50,9 @@ export type Manifest = z.infer<typeof manifest>;
 
 /** Undefined when nothing is installed. Throws BAD_CONFIG for a record that cannot be read. */
 export function readManifest(layout: Layout): Manifest | undefined {
-  const path = onDisk(layout, layout.manifest);
-  if (!existsSync(path)) return undefined;
+  if (!exists(layout, layout.manifest)) return undefined;
   try {
-    return manifest.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return manifest.parse(JSON.parse(readText(layout, layout.manifest)));
   } catch (error) {
     throw new DriverError('BAD_CONFIG', `the record of the installation ${layout.manifest} cannot be read`, {
       remedy: `move ${layout.manifest} away and run “linstor_un install” again; backups are in ${layout.backups}`,

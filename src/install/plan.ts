@@ -1,7 +1,8 @@
-import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import defaultConfig from '../../drivers/etc/datastore/linstor_un/linstor_un.conf' with { type: 'text' };
 import { DriverError, toDriverError } from '../errors.ts';
+import { exists, infoOf, linkTarget, readBytes, readText } from './disk.ts';
 import { actionLinks, launcherScript } from './launcher.ts';
 import { type Layout, onDisk } from './layout.ts';
 import { type EditEntry, type Manifest, sha256 } from './manifest.ts';
@@ -81,12 +82,15 @@ export function isHighAvailability(onedConf: string): boolean {
 }
 
 function readRequired(layout: Layout, path: string): string {
-  const disk = onDisk(layout, path);
-  if (existsSync(disk)) return readFileSync(disk, 'utf8');
-  throw new DriverError('BAD_CONFIG', `there is no ${disk}: OpenNebula's front-end is not installed here`, {
-    remedy:
-      'run this on the front-end; for a self-contained installation set ONE_LOCATION, for a mounted image give --root',
-  });
+  if (exists(layout, path)) return readText(layout, path);
+  throw new DriverError(
+    'BAD_CONFIG',
+    `there is no ${onDisk(layout, path)}: OpenNebula's front-end is not installed here`,
+    {
+      remedy:
+        'run this on the front-end; for a self-contained installation set ONE_LOCATION, for a mounted image give --root',
+    },
+  );
 }
 
 function inFile<T>(path: string, work: () => T): T {
@@ -99,33 +103,30 @@ function inFile<T>(path: string, work: () => T): T {
 }
 
 function binarySteps(layout: Layout, source: string): Step[] {
-  const target = onDisk(layout, layout.binary);
-  const same = existsSync(target) && sameFile(source, target);
+  const same = exists(layout, layout.binary) && sameFile(layout, source);
   return [
     ...(same ? [] : [{ do: 'binary', path: layout.binary, source } as const]),
     ...linkStep(layout, layout.command, layout.binary, []),
   ];
 }
 
-function sameFile(left: string, right: string): boolean {
-  const [a, b] = [lstatSync(left), lstatSync(right)];
-  if (a.ino === b.ino && a.dev === b.dev) return true;
-  return a.size === b.size && sha256(readFileSync(left)) === sha256(readFileSync(right));
+function sameFile(layout: Layout, source: string): boolean {
+  const [a, b] = [lstatSync(source), infoOf(layout, layout.binary)];
+  if (a.ino === b?.ino && a.dev === b.dev) return true;
+  return a.size === b?.size && sha256(readFileSync(source)) === sha256(readBytes(layout, layout.binary));
 }
 
 function fileStep(layout: Layout, file: { path: string; content: string; mode: number }): Step[] {
-  const disk = onDisk(layout, file.path);
-  const stat = lstatSync(disk, { throwIfNoEntry: false });
+  const stat = infoOf(layout, file.path);
   const same =
-    stat?.isFile() && (stat.mode & 0o777) === file.mode && readFileSync(disk, 'utf8') === file.content;
+    stat?.isFile() && (stat.mode & 0o777) === file.mode && readText(layout, file.path) === file.content;
   return same ? [] : [{ do: 'file', ...file }];
 }
 
 function linkStep(layout: Layout, path: string, target: string, moved: readonly string[]): Step[] {
-  const disk = onDisk(layout, path);
   const away = moved.some((item) => path === item || path.startsWith(`${item}/`));
-  const stat = away ? undefined : lstatSync(disk, { throwIfNoEntry: false });
-  if (stat?.isSymbolicLink() && readlinkSync(disk) === target) return [];
+  const stat = away ? undefined : infoOf(layout, path);
+  if (stat?.isSymbolicLink() && linkTarget(layout, path) === target) return [];
   if (stat && !stat.isSymbolicLink() && path === layout.command) return [];
   return [{ do: 'link', path, target }];
 }
@@ -135,9 +136,9 @@ function configStep(
   layout: Layout,
   stray: string | undefined,
 ): { steps: Step[]; review: ConfigReview | undefined } {
-  const disk = onDisk(layout, layout.config);
-  if (existsSync(disk)) return { steps: [], review: reviewConfig(readFileSync(disk, 'utf8'), layout.config) };
-  const content = stray ? readFileSync(onDisk(layout, stray), 'utf8') : defaultConfig;
+  if (exists(layout, layout.config))
+    return { steps: [], review: reviewConfig(readText(layout, layout.config), layout.config) };
+  const content = stray ? readText(layout, stray) : defaultConfig;
   return {
     steps: [{ do: 'file', path: layout.config, content, mode: 0o640 }],
     review: stray ? reviewConfig(content, layout.config) : undefined,
@@ -155,13 +156,12 @@ export function revertFile(layout: Layout, path: string, text: string, edits: Ed
 }
 
 function execrcSteps(layout: Layout, vmMads: readonly string[], manifest: Manifest | undefined): Step[] {
-  const disk = onDisk(layout, layout.vmmExecrc);
-  if (!existsSync(disk)) {
-    throw new DriverError('BAD_CONFIG', `there is no ${disk}`, {
+  if (!exists(layout, layout.vmmExecrc)) {
+    throw new DriverError('BAD_CONFIG', `there is no ${onDisk(layout, layout.vmmExecrc)}`, {
       remedy: `restore ${layout.vmmExecrc} from OpenNebula's package`,
     });
   }
-  const before = readFileSync(disk, 'utf8');
+  const before = readText(layout, layout.vmmExecrc);
   const { text, edits } = registerInExecrc(before, wantedPairs(vmMads));
   return editSteps(layout, layout.vmmExecrc, before, text, edits, manifest, revertExecrc);
 }
@@ -183,9 +183,7 @@ function editSteps(
   if (!earlier) return [{ do: 'edit', path, before, after, edits, base: before }];
   // An upgrade: the state to come back to is the file without the edits of all our installations.
   const untouched = sha256(before) === earlier.sha256;
-  const base = untouched
-    ? readFileSync(onDisk(layout, earlier.backup), 'utf8')
-    : revert(before, earlier.edits);
+  const base = untouched ? readText(layout, earlier.backup) : revert(before, earlier.edits);
   return [{ do: 'edit', path, before, after, edits: [...earlier.edits, ...edits], base }];
 }
 
@@ -196,7 +194,7 @@ function withDirectories(layout: Layout, steps: readonly Step[], moved: readonly
     if (step.do === 'set-aside' || step.do === 'edit' || step.do === 'directory') return [step];
     const missing: Step[] = [];
     for (let path = dirname(step.path); !made.has(path); path = dirname(path)) {
-      if (existsSync(onDisk(layout, path)) && !moved.includes(path)) break;
+      if (exists(layout, path) && !moved.includes(path)) break;
       made.add(path);
       missing.unshift({ do: 'directory', path });
     }

@@ -1,16 +1,18 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
 import { dirname } from 'node:path';
-import { move, replaceContent } from './files.ts';
-import { type Layout, onDisk } from './layout.ts';
+import {
+  exists,
+  infoOf,
+  linkTarget,
+  makeDirectory,
+  move,
+  readBytes,
+  readText,
+  removeEmpty,
+  removeTree,
+  replaceContent,
+  unlink,
+} from './disk.ts';
+import type { Layout } from './layout.ts';
 import { type EditEntry, type Manifest, type ManifestEntry, sha256 } from './manifest.ts';
 import { revertFile } from './plan.ts';
 
@@ -37,14 +39,13 @@ export function planRemoval(
 }
 
 function planEntry(layout: Layout, entry: ManifestEntry, purge: boolean): RemovalStep[] {
-  const disk = onDisk(layout, entry.path);
-  const stat = lstatSync(disk, { throwIfNoEntry: false });
+  const stat = infoOf(layout, entry.path);
   switch (entry.did) {
     case 'directory':
       return [{ do: 'rmdir', path: entry.path }];
     case 'link':
       if (!stat) return [];
-      if (stat.isSymbolicLink() && readlinkSync(disk) === entry.target)
+      if (stat.isSymbolicLink() && linkTarget(layout, entry.path) === entry.target)
         return [{ do: 'unlink', path: entry.path }];
       return [{ do: 'keep', path: entry.path, why: 'it was replaced since by something else' }];
     case 'file':
@@ -62,16 +63,15 @@ function planFile(
   purge: boolean,
 ): RemovalStep {
   const { path } = entry;
-  const changed = path !== layout.binary && sha256(readFileSync(onDisk(layout, path))) !== entry.sha256;
+  const changed = path !== layout.binary && sha256(readBytes(layout, path)) !== entry.sha256;
   if (changed && !purge) return { do: 'keep', path, why: 'it was changed since; --purge removes it too' };
   return { do: 'unlink', path };
 }
 
 function planRevert(layout: Layout, entry: EditEntry): RemovalStep[] {
-  const before = readFileSync(onDisk(layout, entry.path), 'utf8');
-  const backup = onDisk(layout, entry.backup);
-  const exact = sha256(before) === entry.sha256 && existsSync(backup);
-  const after = exact ? readFileSync(backup, 'utf8') : revertFile(layout, entry.path, before, entry.edits);
+  const before = readText(layout, entry.path);
+  const exact = sha256(before) === entry.sha256 && exists(layout, entry.backup);
+  const after = exact ? readText(layout, entry.backup) : revertFile(layout, entry.path, before, entry.edits);
   return before === after ? [] : [{ do: 'revert', path: entry.path, before, after, exact }];
 }
 
@@ -84,33 +84,25 @@ export function remove(layout: Layout, steps: readonly RemovalStep[]): string[] 
     steps.filter((item) => item.do !== 'unlink' && item.do !== 'rmdir'),
   ];
   for (const step of [...ours, ...rest]) undo(layout, step, left);
-  rmSync(onDisk(layout, layout.manifest), { force: true });
-  if (left.length === 0) rmSync(onDisk(layout, layout.backups), { recursive: true, force: true });
+  unlink(layout, layout.manifest);
+  if (left.length === 0) removeTree(layout, layout.backups);
   for (const step of steps) {
-    if (step.do === 'rmdir') removeEmpty(onDisk(layout, step.path));
+    if (step.do === 'rmdir') removeEmpty(layout, step.path);
   }
-  removeEmpty(onDisk(layout, layout.home));
+  removeEmpty(layout, layout.home);
   return left;
 }
 
 function undo(layout: Layout, step: RemovalStep, left: string[]): void {
-  const disk = onDisk(layout, step.path);
-  if (step.do === 'unlink') rmSync(disk, { force: true });
-  if (step.do === 'revert') replaceContent(disk, step.after);
-  if (step.do !== 'restore') return;
-  const backup = onDisk(layout, step.backup);
-  if (!existsSync(backup) && !lstatSync(backup, { throwIfNoEntry: false })) return;
+  if (step.do === 'unlink') unlink(layout, step.path);
+  if (step.do === 'revert') replaceContent(layout, step.path, step.after);
+  if (step.do !== 'restore' || !infoOf(layout, step.backup)) return;
   // A directory of ours may stand where a linked directory was.
-  removeEmpty(disk);
-  if (lstatSync(disk, { throwIfNoEntry: false })) {
+  removeEmpty(layout, step.path);
+  if (infoOf(layout, step.path)) {
     left.push(`${step.path}: something stands there; its backup is ${step.backup}`);
     return;
   }
-  mkdirSync(dirname(disk), { recursive: true });
-  move(backup, disk);
-}
-
-function removeEmpty(path: string): void {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory() && readdirSync(path).length === 0) rmdirSync(path);
+  makeDirectory(layout, dirname(step.path));
+  move(layout, step.backup, step.path);
 }

@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { toDriverError } from '../errors.ts';
 import { parseConfig } from '../opennebula/config-file.ts';
-import { type Layout, onDisk } from './layout.ts';
+import { exists, infoOf, linkTarget, namesIn, readText } from './disk.ts';
+import type { Layout } from './layout.ts';
 
 /**
  * The bash driver of the same name, where it is installed: which of its files make room, and what of its
@@ -21,9 +21,7 @@ const ownFiles = ['datastore/linstor_un/linstor_utils.sh', 'datastore/linstor_un
 /** `targets`: paths that we are going to lay. */
 export function findBashDriver(layout: Layout, targets: readonly string[]): BashDriver {
   const folders = [`${layout.remotes}/datastore/linstor_un`, `${layout.remotes}/tm/linstor_un`];
-  const linked = folders.filter((path) =>
-    lstatSync(onDisk(layout, path), { throwIfNoEntry: false })?.isSymbolicLink(),
-  );
+  const linked = folders.filter((path) => infoOf(layout, path)?.isSymbolicLink());
   const inside = (path: string): boolean => linked.some((folder) => path.startsWith(`${folder}/`));
   const candidates = [...targets, ...ownFiles.map((file) => `${layout.remotes}/${file}`)].filter(
     (path) => !inside(path),
@@ -31,35 +29,32 @@ export function findBashDriver(layout: Layout, targets: readonly string[]): Bash
   const files = [...linked, ...new Set(candidates)].filter((path) => isForeign(layout, path));
   const stray = `${layout.remotes}/datastore/linstor_un/linstor_un.conf`;
   const present =
-    folders.some((path) => existsSync(onDisk(layout, `${path}/linstor_utils.sh`))) ||
+    folders.some((path) => exists(layout, `${path}/linstor_utils.sh`)) ||
     files.some((path) => isBash(layout, path));
-  return { present, files, ...(existsSync(onDisk(layout, stray)) ? { strayConfig: stray } : {}) };
+  return { present, files, ...(exists(layout, stray) ? { strayConfig: stray } : {}) };
 }
 
 /** Anything but a link of ours: ours are links to `launcher`, and the launcher itself. */
 function isForeign(layout: Layout, path: string): boolean {
-  const disk = onDisk(layout, path);
-  const stat = lstatSync(disk, { throwIfNoEntry: false });
+  const stat = infoOf(layout, path);
   if (!stat) return false;
   if (path === layout.launcher)
-    return stat.isDirectory() || !readFileSync(disk, 'utf8').includes('linstor_un: passes the name');
+    return stat.isDirectory() || !readText(layout, path).includes('linstor_un: passes the name');
   if (!stat.isSymbolicLink()) return true;
-  return !/(?:^|\/)launcher$/.test(readlinkSync(disk));
+  return !/(?:^|\/)launcher$/.test(linkTarget(layout, path));
 }
 
 function isBash(layout: Layout, path: string): boolean {
-  const disk = onDisk(layout, path);
-  if (!lstatSync(disk).isFile()) return false;
-  return readFileSync(disk, 'utf8').startsWith('#!/bin/bash');
+  if (!infoOf(layout, path)?.isFile()) return false;
+  return readText(layout, path).startsWith('#!/bin/bash');
 }
 
 /** Files in our two directories that are neither ours nor the bash driver's; they are left alone. */
 export function unknownFiles(layout: Layout, known: ReadonlySet<string>): string[] {
   return ['datastore/linstor_un', 'tm/linstor_un'].flatMap((folder) => {
     const path = `${layout.remotes}/${folder}`;
-    const disk = onDisk(layout, path);
-    if (!lstatSync(disk, { throwIfNoEntry: false })?.isDirectory()) return [];
-    return readdirSync(disk)
+    if (!infoOf(layout, path)?.isDirectory()) return [];
+    return namesIn(layout, path)
       .map((name) => `${path}/${name}`)
       .filter((file) => !known.has(file))
       .sort();

@@ -1,6 +1,7 @@
 /** `bun run build`: `dist/linstor_un` for this machine (or `--target bun-linux-arm64 --out FILE`). */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { sealProgram } from './seal.ts';
 
 const { values } = parseArgs({
   args: Bun.argv.slice(2),
@@ -32,5 +33,7 @@ const result = Bun.spawnSync(
   { cwd: root, stdout: 'inherit', stderr: 'inherit' },
 );
 if (result.exitCode !== 0) process.exit(result.exitCode ?? 1);
-const { size } = Bun.file(resolve(root, values.out));
+const path = resolve(root, values.out);
+sealProgram(path);
+const { size } = Bun.file(path);
 console.log(`built ${values.out} (${Math.round(size / 1e6)} MB)`);

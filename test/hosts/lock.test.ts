@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDriverError } from '../../src/errors.ts';
@@ -109,5 +109,25 @@ describe('locks', () => {
     const files = names.map(lockFileName);
     expect(new Set(files).size).toBe(names.length);
     for (const file of files) expect(file).toMatch(/^linstor_un-[A-Za-z0-9._~-]{1,200}\.lock$/);
+  });
+});
+
+describe.if(process.getuid?.() === 0)('a lock that root has left', () => {
+  test('does not stop oneadmin, unless root holds it', async () => {
+    const path = join(directory, lockFileName('a'));
+    const module = join(import.meta.dir, '../../src/hosts/lock.ts');
+    chownSync(directory, 54_321, 54_321);
+    const asOneadmin = (): string => {
+      const text = `const { Locks } = await import(process.argv[1]);
+        process.setgid(54321); process.setuid(54321);
+        const locks = new Locks({ clock: { now: () => Date.now(), sleep: (ms) => Bun.sleep(ms) }, directory: process.argv[2] });
+        console.log(await locks.run('a', async () => 'in', 1000).catch((error) => error.code));`;
+      return Bun.spawnSync([process.execPath, '-e', text, module, directory]).stdout.toString().trim();
+    };
+    writeFileSync(path, '1 tm/clone\n', { mode: 0o600 });
+    expect(asOneadmin()).toBe('in');
+    const held = await locks().run('a', async () => asOneadmin());
+    expect(held).toBe('LOCK_TIMEOUT');
+    expect(asOneadmin()).toBe('in');
   });
 });

@@ -259,7 +259,7 @@ export class ControllerHttp {
   ): Promise<RequestOptions> {
     const tls = controller.scheme === 'https' ? await this.#certificates() : undefined;
     const deadline = AbortSignal.timeout(read ? this.#deadlines.read : this.#deadlines.write);
-    const options: RequestOptions & { tls?: TlsMaterial; proxy?: false } = {
+    const options: RequestOptions & { tls?: TlsMaterial & { rejectUnauthorized: true }; proxy?: false } = {
       // Bun's fetch obeys http_proxy, even for localhost: a controller is never behind the proxy of the downloads.
       proxy: false,
       method: request.method,
@@ -276,7 +276,8 @@ export class ControllerHttp {
       // nobody could tell that it never arrived.
       keepalive: request.method !== 'POST' || read,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      ...(tls ? { tls } : {}),
+      // Not what NODE_TLS_REJECT_UNAUTHORIZED says.
+      ...(tls ? { tls: { ...tls, rejectUnauthorized: true } } : {}),
     };
     return options;
   }

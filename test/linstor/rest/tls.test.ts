@@ -103,6 +103,20 @@ describe('a controller with TLS', () => {
     expect(controller.seen).toHaveLength(before);
   });
 
+  test('is not trusted because a variable says so', async () => {
+    const module = join(import.meta.dir, '../../../src/linstor/rest/rest.ts');
+    const text = `const { RestLinstor } = await import(process.argv[1]);
+      const linstor = new RestLinstor(JSON.parse(process.argv[2]), { deadlines: { failover: 0 } });
+      console.log(await linstor.nodes().then(() => 'trusted', (error) => error.code));`;
+    const settings = JSON.stringify(settingsFor([controller.url], { caFile: at('other.pem') }));
+    const child = Bun.spawn([process.execPath, '-e', text, module, settings], {
+      env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_EXTRA_CA_CERTS: at('ca.pem') },
+      stdout: 'pipe',
+      stderr: 'ignore',
+    });
+    expect((await new Response(child.stdout).text()).trim()).toBe('LINSTOR_TLS');
+  });
+
   test('that asks for a certificate gets ours', async () => {
     const pair = { certFile: at('client.pem'), keyFile: at('client.key') };
     expect(await nodes(strict, { caFile: at('ca.pem'), ...pair })).toEqual([]);
