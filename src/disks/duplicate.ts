@@ -3,6 +3,7 @@ import { isDriverError } from '../errors.ts';
 import type { Linstor, NodeName, Resource, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
+import { type Base, requireBase, servingBase } from '../volumes/base.ts';
 import {
   type Clone,
   canCloneNatively,
@@ -52,6 +53,8 @@ export interface Duplicate {
   /** The target will be used here: a must for plain storage. Absent: anywhere. */
   readonly host?: string;
   readonly mode: Settings['cloneMode'];
+  /** May the snapshot that serves all clones of the source be used, or even be made? */
+  readonly base?: 'make' | 'use';
   /** For the log: `disk 3 of VM 7`. */
   readonly what: string;
   /** Turns the choice among equal bridge hosts. */
@@ -84,7 +87,7 @@ export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone
       taken?.nodes ?? request.replicas.filter(isReadable).map(({ node }) => node),
     );
   else made = await shareBlocks(ctx, request);
-  await ownMarks(request);
+  await ownMarks(request, made.carried);
   return made;
 }
 
@@ -101,6 +104,7 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
     first: (nodes: readonly NodeName[]) => otherFirstReplica(request.source, nodes),
     // Only what is used on a host is attached next.
     wantsView: request.host !== undefined,
+    base: baseOf(ctx, request),
     ...(await localNode(request)),
   };
   if (
@@ -119,6 +123,15 @@ async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
     }
   }
   return cloneBySnapshot(ctx, request.linstor, clone);
+}
+
+function baseOf(
+  ctx: Context,
+  { base, linstor, source, replicas }: Duplicate,
+): (() => Promise<Base | undefined>) | undefined {
+  if (base === 'make') return () => requireBase(ctx, linstor, source, replicas);
+  if (base !== 'use') return undefined;
+  return async () => servingBase(await linstor.snapshots({ names: [source.name] }), source, replicas);
 }
 
 async function restoreFrom(
@@ -204,11 +217,9 @@ const ownState: readonly string[] = [dualPrimaryProperty, marks.flattened];
  * A restore lays the source's marks over the target's (linstor-behaviour §3.12): marks of a VM, of the bash driver's images
  * or of a disk that is saved as an image, would point the usage report and gc at the wrong object.
  */
-async function ownMarks(request: Duplicate): Promise<void> {
-  const foreign = vmMarks.filter(
-    (key) => key in request.source.props && request.props[key] !== request.source.props[key],
-  );
-  const usage = Object.keys(request.source.props).filter(
+async function ownMarks(request: Duplicate, carried = request.source.props): Promise<void> {
+  const foreign = vmMarks.filter((key) => key in carried && request.props[key] !== carried[key]);
+  const usage = Object.keys(carried).filter(
     (key) => key.startsWith('Aux/one/SNAPSHOT_') || ownState.includes(key),
   );
   const completed = request.completes === undefined ? [] : [request.completes];

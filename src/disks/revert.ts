@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { KiB } from '../units.ts';
+import { dropBases } from '../volumes/base.ts';
 import { readableReplica } from '../volumes/create.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
@@ -31,6 +32,7 @@ export async function revert(ctx: Context, request: Revert): Promise<KiB> {
   const present = replicasOf(all, resource);
   const view = looksRollingBack(present, snapshots) ? await whenRolledBack(ctx, linstor, resource) : present;
   await requireClosed(ctx, { resource, linstor, settings, view, hosts: request.hosts });
+  await dropBases(ctx, linstor, resource, snapshots);
   const size = found.volumes[0]?.sizeKib ?? (0 as KiB);
   if (direct) await rollBack(ctx, linstor, resource, snapshot);
   else await copyBack(ctx, request, view, size);

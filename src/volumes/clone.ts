@@ -3,6 +3,7 @@ import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { KiB } from '../units.ts';
+import { type Base, discardBase } from './base.ts';
 import { createDefinition, spawnMarked } from './define.ts';
 import { type FirstReplica, withoutFurtherReplica } from './first-replica.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
@@ -36,6 +37,8 @@ export interface CloneRequest {
   readonly first?: (nodes: readonly NodeName[]) => FirstReplica | undefined;
   /** The clone is used on a host next. */
   readonly wantsView?: boolean;
+  /** The snapshot that serves all clones of the source, if it may be had; asked once. Absent: a snapshot of its own. */
+  readonly base?: (() => Promise<Base | undefined>) | undefined;
 }
 
 export interface Clone {
@@ -44,6 +47,8 @@ export interface Clone {
   readonly sizeKib?: KiB;
   /** Its bytes were copied, through the driver's hands. */
   readonly copied?: boolean;
+  /** What the snapshot has laid over its properties, where that is not what the source has now. */
+  readonly carried?: Readonly<Record<string, string>>;
   /** Removes the helper snapshot, which nothing needs to wait for; never fails. */
   readonly tidy: () => Promise<void>;
 }
@@ -77,30 +82,111 @@ export const canCloneNatively = (replicas: readonly Resource[]): boolean =>
     .every((replica) => replica.volumes.every((volume) => cloneProviders.has(volume.provider)));
 
 /** ZFS volumes made from a snapshot depend on it; before server 1.31 it then cannot be deleted. */
-const isZfs = (replicas: readonly Resource[]): boolean =>
-  replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
+const dependsOnSnapshot = async (linstor: Linstor, replicas: readonly Resource[]): Promise<boolean> =>
+  replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS'))) &&
+  !(await linstor.capabilities()).deleteSnapshotWithClones;
 
 /**
- * A copy that shares its blocks with the source: snapshot, restore, and the snapshot goes again. The helper snapshot is
- * named like the target, as the bash driver does (contract §0.2); it stays only on ZFS under servers before 1.31.
+ * A copy that shares its blocks with the source, restored from the source's base where there is one. Otherwise from a snapshot of its
+ * own, named like the target, as the bash driver does (contract §0.2), which goes again; it stays only on ZFS under servers before 1.31.
  */
 export async function cloneBySnapshot(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<Clone> {
+  const { base } = request;
+  if (!base || (await dependsOnSnapshot(linstor, request.replicas)))
+    return restoreOf(ctx, linstor, request, () => takeHelper(ctx, linstor, request));
+  try {
+    return await ctx.undo.within(() =>
+      restoreOf(ctx, linstor, request, () => ofBase(ctx, linstor, request, base)),
+    );
+  } catch (error) {
+    if (!(error instanceof BaseUnusable)) throw error;
+    ctx.log.warn(`${error.message}; ${request.target} gets a snapshot of its own`);
+    const made = await restoreOf(ctx, linstor, request, () => takeHelper(ctx, linstor, request));
+    // Another snapshot of the same image could be restored: it is this one that cannot.
+    await discardBase(ctx, linstor, request.source, error.base);
+    return made;
+  }
+}
+
+/** What a clone is restored from. */
+interface Origin {
+  readonly snapshot: string;
+  readonly carried?: Readonly<Record<string, string>>;
+  readonly tidy: () => Promise<void>;
+  /** Told when the restore has failed. */
+  readonly failed?: (error: unknown) => never;
+}
+
+class BaseUnusable extends Error {
+  readonly base: string;
+  constructor(base: string, cause: unknown) {
+    super(`snapshot ${base} could not be restored: ${toDriverError(cause).message}`, { cause });
+    this.base = base;
+  }
+}
+
+async function ofBase(
+  ctx: Context,
+  linstor: Linstor,
+  request: CloneRequest,
+  wanted: () => Promise<Base | undefined>,
+): Promise<Origin> {
+  const base = await wanted();
+  if (!base) return takeHelper(ctx, linstor, request);
+  return {
+    snapshot: base.name,
+    carried: base.props,
+    tidy: async () => undefined,
+    failed: (error) => {
+      const code = toDriverError(error).code;
+      throw base.found && ['LINSTOR_ERROR', 'LINSTOR_NOT_FOUND', 'SNAPSHOT'].includes(code)
+        ? new BaseUnusable(base.name, error)
+        : error;
+    },
+  };
+}
+
+async function takeHelper(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<Origin> {
+  const { source, target, node } = request;
+  const nodes = node === undefined ? {} : { nodes: [node] };
+  await takeSnapshot(ctx, linstor, source, target, { needs: restoreNodes(request), ...nodes });
+  return { snapshot: target, tidy: () => tidy(ctx, linstor, request) };
+}
+
+const restoreNodes = ({ node, replicas }: CloneRequest): NodeName[] =>
+  node === undefined ? replicas.filter(isReadable).map((replica) => replica.node) : [node];
+
+async function restoreOf(
+  ctx: Context,
+  linstor: Linstor,
+  request: CloneRequest,
+  origin: () => Promise<Origin>,
+): Promise<Clone> {
   const { source, target } = request;
-  const readable = request.replicas.filter(isReadable);
-  const only = request.node !== undefined ? [request.node] : undefined;
-  const nodes = only ?? readable.map((replica) => replica.node);
+  const nodes = restoreNodes(request);
   const first = request.first?.(nodes);
   const alone = first ? await withoutFurtherReplica(linstor) : {};
-  const [, hasVolumes] = await bothDone(
-    takeSnapshot(ctx, linstor, source, target, { needs: nodes, ...(only ? { nodes: only } : {}) }),
+  const [{ snapshot, carried, tidy, failed }, hasVolumes] = await bothDone(
+    origin(),
     defineTarget(ctx, linstor, { ...request, props: { ...request.props, ...alone } }),
   );
-  const restore = { from: source, snapshot: target, to: target, nodes, first };
-  if (hasVolumes) await restoreReplicas(ctx, linstor, restore);
-  else await restoreInto(ctx, linstor, restore);
-  const view = request.wantsView ? await viewOf(linstor, request, readable) : undefined;
-  const size = request.volume ? { sizeKib: request.volume.sizeKib } : {};
-  return { ...(view ? { view } : {}), ...size, tidy: () => tidy(ctx, linstor, request) };
+  const restore = { from: source, snapshot, to: target, nodes, first };
+  try {
+    if (hasVolumes) await restoreReplicas(ctx, linstor, restore);
+    else await restoreInto(ctx, linstor, restore);
+  } catch (error) {
+    failed?.(error);
+    throw error;
+  }
+  const view = request.wantsView
+    ? await viewOf(linstor, request, request.replicas.filter(isReadable))
+    : undefined;
+  return {
+    ...(view ? { view } : {}),
+    ...(request.volume ? { sizeKib: request.volume.sizeKib } : {}),
+    ...(carried ? { carried } : {}),
+    tidy,
+  };
 }
 
 /** Returns whether the volume was made as well: LUKS keeps a key with it, of which only LINSTOR's own restore is known to be right. */
@@ -159,7 +245,7 @@ async function tidy(
   linstor: Linstor,
   { source, target, replicas, props }: CloneRequest,
 ): Promise<void> {
-  if (isZfs(replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones) {
+  if (await dependsOnSnapshot(linstor, replicas)) {
     ctx.log.info(`snapshot ${target} of ${source} stays while ${target} lives (ZFS before LINSTOR 1.31)`);
     return;
   }

@@ -32,6 +32,18 @@ export function snapshotId(name: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
+/**
+ * LINSTOR snapshot of an image from which its clones are restored (`base.ts`). Numbered: a later one takes over while restores from
+ * an earlier one may still run.
+ */
+export const baseName = (number: number): string => `one-base-${number}`;
+
+/** The number in `one-base-<number>`; undefined for any other snapshot. */
+export function baseNumber(name: string): number | undefined {
+  const match = /^one-base-(\d+)$/i.exec(name);
+  return match ? Number(match[1]) : undefined;
+}
+
 /** Temporary resource of one action; `gc` recognises the pattern. `nonce`: a few letters and digits. */
 export function scratchResource(prefix: string, purpose: string, nonce: string): ResourceName {
   return checked(`${prefix}one-tmp-${purpose}-${nonce}`);

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import { isBase } from './base.ts';
 import { requireDataConnected } from './online.ts';
 import { isDeleting, isDiskful, replicasOf } from './replicas.ts';
 import { usableSnapshot } from './snapshot.ts';
@@ -109,6 +110,7 @@ export async function canRollBack(
     linstor.capabilities(),
   ]);
   const snapshot = usableSnapshot(all, resource, name);
-  const newest = all.every((other) => (other.createdAt ?? 0) <= (snapshot.createdAt ?? 0));
+  // A base goes before anything is reverted.
+  const newest = all.every((other) => isBase(other) || (other.createdAt ?? 0) <= (snapshot.createdAt ?? 0));
   return { snapshot, direct: rollbackAny || newest, all };
 }

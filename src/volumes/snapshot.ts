@@ -36,8 +36,8 @@ export interface SnapshotOptions {
 }
 
 /**
- * Takes a snapshot and leaves its removal on the undo stack. A resource that is still syncing is waited for.
- * One that is away is not. Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
+ * Takes a snapshot and leaves its removal on the undo stack; what is returned forgets it there. A resource that is still syncing is
+ * waited for. One that is away is not. Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
  */
 export async function takeSnapshot(
   ctx: Pick<Context, 'clock' | 'undo' | 'log'>,
@@ -45,7 +45,7 @@ export async function takeSnapshot(
   resource: ResourceName,
   name: string,
   options: SnapshotOptions = {},
-): Promise<void> {
+): Promise<() => void> {
   const forget = ctx.undo.push(`delete snapshot ${name} of ${resource}`, () =>
     linstor.deleteSnapshot(resource, name),
   );
@@ -83,6 +83,7 @@ export async function takeSnapshot(
   // LINSTOR calls it a success also where a satellite was away (linstor-behaviour §7.8).
   if (lost || done.warnings.length > 0)
     await requireTaken(linstor, resource, name, options.needs ?? options.nodes ?? []);
+  return forget;
 }
 
 /** No waiting brings a replica into sync whose satellite is away. */

@@ -8,6 +8,7 @@ import type { DriverCall } from '../../src/lab/one/driver.ts';
 import type { LabOne } from '../../src/lab/one/lab-one.ts';
 import type { LabOnedOptions } from '../../src/lab/one/oned.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
+import { isBase } from '../../src/volumes/base.ts';
 
 const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const binary = join(root, 'dist/linstor_un');
@@ -27,7 +28,7 @@ export interface TestLab {
   linstor(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Names of resource definitions, sorted. */
   definitions(): Promise<string[]>;
-  /** `resource/snapshot` */
+  /** `resource/snapshot`, without those of which an image's clones are made. */
   snapshots(): Promise<string[]>;
   /** Runs a command on a host of the lab. */
   on(host: string, command: string): string;
@@ -99,7 +100,10 @@ export async function startLab(
     calls,
     linstor,
     definitions: () => names('/v1/resource-definitions', (entry) => entry['name'] ?? ''),
-    snapshots: () => names('/v1/view/snapshots', (entry) => `${entry['resource_name']}/${entry['name']}`),
+    snapshots: async () =>
+      (await names('/v1/view/snapshots', (entry) => `${entry['resource_name']}/${entry['name']}`)).filter(
+        (each) => !isBase({ name: each.split('/')[1] ?? '' }),
+      ),
     on,
     digest: (host, path, length) => on(host, `head -c ${length} '${path}' | sha256sum | cut -c1-64`).trim(),
     write: (host, path, offset, text) => {

@@ -53,6 +53,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     props: { [marks.incomplete]: 'clone' },
     // CLONE_MODE is about VM disks; images share blocks whenever that is possible.
     mode: settings.cloneMode === 'clone' ? 'clone' : 'snapshot',
+    base: 'use',
     what: `image ${image.image.id}`,
     spread: image.image.id,
   };

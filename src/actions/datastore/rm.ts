@@ -2,6 +2,7 @@ import type { Context } from '../../context.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { isDriverError, toDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
+import { basesOf, discardBase } from '../../volumes/base.ts';
 import { resourceOfDisk } from '../../volumes/disk.ts';
 import { lockName } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
@@ -25,7 +26,11 @@ export const rm: ActionHandler = async (call, ctx) => {
 };
 
 async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resource: string): Promise<void> {
-  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
+  const [all, snapshots] = await Promise.all([
+    linstor.resources({ names: [resource] }),
+    linstor.snapshots({ names: [resource] }),
+  ]);
+  const view = replicasOf(all, resource);
   try {
     await requireClosed(ctx, { resource, linstor, settings, view, hosts: settings.bridgeList });
   } catch (error) {
@@ -33,6 +38,9 @@ async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resou
     if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
     ctx.log.warn(`${error.message}; ${resource} is removed on OpenNebula’s word that it is unused`);
   }
+  // LINSTOR deletes nothing that has snapshots, and would have to be asked twice.
+  if (!view.some((replica) => replica.inUse))
+    for (const { name } of basesOf(snapshots, resource)) await discardBase(ctx, linstor, resource, name);
   await removeResource(ctx, linstor, resource);
 }
 

@@ -142,6 +142,7 @@ async function makeClone(
     props: diskMarks(call),
     host: call.target.host,
     mode: call.settings.cloneMode,
+    base: 'make',
     what: `disk ${call.disk.id} of VM ${call.vm.id}`,
     spread: call.vm.id,
   });

@@ -3,11 +3,14 @@ import { dualPrimaryProperty } from '../../disks/dual-primary.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
+import type { Disk } from '../../opennebula/one.ts';
 import { mibToBytes } from '../../units.ts';
+import { dropBases } from '../../volumes/base.ts';
 import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName } from '../../volumes/names.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
 import { requireDiskTarget } from '../target.ts';
@@ -34,7 +37,11 @@ export const ln: ActionHandler = async (call, ctx) => {
 
 async function link(ctx: Context, call: DiskCall): Promise<void> {
   const { resource } = call.diskResource;
-  const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+  const [all] = await bothDone(
+    call.linstor.resources({ names: [resource] }),
+    mayWrite(call.disk) ? dropBases(ctx, call.linstor, resource) : Promise.resolve(),
+  );
+  const view = replicasOf(all, resource);
   const change = marksToSet(call, view);
   if (Object.keys(change).length > 0) await call.linstor.modifyDefinition(resource, { set: change });
   await ensureDiskAttached(
@@ -43,6 +50,8 @@ async function link(ctx: Context, call: DiskCall): Promise<void> {
     call.target.host,
   );
 }
+
+const mayWrite = ({ kind }: Disk): boolean => kind === 'persistent' || kind === 'shareable';
 
 /**
  * Per-VM marks only where one VM holds the image (they feed the usage report); a shareable disk needs several

@@ -1,5 +1,6 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
 import { vmState } from '../../opennebula/states.ts';
+import { isBase, isSuperseded } from '../../volumes/base.ts';
 import { marks } from '../../volumes/marks.ts';
 import { parseResource } from '../../volumes/names.ts';
 import { isDiskful, isDiskless, isTieBreaker, sameName } from '../../volumes/replicas.ts';
@@ -179,6 +180,10 @@ function ofSnapshot(inventory: Inventory, index: Index, snapshot: Snapshot): Lef
     return [{ ...base, proof, why: 'the snapshot failed', ...doubt }];
   if (/^saveas-[0-9a-f]{8}$/.test(snapshot.name) && old)
     return [{ ...base, proof, why: 'temporary snapshot of a disk that was saved', ...doubt }];
+  if (isBase(snapshot)) {
+    const gone = old && isSuperseded(snapshot, inventory.snapshots, index.replicasOf(snapshot.resource));
+    return gone ? [{ ...base, proof, why: 'clones are made of it no more', ...doubt }] : [];
+  }
   const shared = ofSharedVolume(inventory, index, snapshot);
   if (shared.length > 0) return shared;
   return ofHelper(inventory, index, base, snapshot.name, known);

@@ -1,4 +1,5 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
+import { isBase } from '../../volumes/base.ts';
 import { parseResource } from '../../volumes/names.ts';
 import { isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
 import { type ClusterFacts, orElse } from '../checks/facts.ts';
@@ -69,11 +70,13 @@ function volumeStatus(
     group: definition.group,
     layers: definition.layers,
     replicas,
-    snapshots: snapshots.map((item) =>
-      item.flags.includes('SUCCESSFUL')
-        ? item.name
-        : `${item.name} (${item.flags.join(' ') || 'incomplete'})`,
-    ),
+    snapshots: snapshots
+      .filter((item) => !isBase(item))
+      .map((item) =>
+        item.flags.includes('SUCCESSFUL')
+          ? item.name
+          : `${item.name} (${item.flags.join(' ') || 'incomplete'})`,
+      ),
     trouble: troubleOf(definition, replicas),
   };
 }

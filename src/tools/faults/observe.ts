@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isBase } from '../../volumes/base.ts';
 import { type FaultWorld, nodes } from './world.ts';
 
 /** All that an action can change, in a form in which two equal worlds are equal texts. */
@@ -55,8 +56,13 @@ export async function observe(world: FaultWorld): Promise<Observation> {
     world.linstor('GET', '/v1/view/resources'),
     world.linstor('GET', '/v1/view/snapshots'),
   ])) as [RawDefinition[], RawResource[], RawSnapshot[]];
-  // LINSTOR's own net under a rollback: it takes it away itself, or leaves it for the operator after a failure.
-  const asked = snapshots.filter((snapshot) => !snapshot.name.startsWith('safety-snap-'));
+  // LINSTOR's own net under a rollback: it takes it away itself, or leaves it for the operator after a failure. A whole snapshot of
+  // which clones are made is kept with its image, whatever becomes of the clone.
+  const asked = snapshots.filter(
+    (snapshot) =>
+      !snapshot.name.startsWith('safety-snap-') &&
+      !(isBase(snapshot) && snapshot.flags?.includes('SUCCESSFUL')),
+  );
   const byName = (name: string): RawResource[] => resources.filter((resource) => resource.name === name);
   const attached = definitions.flatMap(({ name }) => {
     const on = byName(name).filter((resource) => isDiskless(resource) && !isTieBreaker(resource));

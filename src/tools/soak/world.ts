@@ -6,6 +6,7 @@ import type { DriverTarget } from '../../lab/cluster-remotes.ts';
 import { type ServedCluster, serveCluster } from '../../lab/cluster-serve.ts';
 import type { DriverCall } from '../../lab/one/driver.ts';
 import type { LabOne } from '../../lab/one/lab-one.ts';
+import { isBase } from '../../volumes/base.ts';
 import type { Model, Site } from './model.ts';
 
 const groups = {
@@ -88,7 +89,8 @@ export class SoakWorld {
       ...compare(
         'snapshot',
         model.snapshots(),
-        snapshots.map((each) => `${each.resource_name}/${each.name}`),
+        // The snapshot of which an image's clones are made is nobody's.
+        snapshots.filter((each) => !isBase(each)).map((each) => `${each.resource_name}/${each.name}`),
       ),
     ];
     for (const [name, content] of wanted) {
