@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
+import { dualPrimaryProperty } from '../disks/dual-primary.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
-import { dualPrimaryProperty } from '../disks/dual-primary.ts';
 import { marks } from './marks.ts';
 import { baseName, baseNumber, lockName } from './names.ts';
 import { isDiskful, isReadable, replicasOf, sameName } from './replicas.ts';

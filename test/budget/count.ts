@@ -171,6 +171,11 @@ async function clones(site: Site): Promise<void> {
   for (const mode of ['snapshot', 'copy'] as const) {
     const datastore = await site.datastore('SYSTEM', `by-${mode}`, { CLONE_MODE: mode });
     const label = `${stack}, CLONE_MODE=${mode}`;
+    const first = await counter.run(
+      mode === 'snapshot' ? { 'tm/clone': `${label}, the first of its image` } : {},
+      () => one.instantiate({ name: `${mode}-first`, disks: [{ image }] }, { host: near, datastore }),
+    );
+    await one.terminate(first.vm);
     const vm = await counter.run({ 'tm/clone': `${label}, on a host with a replica` }, () =>
       one.instantiate({ name: mode, disks: [{ image }] }, { host: near, datastore }),
     );
@@ -447,9 +452,12 @@ async function namesake(site: Site): Promise<void> {
   const { counter, one, stack, near, image } = site;
   const datastore = await site.datastore('SYSTEM', 'namesake', { CLONE_MODE: 'snapshot' });
   const label = `${stack}, CLONE_MODE=snapshot on LVM_THIN, on a host with a replica`;
+  const disks = [{ image }];
+  const first = await one.instantiate({ name: 'first', disks }, { host: near, datastore });
   const { vm } = await counter.run({ 'tm/clone': label }, () =>
-    one.instantiate({ name: 'namesake', disks: [{ image }] }, { host: near, datastore }),
+    one.instantiate({ name: 'namesake', disks }, { host: near, datastore }),
   );
+  await one.terminate(first.vm);
   await one.terminate(vm);
 }
 
