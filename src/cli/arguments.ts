@@ -33,10 +33,10 @@ export function checkArguments(name: string, rawArgs: readonly string[], defs: A
     if (!takesValue || value !== undefined) continue;
     index += 1;
     if (rawArgs[index] === undefined)
-      throw new DriverError('USAGE', `--${flag} wants a value`, { remedy: `see linstor_un ${name} --help` });
+      throw new DriverError('USAGE', `--${flag} needs a value`, { remedy: `see linstor_un ${name} --help` });
   }
   if (words.length > places) {
-    throw new DriverError('USAGE', `linstor_un ${name}: “${words[places]}” was not expected`, {
+    throw new DriverError('USAGE', `linstor_un ${name}: unexpected argument “${words[places]}”`, {
       remedy: `see linstor_un ${name} --help`,
     });
   }
@@ -47,7 +47,7 @@ function unknownOption(name: string, word: string, known: readonly string[]): Dr
     word.replace(/^-+/, '').replace(/=.*/, ''),
     known.filter((item) => item.length > 1),
   );
-  return new DriverError('USAGE', `linstor_un ${name} has no option ${word}`, {
+  return new DriverError('USAGE', `linstor_un ${name}: unknown option ${word}`, {
     remedy: meant ? `did you mean --${meant}?` : `see linstor_un ${name} --help`,
   });
 }
@@ -56,5 +56,5 @@ function unknownOption(name: string, word: string, known: readonly string[]): Dr
 export function wholeNumber(what: string, text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new DriverError('USAGE', `${what}: “${text}” is no whole number`);
+  throw new DriverError('USAGE', `${what}: “${text}” is not a whole number`);
 }

@@ -37,12 +37,13 @@ export function diagnose(facts: Facts): Section[] {
 export const doctor = operatorCommand({
   name: 'doctor',
   summary:
-    'Check everything the driver depends on, and say how to mend what is wrong. Changes nothing. ' +
-    'ssh and sessions are oneadmin’s: run it as that user; root becomes it. Exit code: 0 all well, 1 warnings, 2 something fails.',
+    'Check everything the driver depends on and say how to fix what is wrong. Changes nothing. ' +
+    'It uses the SSH keys and the OpenNebula session of oneadmin: run it as that user; root switches to it. ' +
+    'Exit code: 0 OK, 1 warnings, 2 failures.',
   args: {
     json: { type: 'boolean', description: 'one JSON document' },
-    'no-hosts': { type: 'boolean', description: 'do not ask the hosts over ssh' },
-    all: { type: 'boolean', alias: 'a', description: 'hints too, and every check that found nothing' },
+    'no-hosts': { type: 'boolean', description: 'do not check hosts over ssh' },
+    all: { type: 'boolean', alias: 'a', description: 'also show hints and checks that passed' },
   },
   examples: [
     ['doctor', 'check everything'],

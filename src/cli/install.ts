@@ -12,7 +12,7 @@ import { type Drift, datastoreDrift } from './checks/drift.ts';
 import { type CliEnvironment, type OperatorCommand, operatorCommand, printJson } from './command.ts';
 
 const args = {
-  'dry-run': { type: 'boolean', description: 'show what would change, and change nothing' },
+  'dry-run': { type: 'boolean', description: 'show what would change; change nothing' },
   yes: { type: 'boolean', alias: 'y', description: 'do not ask' },
   root: {
     type: 'string',
@@ -31,7 +31,7 @@ export const install: OperatorCommand = operatorCommand({
   args,
   examples: [
     ['install --dry-run', 'show the differences first'],
-    ['install --yes', 'install without a question'],
+    ['install --yes', 'install without asking'],
     ['install --root /mnt/image', 'into a mounted file system'],
   ],
   run: (options, environment) => runInstallation(options, environment, false),
@@ -40,7 +40,7 @@ export const install: OperatorCommand = operatorCommand({
 export const upgrade: OperatorCommand = operatorCommand({
   name: 'upgrade',
   summary:
-    'Replace an installed version by this one, or take over from the bash driver of the same name. Running actions end undisturbed.',
+    'Replace an installed version with this one, or take over from the bash driver of the same name. Running actions finish undisturbed.',
   args,
   examples: [
     ['upgrade --dry-run', 'show the differences first'],
@@ -66,7 +66,7 @@ async function runInstallation(
   const manifest = readManifest(layout);
   const plan = planInstallation(layout, binaryFrom(options.binary, environment), manifest);
   if (upgrading && !manifest && !plan.bashDriver) {
-    throw new DriverError('USAGE', 'nothing is installed that could be upgraded', {
+    throw new DriverError('USAGE', 'there is no installation to upgrade', {
       remedy: 'run linstor_un install',
     });
   }
@@ -93,8 +93,8 @@ export function layoutFrom(root: string | undefined, environment: CliEnvironment
 /** Asks; without a person to ask, --yes must be given. */
 export async function agreed({ terminal }: CliEnvironment, question: string): Promise<boolean> {
   if (!terminal.interactive)
-    throw new DriverError('USAGE', 'nobody can be asked here', {
-      remedy: 'add --yes, or --dry-run to look first',
+    throw new DriverError('USAGE', 'there is no terminal to confirm on', {
+      remedy: 'use --yes, or --dry-run to see the plan first',
     });
   return terminal.confirm(question);
 }
@@ -109,7 +109,7 @@ function binaryFrom(given: string | undefined, environment: CliEnvironment): str
   try {
     accessSync(path, constants.X_OK);
   } catch {
-    throw new DriverError('USAGE', `${path} is no executable file`);
+    throw new DriverError('USAGE', `${path} is not an executable file`);
   }
   return path;
 }
@@ -139,7 +139,7 @@ const verbs: Readonly<Record<Step['do'], string>> = {
 };
 
 export function describePlan(plan: Plan, manifest: Manifest | undefined, version: string): string {
-  if (plan.steps.length === 0) return `linstor_un ${version} is installed; nothing is to be done.\n`;
+  if (plan.steps.length === 0) return `linstor_un ${version} is installed and up to date.\n`;
   const lines: string[] = [];
   if (manifest && manifest.version !== version)
     lines.push(`Upgrade from ${manifest.version} to ${version}.`, '');
@@ -166,8 +166,8 @@ export function nextSteps(layout: Layout, plan: Plan, drift: readonly Drift[], d
   const add = (title: string, lines: readonly string[]): void => {
     if (lines.length > 0) blocks.push([title, ...lines.map((line) => `  ${line}`)]);
   };
-  add('Kept as it is in oned.conf:', plan.kept);
-  add('To be decided by you:', plan.conflicts);
+  add('Kept in oned.conf:', plan.kept);
+  add('Needs your decision:', plan.conflicts);
   add(`Kept of ${layout.config}:`, plan.config?.kept ?? []);
   add('Without effect there:', plan.config?.withoutEffect ?? []);
   add('Not ours, left alone:', plan.unknown);

@@ -19,7 +19,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./install.ts')).upgrade,
   },
   uninstall: {
-    summary: 'take the installation back',
+    summary: 'remove the driver and restore the previous configuration',
     load: async () => (await import('./uninstall.ts')).uninstall,
   },
   doctor: {
@@ -31,7 +31,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./status/status.ts')).status,
   },
   gc: {
-    summary: 'find leftovers, and remove what is provably ours',
+    summary: 'find leftovers and remove those that are provably ours',
     load: async () => (await import('./gc/gc.ts')).gc,
   },
   trace: {
@@ -39,7 +39,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./trace.ts')).trace,
   },
   lab: {
-    summary: 'a simulated LINSTOR to try the driver on',
+    summary: 'a simulated cluster to try the driver on',
     load: async () => (await import('./lab/lab.ts')).lab,
   },
   actions: {
@@ -96,7 +96,7 @@ async function load(name: string): Promise<OperatorCommand> {
   const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (listed) return listed.load();
   const meant = suggest(name, Object.keys(commands));
-  throw new DriverError('USAGE', `there is no command “${name}”`, {
+  throw new DriverError('USAGE', `unknown command “${name}”`, {
     remedy: meant ? `did you mean “linstor_un ${meant}”?` : 'see linstor_un --help',
   });
 }
@@ -129,7 +129,7 @@ ${list}
 EXAMPLES
 
 ${lines(overviewExamples)}
-linstor_un COMMAND --help tells more.
+Run 'linstor_un COMMAND --help' for details.
 `;
 }
 

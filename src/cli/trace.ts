@@ -20,16 +20,16 @@ export const trace = operatorCommand({
     action: { type: 'string', valueHint: 'NAME', description: 'only this action: clone, tm/clone' },
     slow: {
       type: 'boolean',
-      description: `actions of ${slowFrom / 1000} s and more, the slowest first, and where the time of each kind of them went`,
+      description: `actions of ${slowFrom / 1000} s and more, slowest first, and where the time went for each kind`,
     },
     'slower-than': {
       type: 'string',
       valueHint: 'MS',
-      description: 'only actions that took at least so many milliseconds',
+      description: 'only actions that took at least MS milliseconds',
     },
     failed: { type: 'boolean', description: 'only actions that failed' },
-    last: { type: 'string', valueHint: 'N', description: 'the newest N; default 20, 0 for all' },
-    file: { type: 'string', valueHint: 'FILE', description: 'read this log' },
+    last: { type: 'string', valueHint: 'N', description: 'the newest N records; default 20, 0 for all' },
+    file: { type: 'string', valueHint: 'FILE', description: 'read this log file' },
     json: { type: 'boolean', description: 'one JSON document: the records' },
   },
   examples: [
@@ -71,7 +71,7 @@ export const trace = operatorCommand({
 });
 
 export function renderTrace(records: readonly ActionRecord[], width: number, paint: Paint): string {
-  if (records.length === 0) return 'Nothing of that kind is in the log.\n';
+  if (records.length === 0) return 'No matching actions in the log.\n';
   return `${records.map((record) => renderAction(record, width, paint).join('\n')).join('\n\n')}\n`;
 }
 
@@ -134,7 +134,7 @@ function share(record: ActionRecord): string {
   const { kinds, itself } = profileOf(record);
   const parts = [...kinds].map(([kind, { count, ms }]) => `${kind} ${count}× ${duration(ms)}`);
   const only = controllerOf(record.calls);
-  return `${parts.join(', ')}, itself ${duration(itself)} of ${duration(record.ms)}${only === undefined ? '' : `; ${only}`}`;
+  return `${parts.join(', ')}, driver ${duration(itself)}, total ${duration(record.ms)}${only === undefined ? '' : `; ${only}`}`;
 }
 
 /** The controller, if only one was asked: it is named once and not in every line. */

@@ -11,18 +11,18 @@ import { agreed, layoutFrom } from './install.ts';
 export const uninstall = operatorCommand({
   name: 'uninstall',
   summary:
-    'Take the installation back: files, links, and our edits in oned.conf and vmm_execrc, to the byte where nobody edited them since. ' +
-    'Data in LINSTOR are not touched.',
+    'Remove the driver and restore the previous configuration: files, links, and the edits in oned.conf and vmm_execrc, byte for byte unless they were edited since. ' +
+    'Data in LINSTOR is not touched.',
   args: {
-    'dry-run': { type: 'boolean', description: 'show what would change, and change nothing' },
+    'dry-run': { type: 'boolean', description: 'show what would change; change nothing' },
     yes: { type: 'boolean', alias: 'y', description: 'do not ask' },
     purge: { type: 'boolean', description: 'remove linstor_un.conf too, if it was changed since' },
     root: { type: 'string', valueHint: 'DIR', description: 'uninstall below DIR' },
     json: { type: 'boolean', description: 'one JSON document' },
   },
   examples: [
-    ['uninstall --dry-run', 'show what would be taken back'],
-    ['uninstall --yes', 'take it back'],
+    ['uninstall --dry-run', 'show what would be removed'],
+    ['uninstall --yes', 'remove without asking'],
   ],
   run: async (options, environment) => {
     const layout = layoutFrom(options.root, environment);
@@ -118,6 +118,6 @@ function closing(
   const restart = oneLocation ? 'one stop; one start' : 'systemctl restart opennebula';
   const others = severalFrontEnds ? '  the same on each of the other front-ends\n' : '';
   const rest =
-    left.length > 0 ? `\nCould not be put back:\n${left.map((line) => `  ${line}\n`).join('')}` : '';
+    left.length > 0 ? `\nCould not be restored:\n${left.map((line) => `  ${line}\n`).join('')}` : '';
   return `${rest}\nNext:\n  ${restart}\n${others}`;
 }

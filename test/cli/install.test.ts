@@ -48,7 +48,7 @@ describe('install', () => {
   test('without a person it wants --yes', async () => {
     const before = frontEnd.snapshot();
     expect(await install()).toBe(64);
-    expect(world.messages.join()).toContain('add --yes');
+    expect(world.messages.join()).toContain('use --yes');
     expect(frontEnd.snapshot()).toEqual(before);
   });
 
@@ -57,7 +57,7 @@ describe('install', () => {
     expect(await install('--yes')).toBe(0);
     expect(world.text).toContain('Next:\n  systemctl restart opennebula\n  linstor_un doctor\n');
     expect(await install('--yes')).toBe(0);
-    expect(world.text).toContain('nothing is to be done');
+    expect(world.text).toContain('is installed and up to date');
     expect(await run('uninstall', '--dry-run')).toBe(0);
     expect(world.text).toContain('-    ARGUMENTS = "-t 15 -d dummy,lvm,shared,ssh,linstor_un"\n');
     expect(await run('uninstall', '--yes')).toBe(0);

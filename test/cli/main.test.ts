@@ -72,13 +72,13 @@ describe('the command line', () => {
   test.each([
     [['gc', '--aply'], 'did you mean --apply?'],
     [['install', '--dry-rum'], 'did you mean --dry-run?'],
-    [['trace', '--vm'], '--vm wants a value'],
-    [['trace', '--vm', 'x'], 'is no whole number'],
-    [['status', 'vm'], 'wants an id'],
+    [['trace', '--vm'], '--vm needs a value'],
+    [['trace', '--vm', 'x'], 'is not a whole number'],
+    [['status', 'vm'], 'status vm: missing ID'],
     [['status', 'vms', '7'], 'neither vm nor image'],
-    [['status', 'vm', '7', '8'], '“8” was not expected'],
+    [['status', 'vm', '7', '8'], 'unexpected argument “8”'],
     [['gc', '--name', 'x'], '--name goes with --apply'],
-    [['actions', 'all'], '“all” was not expected'],
+    [['actions', 'all'], 'unexpected argument “all”'],
   ])('%j is refused and nothing is done', async (argv, message) => {
     const { code, out, messages } = await run(...argv);
     expect(code).toBe(64);

@@ -86,7 +86,8 @@ describe('trace', () => {
   ━···············     4 ms  one      one.vm.info localhost:2633  ok
   ━━━━━━━━········   400 ms  linstor  POST /resource-def…-image-3/snapshots  201
   ·········━━━━━━·   300 ms  ssh      link-disk hv1  exit 0
-  one 1× 4 ms, linstor 1× 400 ms, ssh 1× 300 ms, itself 96 ms of 800 ms; c1:3370
+  one 1× 4 ms, linstor 1× 400 ms, ssh 1× 300 ms, driver 96 ms, total 800 ms;
+  c1:3370
 
 2026-11-23 10:00:05Z  failed    12.4 s  tm/ln  vm 8 disk 1 hv2
   ━━━━━━━━━━━━━···   10.0 s  linstor  GET /view/r…ces c1:3370  no answer in time
@@ -143,7 +144,7 @@ describe('trace', () => {
 
   test('nothing found is said; no log at all is an error with its remedy', async () => {
     await run('--vm', '99');
-    expect(world.text).toBe('Nothing of that kind is in the log.\n');
+    expect(world.text).toBe('No matching actions in the log.\n');
     world.env = { LINSTOR_UN_LOG: join(folder, 'none.log') };
     expect(await run()).toBe(1);
     expect(world.messages.join()).toContain('there is no log');

@@ -206,7 +206,7 @@ describe('a person’s mistakes', () => {
     [['up', '--pool', 'thin=NTFS'], 'FILE_THIN'],
     [['up', '--generation', '1.12'], '1.33'],
     [['up', '--layers', 'FOO'], 'DRBD'],
-    [['up', '--pool', 'a=LVM:0G'], 'is no pool'],
+    [['up', '--pool', 'a=LVM:0G'], 'is not a pool'],
     [['status'], 'linstor_un lab up'],
     [['down'], 'linstor_un lab up'],
   ] as const)('%p', async (argv, hint) => {

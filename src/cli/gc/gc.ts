@@ -18,26 +18,26 @@ import { concerned } from './snapshot-leftovers.ts';
 export const gc = operatorCommand({
   name: 'gc',
   summary:
-    'Find what is left over in LINSTOR: disks of VMs that are done, temporary resources, snapshots that are no use to anybody, replicas attached without a VM. ' +
+    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM. ' +
     '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
   args: {
-    apply: { type: 'boolean', description: 'remove what is proven' },
+    apply: { type: 'boolean', description: 'delete objects that are proven unused' },
     name: {
       type: 'string',
       valueHint: 'RESOURCE',
-      description: 'with --apply: also this one, though unproven; several by comma',
+      description: 'with --apply: also delete RESOURCE, even if unproven (comma-separated)',
     },
     'older-than': {
       type: 'string',
       valueHint: 'HOURS',
-      description: 'leave temporary things younger than that; default 24',
+      description: 'keep temporary objects younger than this; default 24',
     },
     json: { type: 'boolean', description: 'one JSON document' },
   },
   examples: [
     ['gc', 'list leftovers'],
-    ['gc --apply', 'remove the proven ones'],
-    ['gc --apply --name one-vm-7-checkpoint', 'and one that you have looked at'],
+    ['gc --apply', 'delete the proven ones'],
+    ['gc --apply --name one-vm-7-checkpoint', 'and one that you have checked'],
   ],
   run: async (args, environment) => {
     const context = await environment.context();

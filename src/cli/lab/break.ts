@@ -10,7 +10,7 @@ const kinds = ['host', 'node', 'pool', 'device', 'satellite', 'controller'] as c
 export const labBreak = operatorCommand({
   name: 'lab break',
   summary:
-    'Let something fail: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `controller` (its answers).',
+    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `controller` (its answers).',
   args: {
     what: { type: 'positional', description: kinds.join(', '), required: true },
     target: { type: 'positional', description: 'name of the host or node', required: false },
@@ -52,7 +52,7 @@ export const labBreak = operatorCommand({
       'lab break controller POST lose --match snapshots --times 1',
       'one snapshot is made, but the answer is lost',
     ],
-    ['lab mend', 'all is well again'],
+    ['lab mend', 'clear every fault'],
   ],
   run: async (args, { terminal, env }) => {
     const cluster = openLab(args.dir, env);
@@ -264,11 +264,11 @@ async function admin(cluster: Cluster, method: string, path: string, body?: unkn
 
 export const labMend = operatorCommand({
   name: 'lab mend',
-  summary: 'Take faults back: all of them, or those of one host or node.',
+  summary: 'Clear faults: all of them, or those of one host or node.',
   args: { target: { type: 'positional', description: 'host or node', required: false }, dir: dirOption },
   examples: [
-    ['lab mend', 'all is well again'],
-    ['lab mend node1', 'only what concerns node1'],
+    ['lab mend', 'clear every fault'],
+    ['lab mend node1', 'clear the faults of node1'],
   ],
   run: async ({ target, dir }, { terminal, env }) => {
     const cluster = openLab(dir, env);

@@ -14,10 +14,10 @@ export const labDemo = operatorCommand({
     json: { type: 'boolean', description: 'one JSON document: {steps: [{call, ms, ok}], ok}' },
     generation: {
       type: 'string',
-      description: 'release of LINSTOR that the lab pretends to be',
+      description: 'LINSTOR release to simulate',
       default: '1.33',
     },
-    keep: { type: 'boolean', description: 'leave the lab’s directory for a look' },
+    keep: { type: 'boolean', description: 'keep the lab’s directory' },
   },
   examples: [
     ['lab demo', 'the main job, on this machine, in seconds'],

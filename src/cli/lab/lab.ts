@@ -11,22 +11,22 @@ interface Listed {
 
 const commands: Readonly<Record<string, Listed>> = {
   demo: {
-    summary: 'the main job on real data, checked byte for byte',
+    summary: 'an end-to-end demo, checked byte for byte',
     load: async () => (await import('./demo.ts')).labDemo,
   },
-  up: { summary: 'make or start a lab', load: async () => (await import('./up.ts')).labUp },
+  up: { summary: 'create or start a lab', load: async () => (await import('./up.ts')).labUp },
   status: {
-    summary: 'what it consists of, and what is broken in it',
+    summary: 'its parts and the faults injected into it',
     load: async () => (await import('./up.ts')).labStatus,
   },
-  break: { summary: 'let something fail', load: async () => (await import('./break.ts')).labBreak },
-  mend: { summary: 'take faults back', load: async () => (await import('./break.ts')).labMend },
-  env: { summary: 'its environment, for a shell', load: async () => (await import('./up.ts')).labEnv },
+  break: { summary: 'inject a fault', load: async () => (await import('./break.ts')).labBreak },
+  mend: { summary: 'clear faults', load: async () => (await import('./break.ts')).labMend },
+  env: { summary: 'print its environment for a shell', load: async () => (await import('./up.ts')).labEnv },
   serve: {
-    summary: 'its servers in the foreground',
+    summary: 'run its servers in the foreground',
     load: async () => (await import('./up.ts')).labServe,
   },
-  down: { summary: 'stop it and throw it away', load: async () => (await import('./up.ts')).labDown },
+  down: { summary: 'stop and delete the lab', load: async () => (await import('./up.ts')).labDown },
 };
 
 const overview = (): string => {
@@ -34,7 +34,7 @@ const overview = (): string => {
     ...Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary]),
     ['linstor …', 'the LINSTOR client, pointed at the lab'],
   ];
-  return `A simulated LINSTOR, hosts and a small oned on this machine, to try the driver on.
+  return `A simulated LINSTOR cluster with hosts and a small oned on this machine.
 
 USAGE: linstor_un lab COMMAND [options]
 
@@ -44,22 +44,22 @@ ${rows.map(([name, summary]) => `  ${name.padEnd(10)} ${summary}\n`).join('')}
 EXAMPLES
 
   linstor_un lab demo                        everything, in seconds
-  linstor_un lab up --nodes 3                a cluster to play with
+  linstor_un lab up --nodes 3                a cluster to experiment with
   linstor_un lab linstor storage-pool list   look at it
-  linstor_un lab break node node2            let a satellite be offline
-  linstor_un lab down                        throw it away
+  linstor_un lab break node node2            take a satellite offline
+  linstor_un lab down                        delete the lab
 
-linstor_un lab COMMAND --help tells more.
+Run 'linstor_un lab COMMAND --help' for details.
 `;
 };
 
 export const lab = operatorCommand({
   name: 'lab',
-  summary: 'A simulated LINSTOR, hosts and a small oned on this machine, to try the driver on.',
+  summary: 'A simulated LINSTOR cluster with hosts and a small oned on this machine.',
   args: {},
   examples: [
     ['lab demo', 'everything, in seconds'],
-    ['lab up', 'a cluster to play with'],
+    ['lab up', 'a cluster to experiment with'],
   ],
   run: () => 0,
 });
@@ -77,7 +77,7 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
   const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!listed) {
     const meant = suggest(name, [...Object.keys(commands), 'linstor']);
-    throw new DriverError('USAGE', `the lab has no command “${name}”`, {
+    throw new DriverError('USAGE', `unknown lab command “${name}”`, {
       remedy: meant ? `did you mean “linstor_un lab ${meant}”?` : 'see linstor_un lab --help',
     });
   }

@@ -85,7 +85,7 @@ export function labLayers(text: string): string[] {
   const wanted = text.split(',').map((layer) => layer.trim().toUpperCase());
   const wrong = wanted.find((layer) => !layers.includes(layer));
   if (wrong !== undefined)
-    throw new DriverError('USAGE', `“${wrong}” is no layer`, { remedy: `some of ${layers.join(', ')}` });
+    throw new DriverError('USAGE', `“${wrong}” is not a layer`, { remedy: `some of ${layers.join(', ')}` });
   return wanted;
 }
 
@@ -98,7 +98,7 @@ export function labPools(text: string): { name: string; provider: PoolKind; size
       /^([A-Za-z][\w-]*)=([A-Za-z_]+)(?::(\d+)([MGT])?)?$/.exec(part.trim()) ?? [];
     const provider = poolKinds.find((each) => each === kind?.toUpperCase());
     if (name === undefined || provider === undefined || Number(digits ?? 1) === 0) {
-      throw new DriverError('USAGE', `“${part}” is no pool`, {
+      throw new DriverError('USAGE', `“${part}” is not a pool`, {
         remedy: `write name=KIND or name=KIND:SIZE, e.g. thin=LVM_THIN:20G; kinds: ${poolKinds.join(', ')}`,
       });
     }

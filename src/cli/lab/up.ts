@@ -28,12 +28,12 @@ const asked = {
 export const labUp = operatorCommand({
   name: 'lab up',
   summary:
-    'Make a lab, or start the one that is there: a simulated LINSTOR with REST interface, hosts behind a loopback ssh, and a small oned.',
+    'Create a lab, or start an existing one: a simulated LINSTOR with REST interface, hosts behind a loopback ssh, and a small oned.',
   args: {
     dir: dirOption,
     nodes: {
       type: 'string',
-      description: 'how many, or their names',
+      description: 'number of nodes, or their names',
       default: asked.nodes,
       valueHint: 'N|a,b,c',
     },
@@ -137,7 +137,7 @@ function overview(cluster: Cluster): string {
     '',
     'linstor_un lab linstor node list    look at it',
     'eval "$(linstor_un lab env)"        use it from this shell: linstor, ssh node1, the drivers',
-    'linstor_un lab break host node1     let something fail',
+    'linstor_un lab break host node1     inject a fault',
     'linstor_un lab down                 throw it away',
     '',
   ].join('\n');
@@ -145,7 +145,7 @@ function overview(cluster: Cluster): string {
 
 export const labDown = operatorCommand({
   name: 'lab down',
-  summary: 'Stop the lab and throw its directory away.',
+  summary: 'Stop the lab and delete its directory.',
   args: {
     dir: dirOption,
     keep: { type: 'boolean', description: 'only stop: `lab up` goes on with the same state' },
@@ -185,7 +185,7 @@ async function releaseLoops(cluster: Cluster): Promise<void> {
 
 export const labStatus = operatorCommand({
   name: 'lab status',
-  summary: 'What the lab consists of, whether it runs, and what is broken in it.',
+  summary: 'The parts of the lab, whether it runs, and the faults injected into it.',
   args: { dir: dirOption, json: { type: 'boolean', description: 'one JSON document' } },
   examples: [
     ['lab status', 'for people'],
@@ -271,7 +271,7 @@ async function controllerState(cluster: Cluster): Promise<ControllerState | unde
 
 export const labEnv = operatorCommand({
   name: 'lab env',
-  summary: 'Lines for a shell: the environment of the lab’s drivers.',
+  summary: 'Print the environment of the lab’s drivers, for a shell.',
   args: { dir: dirOption },
   examples: [
     ['lab env', 'print it'],

@@ -71,8 +71,8 @@ function renderNodes(nodes: readonly NodeStatus[], { width, paint }: Screen): st
     { title: 'State' },
     { title: 'Pool', shrink: true },
     { title: 'Used' },
-    { title: 'Of', align: 'right' },
-    { title: 'Promised', align: 'right' },
+    { title: 'Total', align: 'right' },
+    { title: 'Provisioned', align: 'right' },
   ] as const;
   const rows = nodes.flatMap((node) => {
     const host = node.host === undefined ? '–' : node.hostState === 'off' ? `${node.host} (off)` : node.host;
@@ -142,7 +142,7 @@ function renderVolumes(volumes: readonly VolumeStatus[], screen: Screen): string
     );
   }
   if (!screen.all && trouble.length > troubleShown)
-    lines.push(`  … and ${trouble.length - troubleShown} more in trouble (--all)`);
+    lines.push(`  … and ${trouble.length - troubleShown} more degraded (--all)`);
   if (screen.all || volumes.length <= listed) {
     if (volumes.length > 0) lines.push('', ...volumeTable(volumes, screen));
   } else lines.push(`  linstor_un status --all lists them; status vm ID and status image ID show one`);

@@ -14,13 +14,17 @@ import { type Overview, renderImage, renderOverview, renderVm, type Screen } fro
 export const status = operatorCommand({
   name: 'status',
   summary:
-    'Nodes and hosts side by side, pools, datastores, volumes with replicas and state; or one VM or image in detail. Exit code 1 when something is in trouble.',
+    'Nodes and hosts side by side, pools, datastores, volumes with replicas and state; or one VM or image in detail. Exit code 1 when something is degraded.',
   args: {
     what: { type: 'positional', required: false, description: 'vm or image' },
     id: { type: 'positional', required: false, description: 'its id' },
     all: { type: 'boolean', alias: 'a', description: 'list every volume' },
-    watch: { type: 'boolean', alias: 'w', description: 'again every two seconds, until Ctrl-C' },
-    interval: { type: 'string', valueHint: 'SECONDS', description: 'with --watch: seconds between looks' },
+    watch: { type: 'boolean', alias: 'w', description: 'refresh every two seconds, until Ctrl-C' },
+    interval: {
+      type: 'string',
+      valueHint: 'SECONDS',
+      description: 'with --watch: refresh interval in seconds',
+    },
     json: { type: 'boolean', description: 'one JSON document' },
   },
   examples: [
@@ -54,7 +58,7 @@ function subjectFrom(what: string | undefined, id: string | undefined): Subject 
     });
   const number = wholeNumber(`status ${what}`, id);
   if (number === undefined)
-    throw new DriverError('USAGE', `status ${what} wants an id`, { remedy: `linstor_un status ${what} 7` });
+    throw new DriverError('USAGE', `status ${what}: missing ID`, { remedy: `linstor_un status ${what} 7` });
   return { what, id: number };
 }
 
@@ -210,7 +214,7 @@ async function watch(
     const { text } = await look();
     const time = environment.now().toISOString().slice(11, 19);
     terminal.out(
-      `${terminal.interactive ? clearScreen : ''}${text}\n${time}, every ${seconds} s, Ctrl-C ends\n`,
+      `${terminal.interactive ? clearScreen : ''}${text}\n${time}, refreshing every ${seconds} s, Ctrl-C to quit\n`,
     );
     try {
       await context.clock.sleep(seconds * 1000);

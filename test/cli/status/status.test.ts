@@ -19,9 +19,9 @@ describe('status', () => {
     expect(await run()).toBe(0);
     expect(world.text).toBe(`LINSTOR 1.33.3 at linstor://c1 – 2 nodes, 2 online
 
-Node   Host   State   Pool  Used                   Of  Promised
-alpha  alpha  online  thin  ████░░░░░░  40 %  100 GiB    20 GiB
-bravo  bravo  online  thin  ████░░░░░░  40 %  100 GiB    20 GiB
+Node   Host   State   Pool  Used                Total  Provisioned
+alpha  alpha  online  thin  ████░░░░░░  40 %  100 GiB       20 GiB
+bravo  bravo  online  thin  ████░░░░░░  40 %  100 GiB       20 GiB
 
 Datastores
 100  images  image   group one  1 image  10 GiB
@@ -65,7 +65,7 @@ one-vm-7-disk-0  10 GiB  alpha bravo  ok     alpha
     expect(await run()).toBe(1);
     expect(world.text).toBe(`LINSTOR 1.33.3 at linstor://c1 – 3 nodes, 1 online
 
-Node     Host             State    Pool  Used                  Of       Promised
+Node     Host             State    Pool  Used               Total    Provisioned
 alpha    alpha.e…ple.org  online   thin  █████████▍  93 %  15 GiB  20 GiB (1.3×)
 bravo    bravo (off)      OFFLINE  thin  unknown                          10 GiB
 charlie  –                EVICTED  –
@@ -103,7 +103,7 @@ Probably left over: 1 object   (linstor_un gc)
     expect(lines.length).toBeLessThan(45);
     expect(world.text).toContain('Volumes  5000 VM disks, 0 images; 10000 replicas\n');
     expect(world.text).toContain('  one-vm-0-disk-0: bravo Outdated\n');
-    expect(world.text).toContain('… and 5 more in trouble (--all)');
+    expect(world.text).toContain('… and 5 more degraded (--all)');
     expect(fits()).toBe(true);
     world.out.length = 0;
     await run('--all');
@@ -210,7 +210,7 @@ Used by
 
   test('--watch shows it until it is stopped', async () => {
     expect(await run('--watch')).toBe(0);
-    expect(world.text).toEndWith('\n12:00:00, every 2 s, Ctrl-C ends\n');
+    expect(world.text).toEndWith('\n12:00:00, refreshing every 2 s, Ctrl-C to quit\n');
     expect(await run('--watch', '--json')).toBe(64);
   });
 
@@ -222,7 +222,7 @@ Used by
     await runCli(['status'], { ...environment, terminal: { ...environment.terminal, color: true } });
     expect(world.text).toContain('\u001b[32m');
     expect(Bun.stripANSI(world.text)).toContain(
-      'alpha  alpha  online  thin  ████░░░░░░  40 %  100 GiB    20 GiB\n',
+      'alpha  alpha  online  thin  ████░░░░░░  40 %  100 GiB       20 GiB\n',
     );
   });
 });
