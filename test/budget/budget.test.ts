@@ -4,7 +4,7 @@ import { readRoundTrips } from '../../src/tools/docs/round-trips.ts';
 import { budgetFile, type Cost, countCosts, nameOf } from './count.ts';
 
 /**
- * What each action costs in calls to LINSTOR, ssh sessions and XML-RPC calls, in every mode, on the lab, with the compiled binary. The
+ * What each action costs in calls to LINSTOR, passes of its satellites, ssh sessions and XML-RPC calls, in every mode, on the lab, with the compiled binary. The
  * table is asserted number by number: one call more is a decision, made by `bun test/budget/write.ts` and seen in
  * the difference.
  */
@@ -30,10 +30,13 @@ describe('round trips', () => {
     expect(counted.map(nameOf)).toEqual(rows.map(nameOf));
   });
 
-  test.each(rows)('$action $mode: $linstor LINSTOR, $ssh ssh, $one oned', ({ comment: _, ...row }) => {
-    const cost = counted.find((each) => nameOf(each) === nameOf(row));
-    expect(cost).toEqual({ ...row, one: row.one ?? 0 });
-  });
+  test.each(rows)(
+    '$action $mode: $linstor LINSTOR, $passes passes, $asks asks, $ssh ssh, $one oned',
+    ({ comment: _, ...row }) => {
+      const cost = counted.find((each) => nameOf(each) === nameOf(row));
+      expect(cost).toEqual({ ...row, one: row.one ?? 0 });
+    },
+  );
 });
 
 test('every action has a case', () => {

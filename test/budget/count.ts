@@ -14,6 +14,9 @@ export interface Cost {
   readonly action: string;
   readonly mode: string;
   readonly linstor: number;
+  /** Of LINSTOR's satellites: passes of their device manager, and rounds of questions. */
+  readonly passes: number;
+  readonly asks: number;
   readonly ssh: number;
   readonly one: number;
 }
@@ -39,28 +42,45 @@ class Counter {
     expected: 'done' | 'failed' = 'done',
   ): Promise<T> {
     const before = this.lab.records().length;
+    const called = this.lab.calls.length;
     const done = await work();
     const fresh = this.lab.records().slice(before);
+    const costs = this.#satellites(called, fresh);
     if (done.ok !== (expected === 'done'))
       throw new Error(`${done.command}: ${done.ok ? 'succeeded' : done.error}`);
     const missing = new Set(Object.keys(cases));
-    for (const record of fresh) {
+    for (const [index, record] of fresh.entries()) {
       const naming = cases[record.action];
       const mode = typeof naming === 'function' ? naming(record) : naming;
       if (mode === undefined) continue;
       missing.delete(record.action);
-      this.#add(record, mode);
+      this.#add(record, mode, costs[index] ?? { passes: -1, asks: -1 });
     }
     if (missing.size > 0) throw new Error(`${done.command} did not call ${[...missing].join(', ')}`);
     return done;
   }
 
-  #add(record: ActionRecord, mode: string): void {
+  /** The driver's calls since then, in the order of its records; other drivers' calls leave no record. */
+  #satellites(from: number, records: readonly ActionRecord[]): TestLab['work'] {
+    const { calls, work } = this.lab;
+    const ours = calls
+      .slice(from)
+      .map((call, index) => ({ name: `${call.kind}/${call.action}`, cost: work[from + index] }))
+      .filter(({ name }) => records.some(({ action }) => action === name));
+    const names = ours.map(({ name }) => name).join(' ');
+    const recorded = records.map(({ action }) => action).join(' ');
+    if (names !== recorded) throw new Error(`called: ${names}; recorded: ${recorded}`);
+    return ours.flatMap(({ cost }) => cost ?? []);
+  }
+
+  #add(record: ActionRecord, mode: string, { passes, asks }: TestLab['work'][number]): void {
     const of = (kind: string): number => record.calls.filter((call) => call.kind === kind).length;
     const cost: Cost = {
       action: record.action,
       mode,
       linstor: of('linstor'),
+      passes,
+      asks,
       ssh: of('ssh'),
       one: of('one'),
     };

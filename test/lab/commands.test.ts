@@ -238,3 +238,25 @@ test('nodes and pools as a person writes them', () => {
     { name: 'x', provider: 'ZFS' },
   ]);
 });
+
+test('a satellite is slow, hangs or dies with its host; the status says so, and mend takes it back', async () => {
+  await cli('up', '--nodes', '3');
+  for (const [...words] of [
+    ['slow', 'node1', '--value', '2'],
+    ['hang', 'node2'],
+    ['dead', 'node3', '--value', '600'],
+  ])
+    expect((await cli('break', ...words)).code).toBe(0);
+  const { out } = await cli('status');
+  expect(out).toContain('the satellite of node1 takes 2 s for everything');
+  expect(out).toContain('the satellite of node2 answers nothing');
+  expect(out).toMatch(/node3.*ssh down/);
+  const damage = async () => JSON.parse((await cli('status', '--json')).out).damage;
+  expect(await damage()).toMatchObject({ slow: { node1: 2 }, hung: ['node2', 'node3'] });
+  await cli('mend', 'node3');
+  expect(await damage()).toMatchObject({ hung: ['node2'] });
+  await cli('mend');
+  expect(await damage()).toMatchObject({ slow: {}, hung: [] });
+  expect((await cli('status')).out).not.toContain('fault');
+  expect((await cli('break', 'slow', 'nobody')).code).not.toBe(0);
+});

@@ -24,6 +24,8 @@ export interface TestLab {
   readonly one: LabOne;
   /** Every driver call so far. */
   readonly calls: DriverCall[];
+  /** What each of `calls` cost LINSTOR's satellites. */
+  readonly work: { readonly passes: number; readonly asks: number }[];
   /** Plain call of LINSTOR's API. */
   linstor(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Names of resource definitions, sorted. */
@@ -65,7 +67,21 @@ export async function startLab(
     LINSTOR_UN_LOCKS: mkdtempSync(join(dir, 'locks-')),
     ...env,
   };
-  const one = cluster.one({ ...oned, env: driverEnv, onCall: (call) => calls.push(call) });
+  const work: { passes: number; asks: number }[] = [];
+  const satellites = served.linstor.lab.runtime.work;
+  let before = satellites.totals();
+  const one = cluster.one({
+    ...oned,
+    env: driverEnv,
+    onStart: () => {
+      before = satellites.totals();
+    },
+    onCall: (call) => {
+      const { passes, asks } = satellites.totals();
+      calls.push(call);
+      work.push({ passes: passes - before.passes, asks: asks - before.asks });
+    },
+  });
   const linstor = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${cluster.linstorUrl}${path}`, {
       method,
@@ -98,6 +114,7 @@ export async function startLab(
     served,
     one,
     calls,
+    work,
     linstor,
     definitions: () => names('/v1/resource-definitions', (entry) => entry['name'] ?? ''),
     snapshots: async () =>

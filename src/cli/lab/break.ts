@@ -5,12 +5,12 @@ import { wholeNumber } from '../arguments.ts';
 import { operatorCommand } from '../command.ts';
 import { dirOption, openLab } from './options.ts';
 
-const kinds = ['host', 'node', 'pool', 'device', 'satellite', 'controller'] as const;
+const kinds = ['host', 'node', 'pool', 'device', 'satellite', 'slow', 'hang', 'dead', 'controller'] as const;
 
 export const labBreak = operatorCommand({
   name: 'lab break',
   summary:
-    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `controller` (its answers).',
+    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `slow` (each pass of a satellite), `hang` (a satellite that answers nothing), `dead` (a host without power), `controller` (its answers).',
   args: {
     what: { type: 'positional', description: kinds.join(', '), required: true },
     target: { type: 'positional', description: 'name of the host or node', required: false },
@@ -34,7 +34,7 @@ export const labBreak = operatorCommand({
     method: { type: 'string', description: 'controller: only this HTTP method' },
     value: {
       type: 'string',
-      description: 'seconds (down, hang, slow, device), bytes (die), exit code (fail)',
+      description: 'seconds (down, hang, slow, dead, device), bytes (die), exit code (fail)',
       valueHint: 'N',
     },
     message: {
@@ -47,6 +47,9 @@ export const labBreak = operatorCommand({
     ['lab break host node1 refused', 'ssh to node1 is refused'],
     ['lab break host node2 die --value 1048576 --match dd', 'the connection breaks after 1 MiB of a dd'],
     ['lab break node node1', 'the satellite of node1 is offline'],
+    ['lab break slow node2 --value 5', 'every pass and every view of node2 takes five seconds'],
+    ['lab break hang node2', 'the satellite of node2 answers nothing, and LINSTOR does not notice'],
+    ['lab break dead node3', 'node3 loses power: LINSTOR notices after nine seconds'],
     ['lab break pool node2 thin', 'no space left in the pool'],
     [
       'lab break controller POST lose --match snapshots --times 1',
@@ -147,6 +150,24 @@ async function breakIt(cluster: Cluster, wish: Wish): Promise<string> {
         node: needed(wish.target, 'the node'),
         message: wish.message ?? '',
       });
+    case 'slow': {
+      const node = needed(wish.target, 'the node');
+      const seconds = wholeNumber('--value', wish.value ?? wish.how) ?? 5;
+      await strike(cluster, { kind: 'slow', node, seconds });
+      return `everything takes the satellite of ${node} ${seconds} s`;
+    }
+    case 'hang': {
+      const node = needed(wish.target, 'the node');
+      await strike(cluster, { kind: 'hang-node', node, ...seconds(wish) });
+      return `the satellite of ${node} answers nothing`;
+    }
+    case 'dead': {
+      const node = needed(wish.target, 'the host');
+      mustKnow(cluster, node);
+      await strike(cluster, { kind: 'hang-node', node, seconds: DEATH_SECONDS, ...seconds(wish) });
+      setHostFaults(cluster.dir, node, [{ mode: 'down' }]);
+      return `${node} has no power`;
+    }
     case 'controller':
       return breakController(cluster, wish);
     default:
@@ -154,6 +175,14 @@ async function breakIt(cluster: Cluster, wish: Wish): Promise<string> {
         remedy: `one of ${kinds.join(', ')}`,
       });
   }
+}
+
+/** A real controller takes that long to notice a power cut. */
+const DEATH_SECONDS = 9;
+
+function seconds(wish: Wish): { seconds?: number } {
+  const value = wholeNumber('--value', wish.value ?? wish.how);
+  return value === undefined ? {} : { seconds: value };
 }
 
 function mustKnow(cluster: Cluster, host: string): void {

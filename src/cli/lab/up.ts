@@ -241,12 +241,16 @@ export const labStatus = operatorCommand({
   },
 });
 
-function damageLines({ pools, lateDevices, satellites }: ClusterDamage): string[] {
+function damageLines({ pools, lateDevices, satellites, slow, hung }: ClusterDamage): string[] {
   return [
     ...pools.map(({ node, pool, freeKib }) => `fault       pool ${pool} on ${node} has ${freeKib} KiB free`),
     ...Object.entries(lateDevices).map(
       ([node, seconds]) => `fault       new devices on ${node} come ${seconds} s late`,
     ),
+    ...Object.entries(slow).map(
+      ([node, seconds]) => `fault       the satellite of ${node} takes ${seconds} s for everything`,
+    ),
+    ...hung.map((node) => `fault       the satellite of ${node} answers nothing`),
     ...Object.entries(satellites).map(
       ([node, message]) => `fault       next work of the satellite of ${node}: ${message}`,
     ),

@@ -16,6 +16,7 @@ import { damage, mendCluster, strikeNow } from './strike.ts';
  * - `DELETE /lab/faults`            none any more
  * - `POST /lab/strike`            a fault of the cluster, at once
  * - `POST /lab/mend`              `{"node"?}`: takes such faults back
+ * - `GET  /lab/calls`             what each call cost the satellites; `DELETE` begins anew
  * - `PUT  /lab/nodes/{node}`        `{"connection": "OFFLINE"}`; ONLINE brings it back, `{"flags": ["EVICTED"]}`
  * - `PUT  /lab/resources/{rd}/{node}` `{"in_use": true}` or `{"disk_state": "Outdated"}` (null: as it is)
  * - `PUT  /lab/generation`          `{"generation": "1.27"}`
@@ -53,6 +54,8 @@ const fault = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('device-late'), node: z.string(), seconds: z.number() }),
   z.strictObject({ kind: z.literal('satellite'), node: z.string(), message: z.string() }),
+  z.strictObject({ kind: z.literal('slow'), node: z.string(), seconds: z.number() }),
+  z.strictObject({ kind: z.literal('hang-node'), node: z.string(), seconds: z.number().optional() }),
 ]);
 const rule = z.strictObject({
   method: z.string().optional(),
@@ -73,6 +76,7 @@ const resourceChange = z.strictObject({
 const tuningChange = z.strictObject({
   cloneSeconds: z.number().optional(),
   syncSeconds: z.number().optional(),
+  snapshotSeconds: z.number().optional(),
 });
 
 export async function handleAdmin(lab: Runtime, method: string, url: URL, text: string): Promise<Response> {
@@ -103,6 +107,11 @@ async function change(
     case 'DELETE faults':
       faults.clear();
       return [];
+    case 'GET calls':
+      return { totals: lab.work.totals(), calls: lab.work.calls() };
+    case 'DELETE calls':
+      lab.work.forget();
+      return lab.work.totals();
     case 'POST strike':
       return lab.exclusively(() => strikeNow(lab, fault.parse(body) as Fault));
     case 'POST mend':

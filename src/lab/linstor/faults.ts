@@ -28,6 +28,9 @@
  * - `{"kind": "pool", "node": "alpha", "pool": "thin", "freeKib": 0}`   pool full (null: as it really is)
  * - `{"kind": "device-late", "node": "alpha", "seconds": 3}`           new device nodes appear later there
  * - `{"kind": "satellite", "node": "alpha", "message": "…"}`           the next work on that satellite fails
+ * - `{"kind": "slow", "node": "alpha", "seconds": 2}`                  every pass and every question takes so long there (0: no more)
+ * - `{"kind": "hang-node", "node": "alpha", "seconds"?: 9}`            that satellite answers nothing, as when its host has lost
+ *                                                          power; after `seconds` the controller takes it for dead
  * - `{"kind": "resize-late", "seconds": 3}`                            the next resize goes on so long behind its answer
  */
 export type Fault =
@@ -43,6 +46,8 @@ export type Fault =
   | { kind: 'pool'; node: string; pool: string; freeKib: number | null }
   | { kind: 'device-late'; node: string; seconds: number }
   | { kind: 'satellite'; node: string; message: string }
+  | { kind: 'slow'; node: string; seconds: number }
+  | { kind: 'hang-node'; node: string; seconds?: number }
   | { kind: 'resize-late'; seconds: number };
 
 export interface FaultRule {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { FaultBox } from './faults.ts';
 import { type Generation, type GenerationName, generationOf } from './generation.ts';
 import type { ClusterState, ErrorReport } from './model/state.ts';
+import { SatelliteWork } from './satellite/work.ts';
 
 /** Error reports that are remembered; a real controller keeps more, nobody reads them. */
 const REPORTS_KEPT = 500;
@@ -13,6 +14,8 @@ export interface Tuning {
   cloneSeconds: number;
   /** A new DRBD replica is Inconsistent for this long. */
   syncSeconds: number;
+  /** A snapshot suspends its resource's I/O for this long. */
+  snapshotSeconds: number;
 }
 
 /** The simulated cluster while it runs: state, files, faults, clock. One process owns it. */
@@ -21,6 +24,7 @@ export class Runtime {
   readonly devices: 'file' | 'loop';
   readonly tuning: Tuning;
   readonly faults = new FaultBox();
+  readonly work = new SatelliteWork();
   state: ClusterState;
   /** Milliseconds the clock of the lab is ahead. */
   private ahead = 0;
@@ -35,6 +39,7 @@ export class Runtime {
     this.devices = options.devices;
     this.tuning = options.tuning;
     this.reportNumber = state.reports.length;
+    for (const { name, hung } of state.nodes) if (hung) this.work.hang(name);
   }
 
   get generation(): Generation {

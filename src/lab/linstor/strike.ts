@@ -1,6 +1,6 @@
 import type { Fault } from './faults.ts';
 import type { Runtime } from './runtime.ts';
-import { setConnection } from './satellite/connection.ts';
+import { hang, setConnection } from './satellite/connection.ts';
 
 /** What is broken in the cluster itself, apart from rules that wait for a call. */
 export interface ClusterDamage {
@@ -9,6 +9,10 @@ export interface ClusterDamage {
   readonly lateDevices: Readonly<Record<string, number>>;
   /** Node → what its satellite fails with next. */
   readonly satellites: Readonly<Record<string, string>>;
+  /** Node → seconds that everything takes there. */
+  readonly slow: Readonly<Record<string, number>>;
+  /** Satellites that answer nothing. */
+  readonly hung: readonly string[];
 }
 
 /** A fault of the cluster stays until it is undone; faults of a call are no business of this. */
@@ -29,6 +33,13 @@ export async function strikeCluster(runtime: Runtime, fault: Fault): Promise<voi
       break;
     case 'satellite':
       runtime.faults.satelliteErrors.set(fault.node, fault.message);
+      break;
+    case 'slow':
+      if (fault.seconds > 0) runtime.work.slow.set(fault.node, fault.seconds);
+      else runtime.work.slow.delete(fault.node);
+      break;
+    case 'hang-node':
+      hang(runtime, fault.node, fault.seconds);
       break;
     case 'resize-late':
       runtime.faults.lateResizes.push(fault.seconds);
@@ -54,23 +65,26 @@ export async function mendCluster(runtime: Runtime, only?: string): Promise<Clus
   const { state, faults } = runtime;
   if (only !== undefined && !state.nodes.some(({ name }) => name === only))
     throw new Error(`the lab has no node '${only}'`);
-  for (const { name, connection } of state.nodes) {
+  for (const { name, connection, hung } of state.nodes) {
     if (only !== undefined && name !== only) continue;
     faults.lateDevices.delete(name);
     faults.satelliteErrors.delete(name);
+    runtime.work.slow.delete(name);
     for (const pool of state.pools) if (pool.node === name) delete pool.forcedFreeKib;
-    if (connection !== 'ONLINE') await setConnection(runtime, name, 'ONLINE');
+    if (connection !== 'ONLINE' || hung) await setConnection(runtime, name, 'ONLINE');
   }
   runtime.save();
   return damage(runtime);
 }
 
-export function damage({ state, faults }: Runtime): ClusterDamage {
+export function damage({ state, faults, work }: Runtime): ClusterDamage {
   return {
     pools: state.pools.flatMap(({ node, name, forcedFreeKib }) =>
       forcedFreeKib === undefined ? [] : [{ node, pool: name, freeKib: forcedFreeKib }],
     ),
     lateDevices: Object.fromEntries(faults.lateDevices),
     satellites: Object.fromEntries(faults.satelliteErrors),
+    slow: Object.fromEntries(work.slow),
+    hung: work.hung,
   };
 }

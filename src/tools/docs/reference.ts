@@ -57,15 +57,19 @@ function actionTable(): string {
 
 const roundTripText =
   'Calls to the LINSTOR controller (REST), ssh sessions and XML-RPC calls to oned of one action, as counted on the lab; a test holds ' +
-  'the actions to it. Independent calls overlap.';
+  'the actions to it. Independent calls overlap. *Passes* are rounds of work that these calls wait for on the satellites: most of the ' +
+  'time is spent there. *Asks* are rounds of questions about sizes, which take as long as the slowest satellite. The controller ' +
+  'answers everything else from memory.';
 
 function roundTripTable(rows: readonly RoundTrips[]): string {
   return table(
-    ['Action', 'Case', 'LINSTOR', 'ssh', 'oned', 'Remark'],
-    rows.map(({ action, mode, linstor, ssh, one, comment }) => [
+    ['Action', 'Case', 'LINSTOR', 'Passes', 'Asks', 'ssh', 'oned', 'Remark'],
+    rows.map(({ action, mode, linstor, passes, asks, ssh, one, comment }) => [
       code(action),
       mode || '–',
       String(linstor),
+      String(passes),
+      String(asks),
       String(ssh),
       one === undefined ? '–' : String(one),
       comment ?? '',

@@ -8,6 +8,9 @@ export interface RoundTrips {
   /** What was asked of it: `CLONE_MODE=snapshot`. */
   readonly mode: string;
   readonly linstor: number;
+  /** Passes of LINSTOR's satellites, and rounds of questions to them, that these calls wait for. */
+  readonly passes: number;
+  readonly asks: number;
   readonly ssh: number;
   /** XML-RPC calls to oned. */
   readonly one?: number | undefined;
@@ -22,6 +25,8 @@ const schema = z.array(
     action: z.string().regex(/^(datastore|tm|vmm)\/\w+$/),
     mode: z.string(),
     linstor: count,
+    passes: count,
+    asks: count,
     ssh: count,
     one: count.optional(),
     comment: z.string().optional(),

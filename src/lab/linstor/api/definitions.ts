@@ -6,7 +6,7 @@ import {
   mustFindDefinition,
 } from '../model/definition.ts';
 import { DEFAULT_GROUP, findGroup, mustFindGroup } from '../model/group.ts';
-import { checkName } from '../model/name.ts';
+import { checkName, sameName } from '../model/name.ts';
 import { changeProps } from '../model/properties.ts';
 import { isDrbd } from '../model/resource.ts';
 import type { ClusterState } from '../model/state.ts';
@@ -140,7 +140,9 @@ export const modify: Handler = async (call) => {
   const reply = definitionScope(call, 'modify', name);
   const definition = mustFindDefinition(lab.state, name);
   const group = text(body, 'resource_group');
-  if (group !== undefined) definition.group = mustFindGroup(lab.state, group).name;
+  const joined = group === undefined ? definition.group : mustFindGroup(lab.state, group).name;
+  const moved = !sameName(joined, definition.group);
+  definition.group = joined;
   changeLayers(reply, definition, texts(body, 'layer_stack'));
   const change = propsChange(body);
   if (change.override?.[AUTO_QUORUM] !== undefined) warnAutoQuorum(reply, lab, change.override);
@@ -153,7 +155,7 @@ export const modify: Handler = async (call) => {
     details: `Resource definition '${definition.name}' UUID is: ${definition.uuid}`,
     refs: { UUID: definition.uuid },
   });
-  if (changed) await pass(lab, reply, definition);
+  if (changed || moved) await pass(lab, reply, definition);
   return done(reply);
 };
 

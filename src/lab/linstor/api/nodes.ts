@@ -16,6 +16,7 @@ import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { place } from './autoplace.ts';
+import { finishDeletions } from './definition-delete.ts';
 import { propsChange } from './groups.ts';
 import { namedList } from './named-list.ts';
 import { dismantle } from './resource-delete.ts';
@@ -144,6 +145,9 @@ export const lost: Handler = async (call) => {
 
 async function forget(lab: Runtime, node: LabNode): Promise<void> {
   const { state } = lab;
+  const concerned = state.definitions.filter(({ resources }) =>
+    resources.some((item) => item.node === node.name),
+  );
   for (const definition of state.definitions) {
     for (const resource of definition.resources.filter((item) => item.node === node.name)) {
       await dismantle(lab, undefined, definition, resource);
@@ -153,11 +157,9 @@ async function forget(lab: Runtime, node: LabNode): Promise<void> {
       snapshot.parts = snapshot.parts.filter((part) => part.node !== node.name);
     definition.snapshots = definition.snapshots.filter((snapshot) => snapshot.parts.length > 0);
   }
-  state.definitions = state.definitions.filter(
-    (item) => !item.flags.includes('DELETE') || item.resources.length > 0,
-  );
   state.pools = state.pools.filter((pool) => pool.node !== node.name);
   state.nodes = state.nodes.filter((other) => other !== node);
+  await finishDeletions(lab, concerned);
 }
 
 /** Moves replicas away; the node takes no new ones (linstor-behaviour §7.8). DRBD resources only. */

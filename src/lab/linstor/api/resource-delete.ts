@@ -1,5 +1,5 @@
 import { findDefinition, type LabDefinition } from '../model/definition.ts';
-import { findNode, isOnline } from '../model/node.ts';
+import { doesAnswer, findNode } from '../model/node.ts';
 import { DISKLESS_POOL } from '../model/pool.ts';
 import {
   clearFlags,
@@ -156,8 +156,8 @@ async function prepare(
     resources: definition.resources.filter((other) => other !== resource),
     message: (other) => `Preparing deletion of resource on '${other.node}'`,
   });
-  if (isOnline(findNode(lab.state, resource.node))) drbdSays(reply, definition, resource, 'deleted.');
-  else warnOffline(reply, resource.node);
+  if (doesAnswer(findNode(lab.state, resource.node))) drbdSays(reply, definition, resource, 'deleted.');
+  else warnOffline(lab, reply, resource.node);
   reply.add(MODIFIED, `Preparing deletion of resource on '${resource.node}'`);
 }
 
@@ -170,11 +170,11 @@ async function cleanUp(
 ): Promise<void> {
   const { name } = definition;
   const what = `Node: ${resource.node}, Resource: ${name}`;
-  const online = isOnline(findNode(lab.state, resource.node));
+  const online = doesAnswer(findNode(lab.state, resource.node));
   if (!managed)
     reply.add(DELETED, `${what} marked for deletion.`, { details: `${what} UUID is: ${resource.uuid}` });
   if (online) await dismantle(lab, reply, definition, resource);
-  else warnOffline(reply, resource.node);
+  else warnOffline(lab, reply, resource.node);
   reply.add(MODIFIED, `Cleaning up '${name}' on '${resource.node}'`);
   await pass(lab, reply, definition, {
     resources: definition.resources.filter((other) => other !== resource),

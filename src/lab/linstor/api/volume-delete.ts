@@ -1,5 +1,5 @@
 import type { LabDefinition } from '../model/definition.ts';
-import { findNode, isOnline } from '../model/node.ts';
+import { doesAnswer, findNode } from '../model/node.ts';
 import { isDiskless, setFlags, usedOn } from '../model/resource.ts';
 import { done, type Handler } from '../rest/call.ts';
 import { DELETED } from '../rest/codes.ts';
@@ -19,8 +19,8 @@ export const remove: Handler = async (call) => {
   for (const resource of definition.resources) {
     const item = resource.volumes.find((other) => other.number === volume.number);
     if (!item) continue;
-    if (!isOnline(findNode(lab.state, resource.node))) {
-      warnOffline(reply, resource.node);
+    if (!doesAnswer(findNode(lab.state, resource.node))) {
+      warnOffline(lab, reply, resource.node);
       setFlags(item, 'DELETE');
       away = true;
       continue;

@@ -1,6 +1,6 @@
 import type { LabDefinition, VolumeDefinition } from '../model/definition.ts';
 import { backingKib } from '../model/drbd.ts';
-import { findNode, isOnline } from '../model/node.ts';
+import { doesAnswer, findNode, isOnline } from '../model/node.ts';
 import { findPool, freeKib, traitsOf } from '../model/pool.ts';
 import { clearFlags, diskful, isDrbd, setFlags } from '../model/resource.ts';
 import { diskState } from '../model/resource-view.ts';
@@ -146,7 +146,7 @@ export async function applyResize(
   setFlags(volume, 'RESIZE');
   await pass(lab, reply, definition, { ...early, message: updated });
   for (const resource of diskful(definition)) {
-    if (!isOnline(findNode(lab.state, resource.node))) continue;
+    if (!doesAnswer(findNode(lab.state, resource.node))) continue;
     for (const item of resource.volumes) {
       if (item.number === volume.number) await resizeVolume(lab, { definition, resource, volume: item });
     }

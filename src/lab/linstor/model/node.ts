@@ -24,6 +24,8 @@ export interface LabNode {
   connection: string;
   /** Epoch milliseconds at which it went away. */
   offlineSince?: number;
+  /** It answers nothing, and the controller has not noticed yet. */
+  hung?: boolean;
   /** The controller has restarted: it does not know the device paths until the satellite is back. */
   forgotten?: boolean;
   providers: string[];
@@ -36,7 +38,11 @@ export function findNode(state: ClusterState, name: string): LabNode | undefined
   return state.nodes.find((node) => sameName(node.name, name));
 }
 
+/** What the controller thinks. */
 export const isOnline = (node: LabNode | undefined): boolean => node?.connection === 'ONLINE';
+
+/** Does it do what it is told? */
+export const doesAnswer = (node: LabNode | undefined): boolean => isOnline(node) && node?.hung !== true;
 
 /** The node or the refusal for a missing one. */
 export function mustFindNode(state: ClusterState, name: string, options: { plain?: boolean } = {}): LabNode {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ObjectKind } from '../rest/codes.ts';
 import { CREATED, DELETED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
@@ -218,6 +219,7 @@ export function changeProps(
   change: PropsChange,
   options: { owner: PropertyOwner; object?: ObjectKind; bare?: boolean },
 ): boolean {
+  const before = { ...props };
   const override = Object.entries(change.override ?? {});
   for (const [key, value] of override) checkProperty(options.owner, key, value);
   for (const [key, value] of override) props[key] = value;
@@ -240,5 +242,5 @@ export function changeProps(
     'create',
   );
   say('deleted', change.remove ?? [], DELETED, 'delete');
-  return override.length > 0 || (change.remove ?? []).length > 0;
+  return !isDeepStrictEqual(before, { ...props });
 }

@@ -1,11 +1,13 @@
 import { settleClones } from '../api/clone.ts';
 import type { Runtime } from '../runtime.ts';
 import { SatelliteFailure } from '../satellite/pass.ts';
+import { ConnectionBroke } from '../satellite/work.ts';
 import { type Body, readBody, readBodyList, Unparsable } from './body.ts';
 import { type Answer, type Call, json } from './call.ts';
 import { retCode } from './codes.ts';
 import { type CallScope, createdAt, type Entry, Refusal, Reply, refusalEntry, statusOf } from './entry.ts';
-import { type BodyRule, findRoute } from './routes.ts';
+import { type BodyRule, findRoute, type Route } from './routes.ts';
+import { hangingOf } from './waiting.ts';
 
 /** Answers one request of the REST interface. Faults are not its business. */
 export async function handle(lab: Runtime, method: string, url: URL, text: string): Promise<Answer> {
@@ -32,8 +34,44 @@ export async function handle(lab: Runtime, method: string, url: URL, text: strin
     if (error instanceof Unparsable) return unparsable(lab, error, route.body);
     throw error;
   }
-  const work = () => answer(lab, { ...asked, ...bodies }, route.handler);
-  return route.reads ? work() : lab.exclusively(work);
+  return lab.work.during({ method, path: `${path}${url.search}` }, () =>
+    carryOut(lab, route, { ...asked, ...bodies }),
+  );
+}
+
+/** Asks satellites first, then does what it is to do, then waits until the satellites have done it. */
+async function carryOut(lab: Runtime, route: Route, asked: Asked & Bodies): Promise<Answer> {
+  const work = () => answer(lab, asked, route.handler);
+  try {
+    await lab.work.ask(route.asks?.(lab, asked) ?? []);
+  } catch (error) {
+    return broken(lab, error);
+  }
+  if (route.reads) return work();
+  const names = route.needs?.(asked) ?? [];
+  const change = async (): Promise<Answer> => {
+    await lab.work.recovered(() => hangingOf(lab, names));
+    const said = await lab.exclusively(work);
+    if (route.inTurn) lab.work.delay(lab.tuning.snapshotSeconds);
+    try {
+      await lab.work.settle();
+      return said;
+    } catch (error) {
+      return broken(lab, error, said);
+    }
+  };
+  return route.inTurn ? lab.work.inTurn(names, change) : change();
+}
+
+/** What is left of an answer when a satellite's connection breaks meanwhile: 500, and an entry without a message. */
+function broken(lab: Runtime, error: unknown, said?: Answer): Answer {
+  if (!(error instanceof ConnectionBroke)) throw error;
+  const entry = {
+    ret_code: retCode('error', 998),
+    error_report_ids: [lab.report('', 'PeerClosingConnectionException')],
+    created_at: createdAt(lab.now()),
+  };
+  return json([...(Array.isArray(said?.body) ? said.body : []), entry], 500);
 }
 
 interface Bodies {

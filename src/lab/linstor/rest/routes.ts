@@ -21,6 +21,7 @@ import * as volumeDefinitions from '../api/volume-definitions.ts';
 import * as volumeDelete from '../api/volume-delete.ts';
 import type { Handler } from './call.ts';
 import type { SchemaName } from './schema.ts';
+import * as waiting from './waiting.ts';
 
 /** How a body is read. `list`: an array of it. `raw`: the handler reads the text. */
 export interface BodyRule {
@@ -44,6 +45,12 @@ export interface Route {
   readonly since?: number;
   /** Changes nothing: runs beside others. */
   readonly reads?: boolean;
+  /** Satellites that are asked before anything is done. */
+  readonly asks?: waiting.Asks;
+  /** Definitions whose satellites all have to answer first. */
+  readonly needs?: (asked: waiting.Asked) => readonly string[];
+  /** Calls of this kind about one resource run one after the other. */
+  readonly inTurn?: boolean;
 }
 
 const get = (path: string, handler: Handler, since?: number): Route => ({
@@ -68,6 +75,13 @@ const put = (path: string, handler: Handler, body: BodyRule, since?: number): Ro
 const of = (schema: SchemaName, rest: Omit<BodyRule, 'schema'> = {}): BodyRule => ({ schema, ...rest });
 const none: BodyRule = { raw: true, optional: true };
 const bad400 = { badStatus: 400 } as const;
+
+const asking = (asks: waiting.Asks, route: Route): Route => ({ ...route, asks });
+const still = (route: Route, more: Partial<Route> = {}): Route => ({
+  needs: waiting.ofPath,
+  ...route,
+  ...more,
+});
 
 const N = '/v1/nodes/{node}';
 const G = '/v1/resource-groups/{group}';
@@ -100,27 +114,34 @@ export const routes: readonly Route[] = [
   put(`${N}/restore`, nodes.restore, of('NodeRestore', { optional: true })),
   put(`${N}/reconnect`, nodes.reconnect, none),
   get(`${N}/net-interfaces`, nodes.interfaces),
-  get('/v1/view/storage-pools', pools.view),
+  asking(waiting.poolSpace, get('/v1/view/storage-pools', pools.view)),
   get('/v1/storage-pool-definitions', pools.definitions),
-  get(`${N}/storage-pools`, pools.list),
+  asking(waiting.poolSpace, get(`${N}/storage-pools`, pools.list)),
   post(`${N}/storage-pools`, pools.create, of('StoragePool')),
-  get(`${N}/storage-pools/{pool}`, pools.get),
+  asking(waiting.poolSpace, get(`${N}/storage-pools/{pool}`, pools.get)),
   put(`${N}/storage-pools/{pool}`, pools.modify, of('PropsModify')),
   del(`${N}/storage-pools/{pool}`, pools.remove),
 
   get('/v1/resource-groups', groups.list),
   post('/v1/resource-groups', groups.create, of('ResourceGroup', bad400)),
-  post('/v1/resource-groups/adjustall', autoplace.adjust, of('ResourceGroupAdjust', { optional: true })),
+  asking(
+    waiting.freeSpace,
+    post('/v1/resource-groups/adjustall', autoplace.adjust, of('ResourceGroupAdjust', { optional: true })),
+  ),
   get(G, groups.get),
   put(G, groups.modify, of('ResourceGroupModify')),
   del(G, groups.remove),
-  post(`${G}/adjust`, autoplace.adjust, of('ResourceGroupAdjust', { optional: true })),
-  post(`${G}/spawn`, spawn.spawn, of('ResourceGroupSpawn')),
+  asking(
+    waiting.freeSpace,
+    post(`${G}/adjust`, autoplace.adjust, of('ResourceGroupAdjust', { optional: true })),
+  ),
+  asking(waiting.spawnSpace, post(`${G}/spawn`, spawn.spawn, of('ResourceGroupSpawn'))),
   {
     ...post(`${G}/query-size-info`, groups.querySize, of('QuerySizeInfoRequest', { optional: true }), 17),
     reads: true,
+    asks: waiting.freeSpace,
   },
-  get(`${G}/query-max-volume-size`, groups.queryMaxVolume),
+  asking(waiting.freeSpace, get(`${G}/query-max-volume-size`, groups.queryMaxVolume)),
   get(`${G}/volume-groups`, groups.volumeGroups),
   post(`${G}/volume-groups`, groups.createVolumeGroup, of('VolumeGroup')),
   get(`${G}/volume-groups/{number}`, groups.volumeGroup),
@@ -133,6 +154,7 @@ export const routes: readonly Route[] = [
       19,
     ),
     reads: true,
+    asks: waiting.freeSpace,
   },
 
   get('/v1/resource-definitions', definitions.list),
@@ -141,8 +163,8 @@ export const routes: readonly Route[] = [
   put(RD, definitions.modify, of('ResourceDefinitionModify')),
   del(RD, definitionDelete.remove),
   get(`${RD}/sync-status`, definitions.syncStatus),
-  post(`${RD}/autoplace`, autoplace.autoplace, of('AutoPlaceRequest')),
-  post(`${RD}/clone`, clone.clone, of('ResourceDefinitionCloneRequest', { hangs: true })),
+  asking(waiting.freeSpace, post(`${RD}/autoplace`, autoplace.autoplace, of('AutoPlaceRequest'))),
+  still(post(`${RD}/clone`, clone.clone, of('ResourceDefinitionCloneRequest', { hangs: true }))),
   get(`${RD}/clone/{target}`, clone.status),
   get(`${RD}/volume-definitions`, volumeDefinitions.list),
   post(`${RD}/volume-definitions`, volumeDefinitions.create, of('VolumeDefinitionCreate')),
@@ -156,46 +178,63 @@ export const routes: readonly Route[] = [
     22,
   ),
 
-  get('/v1/view/resources', resourceLists.view),
+  asking(waiting.volumeSizes, get('/v1/view/resources', resourceLists.view)),
   get(`${RD}/resources`, resourceLists.list),
-  post(`${RD}/resources`, resourceCreate.create, of('ResourceCreate', { list: true })),
+  asking(
+    waiting.freeSpaceThere,
+    post(`${RD}/resources`, resourceCreate.create, of('ResourceCreate', { list: true })),
+  ),
   get(R, resourceLists.get),
-  post(R, resourceCreate.create, of('ResourceCreate', { list: true })),
+  asking(waiting.freeSpaceThere, post(R, resourceCreate.create, of('ResourceCreate', { list: true }))),
   put(R, resources.modify, of('ResourceModify')),
   del(R, resourceDelete.remove),
   post(`${R}/activate`, resources.activate, none),
   post(`${R}/deactivate`, resources.deactivate, none),
-  post(`${R}/make-available`, available.makeAvailable, of('ResourceMakeAvailable')),
+  asking(
+    waiting.freeSpaceIfNew,
+    post(`${R}/make-available`, available.makeAvailable, of('ResourceMakeAvailable')),
+  ),
   post(
     `${R}/unmake-available`,
     available.unmakeAvailable,
     of('ResourceUnmakeAvailable', { optional: true }),
     29,
   ),
-  put(`${R}/toggle-disk`, toggle.toggle, of('ToggleDisk'), 28),
-  put(`${R}/toggle-disk/diskful`, toggle.toDiskful, of('ToggleDiskDiskful', { optional: true })),
-  put(`${R}/toggle-disk/diskful/{pool}`, toggle.toDiskful, of('ToggleDiskDiskful', { optional: true })),
-  put(`${R}/toggle-disk/diskless`, toggle.toDiskless, none),
-  put(`${R}/toggle-disk/diskless/{pool}`, toggle.toDiskless, none),
+  asking(waiting.freeSpaceThere, put(`${R}/toggle-disk`, toggle.toggle, of('ToggleDisk'), 28)),
+  asking(
+    waiting.freeSpaceThere,
+    put(`${R}/toggle-disk/diskful`, toggle.toDiskful, of('ToggleDiskDiskful', { optional: true })),
+  ),
+  asking(
+    waiting.freeSpaceThere,
+    put(`${R}/toggle-disk/diskful/{pool}`, toggle.toDiskful, of('ToggleDiskDiskful', { optional: true })),
+  ),
+  still(put(`${R}/toggle-disk/diskless`, toggle.toDiskless, none)),
+  still(put(`${R}/toggle-disk/diskless/{pool}`, toggle.toDiskless, none)),
   put(`${R}/migrate-disk/{from}`, toggle.migrate, of('ToggleDiskDiskful', { optional: true })),
   put(`${R}/migrate-disk/{from}/{pool}`, toggle.migrate, of('ToggleDiskDiskful', { optional: true })),
-  get(`${R}/volumes`, resourceLists.volumes),
-  get(`${R}/volumes/{number}`, resourceLists.volume),
+  asking(waiting.volumeSizes, get(`${R}/volumes`, resourceLists.volumes)),
+  asking(waiting.volumeSizes, get(`${R}/volumes/{number}`, resourceLists.volume)),
 
   get('/v1/view/snapshots', snapshots.view),
   get(`${RD}/snapshots`, snapshots.list),
-  post(`${RD}/snapshots`, snapshots.create, of('Snapshot')),
+  still(post(`${RD}/snapshots`, snapshots.create, of('Snapshot')), { inTurn: true }),
   get(`${RD}/snapshots/{snapshot}`, snapshots.get),
   put(`${RD}/snapshots/{snapshot}`, snapshots.modify, of('SnapshotModify'), 26),
   del(`${RD}/snapshots/{snapshot}`, snapshots.remove),
-  post('/v1/actions/snapshot/multi', snapshots.createMany, of('CreateMultiSnapshotRequest'), 18),
-  post(`${RD}/snapshot-rollback/{snapshot}`, rollback.rollback, of('SnapshotRollback', { optional: true })),
+  still(post('/v1/actions/snapshot/multi', snapshots.createMany, of('CreateMultiSnapshotRequest'), 18), {
+    needs: waiting.ofList,
+    inTurn: true,
+  }),
+  still(
+    post(`${RD}/snapshot-rollback/{snapshot}`, rollback.rollback, of('SnapshotRollback', { optional: true })),
+  ),
   post(
     `${RD}/snapshot-restore-volume-definition/{snapshot}`,
     restore.volumeDefinitions,
     of('SnapshotRestore', bad400),
   ),
-  post(`${RD}/snapshot-restore-resource/{snapshot}`, restore.resources, of('SnapshotRestore')),
+  still(post(`${RD}/snapshot-restore-resource/{snapshot}`, restore.resources, of('SnapshotRestore'))),
 ];
 
 interface Match {

@@ -1,3 +1,4 @@
+import { finishDeletions } from '../api/definition-delete.ts';
 import { dismantle } from '../api/resource-delete.ts';
 import type { LabDefinition } from '../model/definition.ts';
 import { findNode } from '../model/node.ts';
@@ -15,23 +16,45 @@ export async function setConnection(lab: Runtime, name: string, connection: stri
   if (!node) throw new Error(`the lab has no node '${name}'`);
   const wasOnline = node.connection === 'ONLINE';
   node.connection = connection;
+  delete node.hung;
   if (connection !== 'ONLINE') {
     if (wasOnline) node.offlineSince = lab.now();
+    lab.work.endHang(node.name, false);
     return;
   }
   delete node.offlineSince;
   delete node.forgotten;
-  for (const definition of [...lab.state.definitions]) await fullSync(lab, definition, node.name);
+  const concerned = lab.state.definitions.filter(({ resources }) =>
+    resources.some((item) => item.node === name),
+  );
+  for (const definition of concerned) await fullSync(lab, definition, node.name);
+  await finishDeletions(lab, concerned);
+  lab.work.endHang(node.name, true);
+}
+
+/** A satellite stops answering; after `seconds` the controller takes it for dead. */
+export function hang(lab: Runtime, name: string, seconds: number | undefined): void {
+  const node = findNode(lab.state, name);
+  if (!node) throw new Error(`the lab has no node '${name}'`);
+  if (node.connection !== 'ONLINE') return;
+  node.hung = true;
+  lab.work.hang(node.name);
+  if (seconds === undefined) return;
+  lab.later(seconds * 1000, () =>
+    lab.exclusively(async () => {
+      if (node.hung) await setConnection(lab, node.name, 'OFFLINE');
+    }),
+  );
 }
 
 async function fullSync(lab: Runtime, definition: LabDefinition, node: string): Promise<void> {
   const here = definition.resources.filter((item) => item.node === node);
   if (here.length === 0) return;
   for (const resource of here) {
-    if (isDeleting(resource)) {
+    if (isDeleting(resource) && !definition.flags.includes('DELETE')) {
       await dismantle(lab, undefined, definition, resource);
       definition.resources = definition.resources.filter((other) => other !== resource);
-    } else {
+    } else if (!isDeleting(resource)) {
       await catchUp(lab, definition, resource);
     }
   }
@@ -42,15 +65,7 @@ async function fullSync(lab: Runtime, definition: LabDefinition, node: string): 
       !definition.resources.some((item) => item.volumes.some((v) => v.number === volume.number)),
   );
   definition.volumes = definition.volumes.filter((volume) => !gone.includes(volume));
-  if (isGone(definition)) {
-    lab.state.definitions = lab.state.definitions.filter((other) => other !== definition);
-  }
 }
-
-const isGone = (definition: LabDefinition): boolean =>
-  definition.flags.includes('DELETE') &&
-  definition.resources.length === 0 &&
-  definition.snapshots.length === 0;
 
 async function catchUp(lab: Runtime, definition: LabDefinition, resource: LabResource): Promise<void> {
   for (const volume of [...resource.volumes]) {

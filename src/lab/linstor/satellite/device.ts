@@ -139,7 +139,8 @@ export async function removeVolume(lab: Runtime, place: Place): Promise<void> {
     const device = volume.topDevice ?? volume.device;
     const shared = definition.resources.some(
       (other) =>
-        other !== resource && other.volumes.some((item) => (item.topDevice ?? item.device) === device),
+        other !== resource &&
+        other.volumes.some((item) => item.made && (item.topDevice ?? item.device) === device),
     );
     if (device && !shared) await detachLoop(device);
   } else {

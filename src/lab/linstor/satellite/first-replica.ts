@@ -1,5 +1,5 @@
 import type { LabDefinition, VolumeDefinition } from '../model/definition.ts';
-import { findNode, isOnline } from '../model/node.ts';
+import { doesAnswer, findNode } from '../model/node.ts';
 import { isDeleting, isDiskless, isDrbd, type LabResource } from '../model/resource.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -25,7 +25,7 @@ export function noteInitialized(lab: Runtime, definition: LabDefinition): void {
         !isDiskless(resource) &&
         !isDeleting(resource) &&
         isNamed(volume, resource.node) &&
-        isOnline(findNode(lab.state, resource.node)) &&
+        doesAnswer(findNode(lab.state, resource.node)) &&
         resource.volumes.some((item) => item.number === volume.number && item.made),
     );
     if (reported) volume.flags.push(INITIALIZED);

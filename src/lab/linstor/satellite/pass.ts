@@ -1,6 +1,6 @@
 import type { LabDefinition } from '../model/definition.ts';
 import { byName } from '../model/name.ts';
-import { findNode, isOnline } from '../model/node.ts';
+import { doesAnswer, findNode } from '../model/node.ts';
 import { notConnectedDetails, spoken, traitsOf } from '../model/pool.ts';
 import { isDeleting, isDrbd, type LabResource, type LabVolume } from '../model/resource.ts';
 import { CREATED, DELETED, MODIFIED, type Operation } from '../rest/codes.ts';
@@ -24,6 +24,8 @@ export interface PassOptions {
   /** `false`: nothing about volumes that are there already. */
   readonly storage?: boolean;
   readonly resources?: readonly LabResource[];
+  /** Belongs to a round that is counted already. */
+  readonly counted?: boolean;
   /** Where the controller's lines go (another object than the satellites'). */
   readonly speaker?: Reply;
 }
@@ -37,6 +39,7 @@ export async function pass(
   const resources = byName(options.resources ?? definition.resources, (resource) => resource.node);
   const speaker = options.speaker ?? reply;
   let failed = false;
+  if (!options.counted) beginRound(lab, resources);
   for (const resource of resources) {
     const trouble = lab.faults.satelliteErrors.get(resource.node);
     if (trouble !== undefined) {
@@ -44,17 +47,27 @@ export async function pass(
       satelliteFails(lab, reply, resource.node, trouble);
       continue;
     }
-    if (isOnline(findNode(lab.state, resource.node))) {
+    if (doesAnswer(findNode(lab.state, resource.node))) {
       await applyOn(lab, reply, definition, resource, options);
       await options.extra?.(resource);
     } else {
-      warnOffline(speaker, resource.node);
+      warnOffline(lab, speaker, resource.node);
     }
     const message = options.message?.(resource);
     if (message !== undefined) speaker.add(MODIFIED, message);
   }
   noteInitialized(lab, definition);
   if (failed) throw new SatelliteFailure(reply.scope);
+}
+
+/** Something is asked of the satellites of these resources, and the call waits for them. */
+export function beginRound(lab: Runtime, resources: readonly { readonly node: string }[]): void {
+  lab.work.pass(
+    resources.flatMap((resource) => {
+      const node = findNode(lab.state, resource.node);
+      return node?.connection === 'ONLINE' ? [node.name] : [];
+    }),
+  );
 }
 
 const nouns: Record<Operation, string> = { create: 'Creation', modify: 'Modification', delete: 'Deletion' };
@@ -79,8 +92,15 @@ function satelliteFails(lab: Runtime, reply: Reply, node: string, message: strin
   reply.add(998, `(${node}) ${message}`, { severity: 'error', reports: [report] });
 }
 
-/** Writes go on with a warning, and with success lines for the node that is away (linstor-behaviour §7.8). */
-export function warnOffline(reply: Reply, node: string): void {
+/**
+ * Writes go on with a warning, and with success lines for the node that is away (linstor-behaviour §7.8); one that merely
+ * hangs is waited for.
+ */
+export function warnOffline(lab: Runtime, reply: Reply, node: string): void {
+  if (lab.work.isHung(node)) {
+    lab.work.untold(node);
+    return;
+  }
   reply.add(1002, `No active connection to satellite '${node}'`, {
     severity: 'warning',
     details: notConnectedDetails,

@@ -1,13 +1,13 @@
 import { removeImage } from '../data/files.ts';
 import type { LabDefinition } from '../model/definition.ts';
 import { byName, sameName } from '../model/name.ts';
-import { findNode, isOnline } from '../model/node.ts';
+import { doesAnswer, findNode } from '../model/node.ts';
 import { findPool, spoken } from '../model/pool.ts';
 import type { LabSnapshot, SnapshotPart } from '../model/snapshot.ts';
 import { DELETED, MODIFIED } from '../rest/codes.ts';
 import type { Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
-import { SatelliteFailure, warnOffline } from './pass.ts';
+import { beginRound, SatelliteFailure, warnOffline } from './pass.ts';
 
 /** Deletes the parts on `nodes`, or all of them and with them the snapshot (linstor-behaviour §3.12). */
 export async function deleteSnapshot(
@@ -25,9 +25,10 @@ export async function deleteSnapshot(
     reply.add(DELETED, `Marked snapshot for deletion ${inline} on nodes '${part.node}'`);
   }
   refuseDependents(lab, reply, snapshot);
+  beginRound(lab, parts);
   for (const part of parts) {
-    if (isOnline(findNode(lab.state, part.node))) deletePart(lab, reply, definition, snapshot, part);
-    else warnOffline(reply, part.node);
+    if (doesAnswer(findNode(lab.state, part.node))) deletePart(lab, reply, definition, snapshot, part);
+    else warnOffline(lab, reply, part.node);
     for (const volume of part.volumes) removeImage(volume.file);
     reply.add(MODIFIED, `Deleted snapshot '${snapshot.name}' of '${definition.name}' on '${part.node}'`);
   }

@@ -7,7 +7,7 @@ import type { LabSnapshot, SnapshotPart } from '../model/snapshot.ts';
 import { CREATED, MODIFIED } from '../rest/codes.ts';
 import type { Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
-import { pass } from './pass.ts';
+import { beginRound, pass } from './pass.ts';
 import type { SnapshotPlan } from './snapshot-plan.ts';
 
 /** All listed snapshots at one point in time. A failing satellite leaves FAILED_DEPLOYMENT behind. */
@@ -36,6 +36,10 @@ const lines: Record<Step, (names: string, node: string) => string> = {
 };
 
 async function round(lab: Runtime, reply: Reply, plans: readonly SnapshotPlan[], step: Step): Promise<void> {
+  beginRound(
+    lab,
+    plans.flatMap((plan) => plan.definition.resources),
+  );
   for (const node of byName(lab.state.nodes, (item) => item.name)) {
     if (!isOnline(node)) continue;
     const here = plans.flatMap((plan) => {
@@ -45,6 +49,7 @@ async function round(lab: Runtime, reply: Reply, plans: readonly SnapshotPlan[],
     for (const { plan, resource } of here) {
       await pass(lab, reply, plan.definition, {
         resources: [resource],
+        counted: true,
         extra: () => onNode(lab, reply, plan, resource, step),
       });
     }
