@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { scpScript, sshScript } from './ssh-script.ts';
+import { syncScript } from './sync-script.ts';
 
 /**
  * How hosts get a file tree of their own below the datastore location:
@@ -67,6 +68,7 @@ export function createHosts({
     if (!/^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(name)) throw new Error(`not a host name: ${name}`);
     for (const part of ['home', 'datastores', 'bin'])
       mkdirSync(join(dir, 'hosts', name, part), { recursive: true });
+    writeFileSync(join(dir, 'hosts', name, 'bin/sync'), syncScript, { mode: 0o755 });
   }
   writeFileSync(join(dir, 'hosts', '.isolation'), `${isolation}\t${location}\n`);
   return isolation;

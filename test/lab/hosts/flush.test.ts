@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { startLab, type TestLab } from '../../support/lab.ts';
+
+/** What a flush does on a real host: see docs of `sync-script.ts`. */
+let lab: TestLab;
+const device = { drbd: '', plain: '' };
+
+beforeAll(async () => {
+  lab = await startLab();
+  for (const group of ['drbd', 'plain'] as const) {
+    await lab.linstor('POST', `/v1/resource-groups/${group}/spawn`, {
+      resource_definition_name: `${group}-volume`,
+      volume_sizes: [4096],
+    });
+    const [first] = (await lab.linstor('GET', `/v1/view/resources?resources=${group}-volume`)) as {
+      node_name: string;
+      volumes: { device_path: string }[];
+    }[];
+    device[group] = first?.volumes[0]?.device_path ?? '';
+  }
+});
+afterAll(() => lab.stop());
+
+function run(host: string, command: string): { code: number; stderr: string } {
+  const { exitCode, stderr } = Bun.spawnSync([join(lab.cluster.paths.bin, 'ssh'), host, command], {
+    stdin: 'ignore',
+    env: lab.cluster.driverEnv(),
+  });
+  return { code: exitCode, stderr: stderr.toString() };
+}
+
+/** The nodes that the reported paths are of. */
+const hostOf = (path: string): string => path.split('/').at(-2) ?? '';
+
+describe('a DRBD device that nobody has open', () => {
+  test('refuses a flush through a descriptor for reading', () => {
+    const refused = { code: 1, stderr: `sync: error syncing '${device.drbd}': Input/output error\n` };
+    expect(run(hostOf(device.drbd), `sync ${device.drbd}`)).toEqual(refused);
+    expect(run(hostOf(device.drbd), `sync -d -- ${device.drbd}`)).toEqual(refused);
+  });
+
+  test('takes one through a descriptor for writing, or while it is Primary there', () => {
+    const host = hostOf(device.drbd);
+    expect(run(host, `dd if=/dev/null of=${device.drbd} conv=nocreat,notrunc,fsync status=none`).code).toBe(
+      0,
+    );
+    expect(run(host, `exec 9<>${device.drbd}; sync ${device.drbd}`).code).toBe(0);
+    expect(run(host, `exec 9<${device.drbd}; sync ${device.drbd}`).code).toBe(1);
+  });
+});
+
+test('plain storage and files are as they are', () => {
+  const host = hostOf(device.plain);
+  expect(run(host, `sync ${device.plain}`).code).toBe(0);
+  expect(run(host, 'echo x >file && sync file && sync -f file').code).toBe(0);
+  expect(run(host, 'sync no-such-file').code).toBe(1);
+});
