@@ -38,6 +38,10 @@ const commands: Readonly<Record<string, Listed>> = {
     summary: 'what the driver did, as a timeline',
     load: async () => (await import('./trace.ts')).trace,
   },
+  metrics: {
+    summary: 'metrics for Prometheus',
+    load: async () => (await import('./metrics/metrics.ts')).metrics,
+  },
   lab: {
     summary: 'a simulated cluster to try the driver on',
     load: async () => (await import('./lab/lab.ts')).lab,

@@ -2,10 +2,10 @@ import type { Context } from '../../context.ts';
 import { DriverError, isDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { wholeNumber } from '../arguments.ts';
-import { type ClusterFacts, type OneFacts, orElse } from '../checks/facts.ts';
+import { type OneFacts, orElse } from '../checks/facts.ts';
 import { gatherStatus } from '../checks/gather.ts';
 import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
-import { findLeftovers } from '../gc/leftovers.ts';
+import { countLeftovers } from '../gc/count.ts';
 import { paintFor } from '../paint.ts';
 import { type ClusterStatus, clusterStatus } from './model.ts';
 import { imageStatus, vmStatus } from './object.ts';
@@ -98,30 +98,6 @@ function isWell(cluster: ClusterStatus): boolean {
     cluster.nodes.every((node) => node.status === 'ONLINE') &&
     cluster.volumes.every((volume) => volume.trouble.length === 0)
   );
-}
-
-/** A count for the overview, without asking about each VM of the past: what needs that stays uncounted. */
-function countLeftovers(clusters: readonly ClusterFacts[], one: OneFacts, now: number): number | undefined {
-  if (!one.vms.ok || !one.images.ok) return undefined;
-  const [vms, images] = [one.vms.value, one.images.value];
-  const all = clusters.flatMap((cluster) => {
-    const { definitions, resources, snapshots, nodes, settings } = cluster;
-    if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok) return [];
-    return findLeftovers({
-      prefix: settings.namePrefix,
-      nodeMap: settings.nodeMap,
-      definitions: definitions.value,
-      resources: resources.value,
-      snapshots: snapshots.value,
-      nodes: nodes.value,
-      vms,
-      images,
-      past: new Map(),
-      now,
-      olderThanMs: 24 * 3_600_000,
-    });
-  });
-  return all.length;
 }
 
 async function lookAtVm(
