@@ -28,6 +28,7 @@ import {
 } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
 import { requireSnapshot } from '../volumes/snapshot.ts';
+import { isLasting } from '../volumes/snapshot-ready.ts';
 import { namesOf } from './attach.ts';
 import { copyResource } from './copy-resource.ts';
 import { dualPrimaryProperty } from './dual-primary.ts';
@@ -76,7 +77,7 @@ export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone
   const obstacle = request.mode === 'copy' ? undefined : await sharingObstacle(request);
   if (request.mode === 'copy' || obstacle) {
     if (obstacle) ctx.log.info(`${request.what} becomes a full copy: ${obstacle}`);
-    return { ...(await copyBytes(ctx, request)), ...nothingLeft, copied: true };
+    return copied(ctx, request);
   }
   let made: Clone = nothingLeft;
   if (request.snapshot !== undefined)
@@ -86,10 +87,24 @@ export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone
       request.snapshot,
       taken?.nodes ?? request.replicas.filter(isReadable).map(({ node }) => node),
     );
-  else made = await shareBlocks(ctx, request);
+  else {
+    try {
+      made = await ctx.undo.within(() => shareBlocks(ctx, request));
+    } catch (error) {
+      if (!isLasting(error)) throw error;
+      ctx.log.warn(`${request.what} becomes a full copy: ${error.message}; ${error.remedy}`);
+      return copied(ctx, request);
+    }
+  }
   await ownMarks(request, made.carried);
   return made;
 }
+
+const copied = async (ctx: Context, request: Duplicate): Promise<Clone> => ({
+  ...(await copyBytes(ctx, request)),
+  ...nothingLeft,
+  copied: true,
+});
 
 async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
   const [volume, ...further] = request.source.volumes;

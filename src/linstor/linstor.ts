@@ -320,7 +320,14 @@ export interface Linstor {
   createSnapshot(
     name: ResourceName,
     snapshot: string,
-    options?: { nodes?: readonly NodeName[] },
+    options?: {
+      nodes?: readonly NodeName[];
+      /**
+       * Properties of the snapshot itself, which a restore does not take over. LINSTOR_UNSUPPORTED, and nothing made, where they cannot
+       * be set together with creation (REST 1.24).
+       */
+      props?: Readonly<Record<string, string>>;
+    },
   ): Promise<Outcome>;
   /** One consistency point over several resources (REST 1.18). */
   createSnapshots(list: readonly { resource: ResourceName; snapshot: string }[]): Promise<Outcome>;

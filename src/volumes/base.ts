@@ -100,7 +100,11 @@ export async function requireBase(
     if (taken) return taken;
     const fresh = baseName(Math.max(0, ...basesOf(all, name).map(number)) + 1);
     const readable = replicas.filter(isReadable).map((replica) => replica.node);
-    const keep = await takeSnapshot(ctx, linstor, name, fresh, { existing: 'fail', needs: readable });
+    const { keep } = await takeSnapshot(ctx, linstor, name, fresh, {
+      existing: 'fail',
+      needs: readable,
+      view: replicas,
+    });
     keep();
     return { name: fresh, props: now.props, found: false };
   };

@@ -149,7 +149,8 @@ async function ofBase(
 async function takeHelper(ctx: Context, linstor: Linstor, request: CloneRequest): Promise<Origin> {
   const { source, target, node } = request;
   const nodes = node === undefined ? {} : { nodes: [node] };
-  await takeSnapshot(ctx, linstor, source, target, { needs: restoreNodes(request), ...nodes });
+  const needs = restoreNodes(request);
+  await takeSnapshot(ctx, linstor, source, target, { needs, view: request.replicas, ...nodes });
   return { snapshot: target, tidy: () => tidy(ctx, linstor, request) };
 }
 
@@ -311,7 +312,7 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
       },
     });
   } catch (error) {
-    if (isLinstorError(error, 227, 994, 989, 988)) {
+    if (isLinstorError(error, 227, 994, 989, 988, 243)) {
       throw new DriverError('LINSTOR_UNSUPPORTED', error.message, { cause: error });
     }
     throw error;

@@ -33,7 +33,10 @@ export const vmMarks: readonly string[] = [
   marks.helper,
 ];
 
-/** Allocated KiB of a snapshot, as the bash driver's monitor reads it. */
+/** Allocated KiB at the time of a snapshot, on the snapshot itself: it goes with it, and costs no call. */
+export const allocatedMark = 'Aux/one/ALLOCATED_KIB';
+
+/** The same on the definition, as the bash driver's monitor reads it; of old, and where snapshots have no properties. */
 export function snapshotSizeMark(snapshotId: number): string {
   return `Aux/one/SNAPSHOT_${snapshotId}/DISK_SIZE`;
 }

@@ -1,10 +1,11 @@
 import type { Context } from '../context.ts';
-import { DriverError } from '../errors.ts';
+import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, NodeName, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Resource, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { requireDataConnected } from './online.ts';
 import { sameName } from './replicas.ts';
+import { requirePassing, requireSnapshottable } from './snapshot-ready.ts';
 import { poll } from './wait.ts';
 
 /** LINSTOR gives a snapshot two minutes itself (linstor-behaviour §3.12). */
@@ -33,11 +34,27 @@ export interface SnapshotOptions {
   readonly existing?: 'replace' | 'fail';
   /** What is to be read from it must be there; absent: `nodes`. */
   readonly needs?: readonly NodeName[];
+  /** View of the resource: what it shows to be hopeless is not tried. */
+  readonly view?: readonly Resource[];
+  /** Properties of the snapshot itself. */
+  readonly props?: Readonly<Record<string, string>>;
+  /** Something is held meanwhile: throws NotNow instead of waiting for what passes. */
+  readonly atOnce?: boolean;
 }
 
+export interface Taken {
+  /** Forgets its removal on the undo stack. */
+  readonly keep: () => void;
+  /** Has it got its properties? Old controllers and the client cannot give it any. */
+  readonly noted: boolean;
+}
+
+/** LINSTOR refuses for a reason that passes by itself. */
+export class NotNow extends DriverError {}
+
 /**
- * Takes a snapshot and leaves its removal on the undo stack; what is returned forgets it there. A resource that is still syncing is
- * waited for. One that is away is not. Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE.
+ * Takes a snapshot and leaves its removal on the undo stack. A resource that is still syncing is waited for. One that is away is not. Errors: SNAPSHOT, LINSTOR_UNSUPPORTED (a pool without snapshots), LINSTOR_NODE_OFFLINE,
+ * LastingObstacle.
  */
 export async function takeSnapshot(
   ctx: Pick<Context, 'clock' | 'undo' | 'log'>,
@@ -45,18 +62,28 @@ export async function takeSnapshot(
   resource: ResourceName,
   name: string,
   options: SnapshotOptions = {},
-): Promise<() => void> {
+): Promise<Taken> {
+  const what = `snapshot ${name} of ${resource} is not taken`;
+  if (options.view) requireSnapshottable(what, resource, options.view);
   const forget = ctx.undo.push(`delete snapshot ${name} of ${resource}`, () =>
     linstor.deleteSnapshot(resource, name),
   );
+  let { props } = options;
   let replaced = false;
   let lost = false;
   let last: unknown;
   const done = await poll(ctx.clock, snapshotTimeoutMs, async () => {
     try {
-      return await linstor.createSnapshot(resource, name, options.nodes ? { nodes: options.nodes } : {});
+      return await linstor.createSnapshot(resource, name, {
+        ...(options.nodes ? { nodes: options.nodes } : {}),
+        ...(props ? { props } : {}),
+      });
     } catch (error) {
       last = error;
+      if (props && isDriverError(error, 'LINSTOR_UNSUPPORTED') && !isLinstorError(error)) {
+        props = undefined;
+        return undefined;
+      }
       // Asked again, an own one that the lost request has made is refused as existing: it is taken anew, because it
       // might as well be an older one.
       if (isReplyLost(error) && !error.late && !lost) {
@@ -71,7 +98,10 @@ export async function takeSnapshot(
       }
       // 979/974: a replica is still syncing; 971: a rollback is running.
       if (isLinstorError(error, 979, 974, 971)) {
-        await requireSources(linstor, resource, name, options.nodes);
+        requirePassing(what, resource, error);
+        if (options.atOnce)
+          throw new NotNow(error.code, error.message, { details: error.details, cause: error });
+        await requireSources(linstor, resource, what, options.nodes);
         return undefined;
       }
       if (isLinstorError(error, 514)) forget();
@@ -83,20 +113,21 @@ export async function takeSnapshot(
   // LINSTOR calls it a success also where a satellite was away (linstor-behaviour §7.8).
   if (lost || done.warnings.length > 0)
     await requireTaken(linstor, resource, name, options.needs ?? options.nodes ?? []);
-  return forget;
+  return { keep: forget, noted: props !== undefined };
 }
 
-/** No waiting brings a replica into sync whose satellite is away. */
+/** No waiting brings a replica into sync whose satellite is away, or whose disk is not used. */
 async function requireSources(
   linstor: Linstor,
   resource: ResourceName,
-  name: string,
+  what: string,
   nodes: readonly NodeName[] | undefined,
 ): Promise<void> {
   const replicas = await linstor.resources({ names: [resource] });
+  requireSnapshottable(what, resource, replicas);
   await requireDataConnected(
     linstor,
-    `snapshot ${name} of ${resource} is not taken`,
+    what,
     nodes ? replicas.filter((replica) => nodes.some((node) => sameName(node, replica.node))) : replicas,
     resource,
   );

@@ -1,6 +1,6 @@
 import type { Allocation, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import { kib, kibToMib, type MiB } from '../units.ts';
-import { marks, snapshotSizeMark } from './marks.ts';
+import { allocatedMark, marks, snapshotSizeMark } from './marks.ts';
 import { parseResource, snapshotId } from './names.ts';
 import { isDiskful } from './replicas.ts';
 
@@ -21,7 +21,7 @@ export function diskUsage(
   datastoreId: number,
   definitions: readonly ResourceDefinition[],
   resources: readonly Allocation[],
-  snapshots: readonly Snapshot[] = [],
+  snapshots?: readonly Snapshot[],
 ): VolumeUsage[] {
   const allocated = new Map<string, number>();
   for (const resource of resources) {
@@ -30,12 +30,7 @@ export function diskUsage(
     const key = resource.name.toLowerCase();
     allocated.set(key, Math.max(allocated.get(key) ?? 0, size));
   }
-  const ids = new Map<string, number[]>();
-  for (const snapshot of snapshots) {
-    const id = snapshotId(snapshot.name);
-    if (id !== undefined)
-      ids.set(snapshot.resource.toLowerCase(), [...(ids.get(snapshot.resource.toLowerCase()) ?? []), id]);
-  }
+  const taken = snapshots && Map.groupBy(snapshots, (snapshot) => snapshot.resource.toLowerCase());
   const usage: VolumeUsage[] = [];
   for (const definition of definitions) {
     const owner = ownerOf(prefix, datastoreId, definition);
@@ -44,7 +39,7 @@ export function diskUsage(
     usage.push({
       ...owner,
       sizeMib: kibToMib(kib(allocated.get(key) ?? 0)),
-      snapshots: snapshotUsage(definition, ids.get(key)),
+      snapshots: snapshotUsage(definition, taken && (taken.get(key) ?? [])),
     });
   }
   return usage;
@@ -68,15 +63,23 @@ function ownerOf(
     : undefined;
 }
 
+/** What was noted when they were taken: on the snapshot, or of old on the definition, where it may have outlived its snapshot. */
 function snapshotUsage(
-  definition: ResourceDefinition,
-  present: readonly number[] | undefined,
+  { props }: ResourceDefinition,
+  snapshots: readonly Snapshot[] | undefined,
 ): { id: number; sizeMib: MiB }[] {
-  const marked = Object.keys(definition.props).flatMap((key) => {
+  const marked = Object.keys(props).flatMap((key) => {
     const match = /^Aux\/one\/SNAPSHOT_(\d+)\/DISK_SIZE$/.exec(key);
-    return match ? [Number(match[1])] : [];
+    return match ? [{ id: Number(match[1]), noted: undefined }] : [];
   });
-  return [...new Set([...marked, ...(present ?? [])])]
-    .sort((a, b) => a - b)
-    .map((id) => ({ id, sizeMib: kibToMib(kib(Number(definition.props[snapshotSizeMark(id)] ?? 0) || 0)) }));
+  const present = snapshots?.flatMap((snapshot) => {
+    const id = snapshotId(snapshot.name);
+    return id === undefined ? [] : [{ id, noted: snapshot.props[allocatedMark] }];
+  });
+  return (present ?? marked)
+    .sort((a, b) => a.id - b.id)
+    .map(({ id, noted }) => ({
+      id,
+      sizeMib: kibToMib(kib(Number(noted ?? props[snapshotSizeMark(id)] ?? 0) || 0)),
+    }));
 }

@@ -1,7 +1,5 @@
-import { snapshotSizeMark } from '../../volumes/marks.ts';
+import { dropNumbered } from '../../volumes/drop-numbered.ts';
 import { lockName } from '../../volumes/names.ts';
-import { dropSnapshot } from '../../volumes/snapshot.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
 
@@ -9,14 +7,7 @@ import { existingImageResource, openImageCall, targetSnapshot } from '../image-c
 export const snapDelete: ActionHandler = async (call, ctx) => {
   const image = await openImageCall(call, ctx);
   const resource = existingImageResource(image);
-  const { id, name } = targetSnapshot(image);
-  await ctx.lock(lockName(resource), async () => {
-    const [, [definition]] = await bothDone(
-      dropSnapshot(ctx, image.linstor, resource, name),
-      image.linstor.definitions({ names: [resource] }),
-    );
-    if (definition && snapshotSizeMark(id) in definition.props)
-      await image.linstor.modifyDefinition(resource, { unset: [snapshotSizeMark(id)] });
-  });
+  const { id } = targetSnapshot(image);
+  await ctx.lock(lockName(resource), () => dropNumbered(ctx, image.linstor, resource, id));
   return undefined;
 };

@@ -10,11 +10,11 @@ import { lockName, resourceOfSource, snapshotName } from '../../volumes/names.ts
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
-import { dropSnapshot, takeSnapshot } from '../../volumes/snapshot.ts';
+import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, diskSettings, openDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
-import { whileFrozen } from './snap-create-live.ts';
+import { snapshotFrozen } from './snap-create-live.ts';
 
 /**
  * `cpds <host>:<vm directory>/disk.<n> SOURCE <snapshot id or -1> <vm> <datastore>`: the disk, or a snapshot of it, becomes the image
@@ -98,9 +98,7 @@ async function saveContent(
     }
     // Of a name that a repeated call knows: a try that was killed cannot take its snapshot away.
     const temporary = image;
-    await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () =>
-      takeSnapshot(ctx, linstor, origin, temporary, { existing: 'replace' }),
-    );
+    await snapshotFrozen(ctx, disk, temporary);
     const made = await duplicate(ctx, { ...request, snapshot: temporary, snapshotIsNew: true });
     await dropSnapshot(ctx, linstor, origin, temporary);
     return made;

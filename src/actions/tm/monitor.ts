@@ -36,8 +36,12 @@ async function readUsage(
   settings: Settings,
   message: DatastoreMessage,
 ): Promise<DiskUsage[]> {
-  const [definitions, resources] = await Promise.all([linstor.definitions(), linstor.allocations()]);
-  return diskUsage(settings.namePrefix, message.datastore.id, definitions, resources);
+  const [definitions, resources, snapshots] = await Promise.all([
+    linstor.definitions(),
+    linstor.allocations(),
+    linstor.snapshots(),
+  ]);
+  return diskUsage(settings.namePrefix, message.datastore.id, definitions, resources, snapshots);
 }
 
 async function report(ctx: Context, usage: readonly DiskUsage[]): Promise<void> {

@@ -2,8 +2,11 @@ import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
 import { type HeldSession, holdSession } from '../../hosts/session.ts';
 import { lockName } from '../../volumes/names.ts';
+import { dropSnapshot, findSnapshot, NotNow, takeSnapshot } from '../../volumes/snapshot.ts';
+import { whenSnapshottable } from '../../volumes/snapshot-ready.ts';
 import type { ActionHandler } from '../action.ts';
-import { openSnapshotCall, recordUsage, takeDiskSnapshot } from './snap-create.ts';
+import type { DiskCall } from '../disk-call.ts';
+import { openSnapshotCall, recordUsage, usageProps } from './snap-create.ts';
 
 /**
  * Snapshot of a disk of a running VM. The guest's file systems are frozen by the guest agent (never on the host:
@@ -12,13 +15,55 @@ import { openSnapshotCall, recordUsage, takeDiskSnapshot } from './snap-create.t
  */
 export const snapCreateLive: ActionHandler = async (call, ctx) => {
   const snapshot = await openSnapshotCall(call.argv, ctx);
-  const { disk } = snapshot;
+  const { disk, name } = snapshot;
   await ctx.lock(lockName(disk.diskResource.resource), async () => {
-    await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () => takeDiskSnapshot(ctx, snapshot));
-    await recordUsage(ctx, snapshot);
+    const { noted, props } = await snapshotFrozen(ctx, disk, name);
+    if (!noted) await recordUsage(ctx, snapshot, props);
   });
   return undefined;
 };
+
+/** How often a guest is frozen for one snapshot, when LINSTOR refuses for what nobody could know. */
+const tries = 3;
+
+/**
+ * Takes a snapshot of the running VM's disk. All that can be known is known before the guest is frozen, and what passes is waited for
+ * before: frozen, it waits for one call. A refusal thaws it at once.
+ */
+export async function snapshotFrozen(
+  ctx: Context,
+  disk: Pick<DiskCall, 'diskResource' | 'linstor' | 'target' | 'vm'>,
+  name: string,
+): Promise<{ readonly noted: boolean; readonly props: Readonly<Record<string, string>> }> {
+  const { linstor } = disk;
+  const { resource } = disk.diskResource;
+  const what = `snapshot ${name} of ${resource} is not taken`;
+  for (let left = tries; ; left -= 1) {
+    const [view, leftover] = await Promise.all([
+      whenSnapshottable(ctx, linstor, resource, what),
+      findSnapshot(linstor, resource, name),
+    ]);
+    if (leftover) {
+      // It belongs to a list that OpenNebula has dropped (contract §3.4), or to a try that was killed.
+      ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
+      await dropSnapshot(ctx, linstor, resource, name);
+    }
+    const props = usageProps(view);
+    try {
+      const { noted } = await whileFrozen(ctx, disk.target.host, disk.vm.deployId, () =>
+        takeSnapshot(ctx, linstor, resource, name, { existing: 'fail', props, atOnce: true }),
+      );
+      return { noted, props };
+    } catch (error) {
+      if (!(error instanceof NotNow) || left <= 1) throw error;
+      ctx.log.info(`${error.message}; the guest has been thawed, and is frozen again when that has passed`);
+      await ctx.clock.sleep(pauseMs);
+    }
+  }
+}
+
+/** What LINSTOR has seen and we could not needs a moment to pass. */
+const pauseMs = 3_000;
 
 /** Seconds that the agent gets to freeze, and that the guest stays frozen at most. */
 const freezeSeconds = 30;
@@ -55,14 +100,21 @@ export async function whileFrozen<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const session = await freeze(ctx, host, domain);
+  const since = ctx.clock.now();
   const forget = ctx.undo.push(`thaw ${domain} on ${host}`, async () => session?.release());
   try {
     return await work();
   } finally {
     forget();
-    if (session) await thaw(ctx, host, domain, session);
+    if (session) {
+      await thaw(ctx, host, domain, session);
+      if (isFrozen(session))
+        ctx.log.info(`${domain} was frozen for ${((ctx.clock.now() - since) / 1000).toFixed(1)} s`);
+    }
   }
 }
+
+const isFrozen = ({ said }: HeldSession): boolean => said.startsWith('frozen');
 
 async function freeze(ctx: Context, host: string, domain: string): Promise<HeldSession | undefined> {
   if (domain === '') return undefined;
@@ -73,7 +125,7 @@ async function freeze(ctx: Context, host: string, domain: string): Promise<HeldS
       args: [domain, String(freezeSeconds), String(frozenSeconds)],
       readyMs: (freezeSeconds + 60) * 1000,
     });
-    if (!session.said.startsWith('frozen'))
+    if (!isFrozen(session))
       ctx.log.warn(
         `the guest agent of ${domain} does not freeze its file systems; the snapshot is crash-consistent`,
       );

@@ -1,7 +1,9 @@
 import type { Context } from '../../context.ts';
-import { snapshotSizeMark } from '../../volumes/marks.ts';
+import { toDriverError } from '../../errors.ts';
+import type { Resource } from '../../linstor/linstor.ts';
+import { allocatedMark, snapshotSizeMark } from '../../volumes/marks.ts';
 import { lockName, snapshotName } from '../../volumes/names.ts';
-import { isDiskful } from '../../volumes/replicas.ts';
+import { isDiskful, replicasOf } from '../../volumes/replicas.ts';
 import { takeSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, readDiskCall } from '../disk-call.ts';
@@ -25,33 +27,39 @@ export async function openSnapshotCall(argv: readonly string[], ctx: Context): P
 /** Snapshot of a disk of a stopped or suspended VM: nothing writes, so nothing is frozen (contract §3.6). */
 export const snapCreate: ActionHandler = async (call, ctx) => {
   const snapshot = await openSnapshotCall(call.argv, ctx);
-  await ctx.lock(lockName(snapshot.disk.diskResource.resource), async () => {
-    await takeDiskSnapshot(ctx, snapshot);
-    await recordUsage(ctx, snapshot);
+  const { resource } = snapshot.disk.diskResource;
+  await ctx.lock(lockName(resource), async () => {
+    const view = replicasOf(await snapshot.disk.linstor.resources({ names: [resource] }), resource);
+    const props = usageProps(view);
+    // A snapshot of that id that is there already belongs to a list that OpenNebula has dropped (contract §3.4).
+    const { noted } = await takeSnapshot(ctx, snapshot.disk.linstor, resource, snapshot.name, {
+      existing: 'replace',
+      view,
+      props,
+    });
+    if (!noted) await recordUsage(ctx, snapshot, props);
   });
   return undefined;
 };
 
-/** A snapshot of that id that is there already belongs to a list that OpenNebula has dropped (contract §3.4). */
-export async function takeDiskSnapshot(ctx: Context, { disk, name }: SnapshotCall): Promise<void> {
-  await takeSnapshot(ctx, disk.linstor, disk.diskResource.resource, name, { existing: 'replace' });
+/** Allocated KiB at the time of the snapshot, for the usage report. */
+export function usageProps(view: readonly Resource[]): Record<string, string> {
+  const sizes = view.filter(isDiskful).map((replica) => replica.volumes[0]?.allocatedKib ?? 0);
+  return { [allocatedMark]: String(Math.round(Math.max(0, ...sizes))) };
 }
 
-/** Allocated KiB at the time of the snapshot, for the usage report. A figure is never worth a failure. */
-export async function recordUsage(ctx: Context, { disk, id }: SnapshotCall): Promise<void> {
+/** On the definition, where the snapshot cannot hold it. A figure is never worth a failure. */
+export async function recordUsage(
+  ctx: Context,
+  { disk, id }: SnapshotCall,
+  props: Readonly<Record<string, string>>,
+): Promise<void> {
   const { resource } = disk.diskResource;
   try {
-    const view = await disk.linstor.resources({ names: [resource] });
-    const allocated = Math.max(
-      0,
-      ...view.filter(isDiskful).map((replica) => replica.volumes[0]?.allocatedKib ?? 0),
-    );
     await disk.linstor.modifyDefinition(resource, {
-      set: { [snapshotSizeMark(id)]: String(Math.round(allocated)) },
+      set: { [snapshotSizeMark(id)]: props[allocatedMark] ?? '0' },
     });
   } catch (error) {
-    ctx.log.warn(
-      `usage of snapshot ${id} of ${resource} was not recorded: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    ctx.log.warn(`usage of snapshot ${id} of ${resource} was not recorded: ${toDriverError(error).message}`);
   }
 }

@@ -293,11 +293,12 @@ export class CliLinstor implements L.Linstor {
     );
   }
 
-  createSnapshot(
+  async createSnapshot(
     name: string,
     snapshot: string,
-    options: { nodes?: readonly string[] } = {},
+    options: { nodes?: readonly string[]; props?: Readonly<Record<string, string>> } = {},
   ): Promise<Outcome> {
+    if (options.props) throw cannot('give a snapshot properties');
     return this.#write(['snapshot', 'create', ...(options.nodes ?? []), name, snapshot]);
   }
 

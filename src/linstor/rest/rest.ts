@@ -239,13 +239,14 @@ export class RestLinstor implements L.Linstor {
   createSnapshot(
     name: string,
     snapshot: string,
-    options: { nodes?: readonly string[] } = {},
+    options: { nodes?: readonly string[]; props?: Readonly<Record<string, string>> } = {},
   ): Promise<Outcome> {
     const nodes = options.nodes?.length ? { nodes: options.nodes } : {};
-    return this.#write('POST', pathOf('resource-definitions', name, 'snapshots'), {
-      name: snapshot,
-      ...nodes,
-    });
+    const path = pathOf('resource-definitions', name, 'snapshots');
+    const content = { name: snapshot, ...nodes };
+    return options.props
+      ? this.#writeNew('POST', path, { ...content, snapshot_definition_props: options.props })
+      : this.#write('POST', path, content);
   }
 
   createSnapshots(list: readonly { resource: string; snapshot: string }[]): Promise<Outcome> {

@@ -110,6 +110,24 @@ describe.each(['drbd', 'plain'] as const)('clones of one image, %s', (group) => 
     expect(await lab.definitions()).toEqual([]);
   });
 
+  test.if(group === 'drbd')(
+    'a disk that LINSTOR does not use makes a full copy, at once and said aloud',
+    async () => {
+      const path = `/v1/resource-definitions/${resource}/resources/${host}`;
+      await lab.linstor('PUT', path, { override_props: { 'DrbdOptions/SkipDisk': 'True' } });
+      const before = lab.records().length;
+      const clone = ok(await instantiate('copied'));
+      expect(first(clone.vm)).toBe('first');
+      expect(posts(before, /POST .*\/snapshots$/)).toBe(0);
+      const said = lab.calls.filter((call) => call.action === 'clone').at(-1)?.stderr ?? '';
+      expect(said).toContain('becomes a full copy');
+      expect(said).toContain(`linstor resource set-property ${host} ${resource} DrbdOptions/SkipDisk`);
+      ok(await lab.one.terminate(clone.vm));
+      ok(await lab.one.deleteImage(image));
+      expect(await lab.definitions()).toEqual([]);
+    },
+  );
+
   test('one that was not finished, or that cannot be restored, gives way to another', async () => {
     await lab.linstor('POST', `/v1/resource-definitions/${resource}/snapshots`, { name: 'one-base-4' });
     lab.served.linstor.lab.setFaults([

@@ -39,8 +39,19 @@ export function clusterDocuments(size: ClusterSize): Map<string, unknown> {
     ['/v1/resource-groups', [group]],
     ['/v1/resource-definitions', disks.map((disk) => definition(disk, size.snapshotsEach))],
     ['/v1/view/resources', disks.flatMap((disk) => replicas(disk, names))],
+    ['/v1/view/snapshots', disks.flatMap((disk) => snapshots(disk, size.snapshotsEach))],
   ]);
 }
+
+const snapshots = (disk: Disk, count: number): unknown[] =>
+  Array.from({ length: count }, (_, id) => ({
+    name: `snapshot-${id}`,
+    resource_name: nameOf(disk),
+    nodes: [],
+    flags: ['SUCCESSFUL'],
+    volume_definitions: [],
+    snapshots: [],
+  }));
 
 interface Disk {
   readonly vm: number;
