@@ -3,9 +3,23 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { bytesOfText } from '../hosts/raw-text.ts';
+import { varDirectory } from '../identity.ts';
+import { parseControllers } from '../linstor/rest/controllers.ts';
 import type { DatastoreMessage } from '../opennebula/message.ts';
+import { findEndpoint } from '../opennebula/session.ts';
 import type { Settings } from '../opennebula/settings.ts';
+import { hostOf } from '../transfer/destination.ts';
+import { policyOf } from '../transfer/path-policy.ts';
 import type { SourceRequest } from '../transfer/source.ts';
+
+/** Hosts of LINSTOR's controllers and of oned. */
+function guardedHosts({ controllers }: Settings): string[] {
+  const endpoint = findEndpoint(process.env, varDirectory(process.env));
+  return [
+    ...(controllers.length > 0 ? parseControllers(controllers).map(({ host }) => host) : []),
+    ...(URL.canParse(endpoint) ? [hostOf(new URL(endpoint))] : []),
+  ];
+}
 
 /** Where the image of a driver message comes from, with the datastore's policy. Throws BAD_MESSAGE when it has no PATH. */
 export function imageSource(ctx: Context, message: DatastoreMessage, settings: Settings): SourceRequest {
@@ -15,8 +29,14 @@ export function imageSource(ctx: Context, message: DatastoreMessage, settings: S
   const downloader = ctx.remotes === undefined ? undefined : join(ctx.remotes, 'datastore/downloader.sh');
   return {
     path: message.path,
-    policy: { safeDirs: settings.safeDirs, restrictedDirs: settings.restrictedDirs },
-    addresses: { schemes: settings.allowSchemes },
+    policy: policyOf(settings),
+    addresses: {
+      schemes: settings.allowSchemes,
+      allow: settings.allowSources,
+      guarded: guardedHosts(settings),
+      // Not knowing them opens nothing.
+      marketplaces: () => ctx.one.marketplaceHosts().catch(() => []),
+    },
     checksums: {
       ...(template['MD5'] ? { md5: template['MD5'] } : {}),
       ...(template['SHA1'] ? { sha1: template['SHA1'] } : {}),

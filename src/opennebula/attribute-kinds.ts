@@ -1,6 +1,7 @@
 import { isDriverError } from '../errors.ts';
 import type { LayerKind } from '../linstor/linstor.ts';
 import { parseController } from '../linstor/rest/controllers.ts';
+import { parseSourceRule, type SourceRule } from './source-rule.ts';
 
 /** What an attribute's value may be: how it is read, and how that is told to a person. */
 export interface Kind<T> {
@@ -94,6 +95,11 @@ export const scheme: Kind<string> = {
     return /^[a-z][a-z0-9+.-]{0,31}$/.test(name) && name !== 'file' ? name : undefined;
   },
 };
+
+export const sources = listOf<SourceRule | 'private'>({
+  allowed: 'private, a network (“10.1.0.0/16”), an address or a host, the last two also with “:port”',
+  parse: parseSourceRule,
+});
 
 /** Put before `one-vm-<id>-disk-<id>`, so it has to leave room for that. */
 export const prefix = matching(

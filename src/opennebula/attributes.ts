@@ -187,19 +187,17 @@ export const attributes = {
     'directory for temporary files on the front-end',
     imageOnly,
   ),
-  RESTRICTED_DIRS: other.defaulted(
+  RESTRICTED_DIRS: other.optional(
     'restrictedDirs',
     kinds.directories,
-    none,
     'images are not imported from below these',
-    imageOnly,
+    { ...imageOnly, default: '/' },
   ),
-  SAFE_DIRS: other.defaulted(
+  SAFE_DIRS: other.optional(
     'safeDirs',
     kinds.directories,
-    none,
     'images may be imported from below these, though restricted',
-    imageOnly,
+    { ...imageOnly, default: '/var/tmp, where RESTRICTED_DIRS is not set' },
   ),
   ALLOW_SCHEMES: other.defaulted(
     'allowSchemes',
@@ -207,6 +205,13 @@ export const attributes = {
     none,
     'schemes that an image’s PATH may have beside http and https; OpenNebula’s downloader.sh fetches them',
     { ...imageOnly, default: 'none' },
+  ),
+  ALLOW_SOURCES: other.defaulted(
+    'allowSources',
+    kinds.sources,
+    [],
+    'private servers that images may be fetched from',
+    { ...imageOnly, default: 'those of marketplaces' },
   ),
   NO_DECOMPRESS: other.defaulted(
     'noDecompress',

@@ -32,6 +32,15 @@ export function parseImages(xml: string): Image[] {
   return pool(xml, 'IMAGE', readImage);
 }
 
+/** Of the addresses of all marketplaces; what is no address is left out. */
+export function parseMarketplaceHosts(xml: string): string[] {
+  const addresses = pool(xml, 'MARKETPLACE', (element) => {
+    const template = element.first('TEMPLATE');
+    return [template?.value('BASE_URL'), template?.value('ENDPOINT')];
+  });
+  return addresses.flat().flatMap((text) => (text && URL.canParse(text) ? [new URL(text).hostname] : []));
+}
+
 /** From the extended pool: the plain one lacks disks. A VM that cannot be read fails the whole list: `gc` decides by it. */
 export function parseVms(xml: string): Vm[] {
   return pool(xml, 'VM', (element) => readVm(element));

@@ -59,6 +59,10 @@ export class OneCommands {
     return this.#run(['oneimage', 'list', '-x']);
   }
 
+  marketplaces(): Promise<string> {
+    return this.#run(['onemarket', 'list', '-x']);
+  }
+
   async version(): Promise<string> {
     const output = await this.#run(['onevm', '--version']);
     const version = /OpenNebula\s+(\S+)/.exec(output)?.[1];

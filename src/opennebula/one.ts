@@ -120,5 +120,7 @@ export interface One {
   datastores(): Promise<Datastore[]>;
   vms(): Promise<Vm[]>;
   images(): Promise<Image[]>;
+  /** Hosts of the marketplaces, as their addresses name them. */
+  marketplaceHosts(): Promise<string[]>;
   version(): Promise<string>;
 }

@@ -6,6 +6,7 @@ import {
   parseHosts,
   parseImage,
   parseImages,
+  parseMarketplaceHosts,
   parseVm,
   parseVms,
 } from './documents.ts';
@@ -89,6 +90,13 @@ export function createOne(options: OneOptions): One {
         await ask(
           () => client.call('one.imagepool.info', ...everything),
           (by) => by.images(),
+        ),
+      ),
+    marketplaceHosts: async () =>
+      parseMarketplaceHosts(
+        await ask(
+          () => client.call('one.marketpool.info', ...everything),
+          (by) => by.marketplaces(),
         ),
       ),
     version: () =>

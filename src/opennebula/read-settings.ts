@@ -58,13 +58,14 @@ function readController(config: DriverConfig, layers: readonly Layer[]): Control
 }
 
 function readCredentials(layer: Layer): Credentials {
-  const { controllers: _, tokenFile, ...own } = readFields([layer], attributesOf('controller'));
+  const { controllers: _, ...own } = readFields([layer], attributesOf('controller'));
   if (own.keyFile !== undefined && own.certFile === undefined) {
     throw new DriverError('BAD_ATTRIBUTE', 'LS_KEYFILE is set, but LS_CERTFILE is not', {
       remedy: 'set both in the same place',
     });
   }
-  return own.token !== undefined || tokenFile === undefined ? own : { ...own, token: readToken(tokenFile) };
+  const { token, tokenFile } = own;
+  return token !== undefined || tokenFile === undefined ? own : { ...own, token: readToken(tokenFile) };
 }
 
 function readToken(path: string): string {

@@ -18,7 +18,7 @@ export function findAccess(env: Environment, varLocation = '/var/lib/one'): Acce
   return { endpoint: findEndpoint(env, varLocation), session: findSession(env, varLocation) };
 }
 
-function findEndpoint(env: Environment, varLocation: string): string {
+export function findEndpoint(env: Environment, varLocation = '/var/lib/one'): string {
   const fromEnvironment = env['ONE_XMLRPC']?.trim();
   if (fromEnvironment) return fromEnvironment;
   for (const path of homeFiles(env, varLocation, 'one_endpoint')) {

@@ -4,8 +4,7 @@ import type { FieldsOf, NamesOf } from './attributes.ts';
 export type PlacementSettings = FieldsOf<NamesOf<'placement'>>;
 
 /** How LINSTOR is reached. */
-export interface ControllerSettings
-  extends Omit<FieldsOf<NamesOf<'controller'>>, 'controllers' | 'tokenFile'> {
+export interface ControllerSettings extends Omit<FieldsOf<NamesOf<'controller'>>, 'controllers'> {
   /**
    * In the order they are tried; empty only with TRANSPORT=cli: then the client's own configuration decides.
    * `linstor://host:3370`, `http(s)://…`, `host[:port]`.

@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import type { DestinationPolicy } from './destination.ts';
 
 /** IMAGE/PATH when it is no local file. A tenant writes it: it may hold what an address needs, and nothing else. */
 
@@ -8,7 +9,7 @@ export type Address =
   | { readonly kind: 'other'; readonly text: string };
 
 /** Which addresses images may come from. */
-export interface AddressPolicy {
+export interface AddressPolicy extends DestinationPolicy {
   /** Those beside http and https that the operator has switched on, in lower case. */
   readonly schemes: readonly string[];
 }
@@ -54,7 +55,7 @@ function httpAddress(path: string): Address {
 }
 
 /** Throws IMAGE_SOURCE. */
-export function parseAddress(path: string, { schemes }: AddressPolicy): Address {
+export function parseAddress(path: string, { schemes }: Pick<AddressPolicy, 'schemes'>): Address {
   if (path.length > longest) throw refused(path, `is longer than ${longest} characters`);
   const name = scheme.exec(path)?.[1]?.toLowerCase() ?? '';
   if (name === 'http' || name === 'https') return httpAddress(path);

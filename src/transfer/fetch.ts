@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
-import type { Stage } from '../hosts/pipeline.ts';
+import { PipelineError, type Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
+import { parseIp } from '../networks.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { shownPath } from './address.ts';
 import { bandwidth } from './bandwidth.ts';
+import { hostOf, portOf } from './destination.ts';
 import type { SourceRequest } from './source.ts';
 import { stages } from './target.ts';
 
@@ -39,14 +41,47 @@ for try in 1 2 3 4; do
 done
 # Of several attempts, what the last one said.
 cat -- "$headers.said" >&2
+# Too many redirections, of none: where to is decided elsewhere.
+if [ "$code" = 47 ]; then sed -n 's/^[Ll]ocation:[[:blank:]]*/@location /p' "$headers" | tr -d '\\r' | tail -n 1 >&2; fi
 exit "$code"
 `;
 
+/** What curl gives up with instead of following a redirection. */
+const redirects = 47;
+
+/** Where the answer sends us; undefined for every other failure. */
+export function redirection(error: unknown): string | undefined {
+  if (!(error instanceof PipelineError) || error.stage !== stages.fetch || error.exitCode !== redirects)
+    return undefined;
+  return /^@location (.*)$/m.exec(error.stderr)?.[1]?.trim() ?? '';
+}
+
+/** What is fetched, and the only addresses at which its host is looked for. */
+export interface HttpTarget {
+  readonly url: URL;
+  readonly addresses: readonly string[];
+}
+
+/** A name that we do not know is none that curl may find: only a proxy that ~/.curlrc or the environment names can. */
+const unreachable = '255.255.255.255';
+
+function pinned({ url, addresses }: HttpTarget): string[] {
+  const host = hostOf(url);
+  if (parseIp(host)) return [];
+  const list = addresses.length > 0 ? addresses : [unreachable];
+  const texts = list.map((address) => (address.includes(':') ? `[${address}]` : address));
+  return ['--resolve', `${url.hostname}:${portOf(url)}:${texts.join(',')}`];
+}
+
 /**
- * curl for http(s). No other protocol, also not by redirection: `file:` would read any file past the path policy.
- * Its ~/.curlrc applies (proxy, `insecure`).
+ * curl for http(s). No other protocol: `file:` would read any file past the path policy. It follows no redirection, and looks for the
+ * host only at the addresses that were permitted. Its ~/.curlrc applies (proxy, `insecure`).
  */
-export function curlStage(request: Pick<SourceRequest, 'limitTransferBw'>, url: URL, headers: string): Stage {
+export function curlStage(
+  request: Pick<SourceRequest, 'limitTransferBw'>,
+  target: HttpTarget,
+  headers: string,
+): Stage {
   const limit = limitOf(request);
   return {
     name: stages.fetch,
@@ -57,12 +92,13 @@ export function curlStage(request: Pick<SourceRequest, 'limitTransferBw'>, url: 
       args: [
         ...[headers, '3'],
         ...['--fail', '--silent', '--show-error', '--location', '--globoff'],
-        ...['--proto', '=http,https', '--proto-redir', '=http,https', '--max-redirs', '10'],
+        ...['--proto', '=http,https', '--proto-redir', '=http,https', '--max-redirs', '0'],
+        ...pinned(target),
         ...['--connect-timeout', '30'],
         // A server that stops sending must not hold the action for ever.
         ...['--speed-limit', '1', '--speed-time', '120'],
         ...(limit ? ['--limit-rate', limit] : []),
-        ...['--output', '-', '--', url.href],
+        ...['--output', '-', '--', target.url.href],
       ],
     }),
   };

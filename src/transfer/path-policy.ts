@@ -1,24 +1,73 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import { bytesOfText, textOfBytes } from '../hosts/raw-text.ts';
+import { varDirectory } from '../identity.ts';
+import { logPath } from '../log/json-log.ts';
+import type { Settings } from '../opennebula/settings.ts';
 import { type Bytes, bytes } from '../units.ts';
+import { isScratch } from './staging.ts';
 
-/** Which local files may become images (contract §2.1): SAFE_DIRS first, then RESTRICTED_DIRS, else allowed. */
+/**
+ * Which local files may become images (contract §2.1): what never may, then SAFE_DIRS, then RESTRICTED_DIRS, else allowed.
+ */
 export interface PathPolicy {
   readonly safeDirs: readonly string[];
   readonly restrictedDirs: readonly string[];
   /** Restricted in every case; default: what OpenNebula's own drivers protect. */
   readonly alwaysRestricted?: readonly string[];
+  /** Files, and directories with all below them, that SAFE_DIRS opens no more than anything else does. */
+  readonly never?: readonly string[];
+}
+
+/** OpenNebula gives new image datastores these, and old ones none: then they hold all the same. */
+const usual = { restricted: ['/'], safe: ['/var/tmp'] } as const;
+
+type PolicySettings = Partial<
+  Pick<Settings, 'restrictedDirs' | 'safeDirs' | 'keyFile' | 'certFile' | 'tokenFile'>
+>;
+
+export function policyOf(settings: PolicySettings, env = process.env): PathPolicy {
+  return {
+    never: ownFiles(settings, env),
+    restrictedDirs: settings.restrictedDirs ?? usual.restricted,
+    // Where somebody has said what is restricted, nothing of it is opened that was not asked for.
+    safeDirs: settings.safeDirs ?? (settings.restrictedDirs === undefined ? usual.safe : []),
+  };
+}
+
+/** Keys of ours and of OpenNebula, what was written about images, and what is no file on a disk. */
+function ownFiles({ keyFile, certFile, tokenFile }: PolicySettings, env: Env): string[] {
+  const location = varDirectory(env);
+  const homes = [env['HOME'], location].filter((home): home is string => Boolean(home) && home !== '/');
+  const log = logPath(env);
+  const secret = [keyFile, certFile, tokenFile, env['ONE_AUTH'], env['LINSTOR_UN_CONF'], log];
+  return [
+    ...[
+      '/proc',
+      '/sys',
+      '/dev',
+      '/etc/linstor',
+      '/var/lib/linstor',
+      '/var/log/one',
+      '/var/log/linstor-controller',
+    ],
+    ...homes.flatMap((home) => [`${home}/.one`, `${home}/.ssh`, `${home}/.config/linstor`]),
+    ...[`${location}/remotes/etc`, ...secret.filter((path) => path !== undefined && path.startsWith('/'))],
+    // Renamed ones.
+    ...(log ? ['.1', '.2', '.3', '.4'].map((ending) => log + ending) : []),
+  ].filter((path) => path !== undefined);
 }
 
 /** OpenNebula's state, its configuration (both hold credentials), and the home of the user we run as. */
-export function protectedDirs(env: Readonly<Record<string, string | undefined>> = process.env): string[] {
+export function protectedDirs(env: Env = process.env): string[] {
   const self = env['ONE_LOCATION'];
   const own = self ? [`${self}/var`, `${self}/etc`] : ['/var/lib/one', '/etc/one'];
   const home = env['HOME'];
   // HOME=/ (a service without a home) would forbid everything.
   return home && home !== '/' ? [...own, home] : own;
 }
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 const segments = (path: string): string[] => path.split('/').filter((part) => part !== '');
 
@@ -55,6 +104,7 @@ const isBelowAny = (path: string, directories: readonly string[]): boolean =>
 
 /** `path` must be absolute and free of links and dots. */
 export function isAllowed(path: string, policy: PathPolicy): boolean {
+  if (isBelowAny(path, policy.never ?? []) || segments(path).some(isScratch)) return false;
   if (isBelowAny(path, policy.safeDirs)) return true;
   const always = policy.alwaysRestricted ?? protectedDirs();
   return !isBelowAny(path, [...always, ...policy.restrictedDirs]);

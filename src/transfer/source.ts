@@ -6,7 +6,8 @@ import { localArgv } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
 import { type AddressPolicy, isRemote, parseAddress, shownPath } from './address.ts';
 import { type Checksums, givenChecksums, verifyFile } from './checksum.ts';
-import { curlStage, downloaderStage } from './fetch.ts';
+import { permittedAddresses } from './destination.ts';
+import { curlStage, downloaderStage, redirection } from './fetch.ts';
 import { packingOf, readHead } from './formats.ts';
 import { type HeldFile, openImageFile, type PathPolicy, stampOf } from './path-policy.ts';
 import { type ImageInfo, probeFile, readFileHead } from './probe.ts';
@@ -83,19 +84,49 @@ async function streamOf(
     );
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
-    throw transferError(error, label, { host: '', device: '' });
+    throw redirection(error) === undefined ? transferError(error, label, { host: '', device: '' }) : error;
   }
+}
+
+const mostRedirects = 10;
+
+/** Each step of a redirection is judged like the address itself, and only then taken. */
+async function openHttp(request: SourceRequest, first: URL, options: Options): Promise<ImageStream> {
+  let url = first;
+  for (let step = 0; step <= mostRedirects; step += 1) {
+    const addresses = await permittedAddresses(url, request.addresses);
+    const curl = (directory: string): Stage =>
+      curlStage(request, { url, addresses }, join(directory, 'headers'));
+    try {
+      const stream = await streamOf(request, curl, options);
+      // The answer of a redirection is empty: it may look like a very short image until its end.
+      const location = stream.isShort ? await stream.outcome().then(() => undefined, redirection) : undefined;
+      if (location === undefined) return stream;
+      await stream.close();
+      url = redirected(url, location, request);
+    } catch (error) {
+      const location = redirection(error);
+      if (location === undefined) throw transferError(error, shownPath(url.href), { host: '', device: '' });
+      url = redirected(url, location, request);
+    }
+  }
+  throw new DriverError(
+    'IMAGE_FETCH',
+    `${shownPath(request.path)} redirects more than ${mostRedirects} times`,
+  );
+}
+
+/** Throws IMAGE_SOURCE for other schemes than http(s). */
+function redirected(from: URL, location: string, { addresses }: SourceRequest): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from.href).href : location;
+  const address = parseAddress(to, { ...addresses, schemes: [] });
+  if (address.kind === 'http') return address.url;
+  throw new DriverError('IMAGE_SOURCE', `${shownPath(from.href)} redirects to ${shownPath(to)}`);
 }
 
 async function openRemote(request: SourceRequest, options: Options): Promise<ImageStream> {
   const address = parseAddress(request.path, request.addresses);
-  if (address.kind === 'http') {
-    return streamOf(
-      request,
-      (directory) => curlStage(request, address.url, join(directory, 'headers')),
-      options,
-    );
-  }
+  if (address.kind === 'http') return openHttp(request, address.url, options);
   // Only for the downloader: one variable of more than 128 KiB would stop every program from being started.
   const { downloaderEnv: env } = request;
   return streamOf(request, () => downloaderStage(request, address.text), options, env ? { env } : {});

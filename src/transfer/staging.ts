@@ -18,6 +18,9 @@ import { join } from 'node:path';
 
 /** Ours begin like this; the process that made it and its world follow. */
 const namePrefix = '.linstor_un-';
+/** Of another image on its way. */
+export const isScratch = (name: string): boolean => name.startsWith(namePrefix);
+
 /** Longer than any transfer: what another machine or container left in a shared directory cannot be asked for. */
 const staleMs = 25 * 3600 * 1000;
 

@@ -158,6 +158,11 @@ export class ImageStream {
     this.#held = undefined;
   }
 
+  /** Throws what made fetching fail. Of a stream that is all in the head: it ends without being consumed. */
+  async outcome(): Promise<void> {
+    await this.#source;
+  }
+
   /** HTTP headers of the answer, as the fetching program left them. */
   get headers(): string {
     const file = this.#request.headersFile;

@@ -227,6 +227,7 @@ describe('for the whole site, in linstor_un.conf', () => {
       RESOURCE_GROUP: 'plain',
       NODE_LIST: 'node1',
       BRIDGE_LIST: 'kvm1',
+      SAFE_DIRS: site.dir,
     });
     const path = site.file('mapped.raw', Buffer.alloc(2 * 1024 * 1024, 'mapped'));
     const { done, records } = await site.watch(() =>

@@ -30,7 +30,8 @@ afterAll(async () => {
 const sha256 = (bytes: Buffer): string => new Bun.CryptoHasher('sha256').update(bytes).digest('hex');
 
 async function importFrom(path: string, template: Readonly<Record<string, string>>) {
-  const datastore = await rig.datastore('IMAGE', { ...group, ...template });
+  const own = { SAFE_DIRS: rig.dir, ALLOW_SOURCES: `127.0.0.1:${server.port}` };
+  const datastore = await rig.datastore('IMAGE', { ...group, ...own, ...template });
   return rig.watch(() => rig.one.createImage({ name: rig.name(), datastore, path }));
 }
 
@@ -65,13 +66,30 @@ describe('where images come from', () => {
     const directory = join(rig.dir, 'restricted');
     mkdirSync(join(directory, 'safe'), { recursive: true });
     const path = rig.file('restricted/safe/image.raw', content);
-    const restricted = await importFrom(path, { RESTRICTED_DIRS: directory });
-    expect(restricted.done.error).toContain('IMAGE_PATH');
+    for (const template of [{ RESTRICTED_DIRS: directory }, { RESTRICTED_DIRS: '/' }, {}]) {
+      const restricted = await importFrom(path, { SAFE_DIRS: '', ...template });
+      expect(restricted.done.error).toContain('IMAGE_PATH');
+    }
     const safe = must(
       await importFrom(path, { RESTRICTED_DIRS: directory, SAFE_DIRS: join(directory, 'safe') }),
     );
     expect(await digestOf(safe.done.image, content.length)).toBe(sha256(content));
     must(await importFrom(path, {}));
+  });
+
+  test('ALLOW_SOURCES and ALLOW_SCHEMES', async () => {
+    const refused = await importFrom(url('image.raw'), { ALLOW_SOURCES: '' });
+    expect(refused.done.error).toContain('IMAGE_SOURCE');
+    expect(refused.programs.filter((line) => line.startsWith('curl '))).toEqual([]);
+    const controller = await importFrom(`${rig.lab.served.linstor.url}/v1/nodes`, {
+      ALLOW_SOURCES: 'private',
+    });
+    expect(controller.done.error).toContain('IMAGE_SOURCE');
+    for (const template of [{}, { ALLOW_SCHEMES: 's3' }]) {
+      const ssh = await importFrom('ssh://node1:/etc/hostname', template);
+      expect(ssh.done.error).toContain('IMAGE_SOURCE');
+      expect(hostsOf(ssh)).toEqual([]);
+    }
   });
 
   test('NO_DECOMPRESS', async () => {
@@ -180,7 +198,7 @@ describe('CLONE_MODE', () => {
     ['clone', ['/clone']],
   ] as const)('%s', async (mode, signs) => {
     const placement = { RESOURCE_GROUP: 'open', STORAGE_POOL: 'lvm' };
-    const datastore = await rig.datastore('IMAGE', placement);
+    const datastore = await rig.datastore('IMAGE', { ...placement, SAFE_DIRS: rig.dir });
     const { done } = must(
       await rig.watch(() =>
         rig.one.createImage({ name: rig.name(), datastore, path: rig.file(`${mode}.raw`, content) }),

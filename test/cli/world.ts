@@ -370,6 +370,7 @@ export class World {
       return found;
     };
     return {
+      marketplaceHosts: async () => [],
       version: () => answer('7.0.0'),
       hosts: () => answer(this.hosts),
       datastores: () => answer(this.datastores),

@@ -179,6 +179,7 @@ export class MovingLab {
       datastores: refuse,
       vms: refuse,
       images: refuse,
+      marketplaceHosts: refuse,
       version: async () => '7.0.0',
     };
   }

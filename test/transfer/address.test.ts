@@ -7,6 +7,7 @@ import { isRemote, parseAddress, shownPath } from '../../src/transfer/address.ts
 import { virtualSize } from '../../src/transfer/vsize.ts';
 import { codeOf } from '../support/code-of.ts';
 import { temporary } from './images.ts';
+import { anywhere } from './work.ts';
 
 /** What an address becomes in a shell that evaluates it: how many words, and the first. */
 const evaluated = 'eval "set -- $1"; printf "%s %s" "$#" "$1"';
@@ -141,7 +142,7 @@ describe('a downloader that evaluates what it is given, as OpenNebula’s does',
       {
         path,
         policy: { safeDirs: [], restrictedDirs: ['/'] },
-        addresses: { schemes },
+        addresses: { ...anywhere, schemes },
         downloader: join(dir, 'downloader.sh'),
         downloaderEnv: { DRV_ACTION: 'x' },
       },

@@ -75,7 +75,11 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** Fetches into a file, with shorter waits than in life. */
 async function fetched(...behaviours: Behaviour[]): Promise<Buffer | number> {
   script = behaviours;
-  const stage = curlStage({}, new URL(`http://127.0.0.1:${port}/x`), join(dir, 'headers'));
+  const stage = curlStage(
+    {},
+    { url: new URL(`http://127.0.0.1:${port}/x`), addresses: ['127.0.0.1'] },
+    join(dir, 'headers'),
+  );
   const argv = stage.argv.map((word, index) => {
     if (word === '120') return '2';
     return stage.argv[index - 1] === join(dir, 'headers') ? '0' : word;

@@ -3,7 +3,13 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { textOfBytes } from '../../src/hosts/raw-text.ts';
-import { isAllowed, isBelow, openImageFile, protectedDirs } from '../../src/transfer/path-policy.ts';
+import {
+  isAllowed,
+  isBelow,
+  openImageFile,
+  policyOf,
+  protectedDirs,
+} from '../../src/transfer/path-policy.ts';
 import { run, temporary } from './images.ts';
 
 describe('path policy', () => {
@@ -50,6 +56,49 @@ describe('path policy', () => {
     expect(protectedDirs({ HOME: '/home/x' })).toEqual(['/var/lib/one', '/etc/one', '/home/x']);
     expect(protectedDirs({ HOME: '/' })).toEqual(['/var/lib/one', '/etc/one']);
     expect(protectedDirs({ ONE_LOCATION: '/opt/one' })).toEqual(['/opt/one/var', '/opt/one/etc']);
+  });
+});
+
+describe('what holds where nothing is configured, and against every configuration', () => {
+  const env = { HOME: '/home/one', LINSTOR_UN_LOG: '/srv/log/driver.jsonl', ONE_AUTH: '/srv/auth' };
+  test('OpenNebula’s own defaults', () => {
+    const usual = policyOf({}, env);
+    expect([usual.restrictedDirs, usual.safeDirs]).toEqual([['/'], ['/var/tmp']]);
+    expect(isAllowed('/var/tmp/x.qcow2', usual)).toBe(true);
+    for (const path of ['/srv/x', '/tmp/x', '/etc/passwd', '/var/log/syslog'])
+      expect(isAllowed(path, usual)).toBe(false);
+    // What is restricted by somebody's word is not opened by a default.
+    expect(isAllowed('/var/tmp/x', policyOf({ restrictedDirs: ['/var/tmp'] }, env))).toBe(false);
+    expect(isAllowed('/srv/x', policyOf({ safeDirs: ['/opt'] }, env))).toBe(false);
+  });
+
+  test('no credentials, no logs, no image of somebody else on its way', () => {
+    const settings = {
+      tokenFile: '/srv/token',
+      keyFile: '/srv/key.pem',
+      safeDirs: ['/', '/home/one'],
+      restrictedDirs: [],
+    };
+    const open = policyOf(settings, env);
+    expect(isAllowed('/srv/image.raw', open)).toBe(true);
+    for (const path of [
+      '/srv/token',
+      '/srv/key.pem',
+      '/srv/auth',
+      '/srv/log/driver.jsonl',
+      '/srv/log/driver.jsonl.1',
+      '/home/one/.one/one_auth',
+      '/home/one/.ssh/id_rsa',
+      '/home/one/.config/linstor/linstor-client.conf',
+      '/etc/linstor/linstor-client.conf',
+      '/var/lib/one/.one/one_auth',
+      '/var/lib/one/remotes/etc/datastore/linstor_un/linstor_un.conf',
+      '/var/log/one/oned.log',
+      '/proc/self/environ',
+      '/dev/sda',
+      '/var/tmp/.linstor_un-1-0123456789ab-x/head',
+    ])
+      expect([path, isAllowed(path, open)]).toEqual([path, false]);
   });
 });
 

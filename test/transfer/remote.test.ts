@@ -18,7 +18,7 @@ import { bytes, mib } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
 import { codeOf } from '../support/code-of.ts';
 import { dirtyDevice, holdsExactly, MiB, run, sparseImage, temporary } from './images.ts';
-import { anywhere, expectNoScratch, target } from './work.ts';
+import { expectNoScratch, served, target } from './work.ts';
 
 // Processes on a busy machine: slow is no failure.
 setDefaultTimeout(60_000);
@@ -93,7 +93,7 @@ const policy = { safeDirs: [], restrictedDirs: ['/'] };
 const request = (name: string, more: Partial<SourceRequest> = {}): SourceRequest => ({
   path: name.includes('://') ? name : `http://127.0.0.1:${server.port}/${name}`,
   policy,
-  addresses: anywhere,
+  addresses: served(server.port, Number(/^http:..127.0.0.1:(\d+)/.exec(name)?.[1])),
   ...more,
 });
 const options = () => ({ env: fake.env, stagingDir: work });
@@ -129,7 +129,7 @@ describe('http', () => {
     const place = target(device());
     const failing: [string, string][] = [
       ['absent', 'IMAGE_FETCH'],
-      ['evil', 'IMAGE_FETCH'],
+      ['evil', 'IMAGE_SOURCE'],
       ['http://127.0.0.1:1/x', 'IMAGE_FETCH'],
       ['backing', 'IMAGE_HOSTILE'],
     ];

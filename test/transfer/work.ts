@@ -1,5 +1,6 @@
 import { expect } from 'bun:test';
 import { readdirSync, statSync } from 'node:fs';
+import { parseSourceRule } from '../../src/opennebula/source-rule.ts';
 import type { AddressPolicy } from '../../src/transfer/address.ts';
 import type { TransferTarget } from '../../src/transfer/target.ts';
 import { bytes } from '../../src/units.ts';
@@ -13,7 +14,17 @@ export const target = (device: string, host = 'host1', readsZero = false): Trans
 });
 
 /** Servers of tests are on loopback. */
-export const anywhere: AddressPolicy = { schemes: ['s3', 'ssh', 'rbd'] };
+export const served = (...ports: readonly (number | undefined)[]): AddressPolicy => ({
+  schemes: ['s3', 'ssh', 'rbd'],
+  allow: ports.flatMap((port) => {
+    const rule = parseSourceRule(`127.0.0.1:${port}`);
+    return rule ? [rule] : [];
+  }),
+  guarded: [],
+  marketplaces: async () => [],
+});
+
+export const anywhere = served();
 
 /** Nothing of ours stays in the directory that images and scratch files are in. */
 export function expectNoScratch(directory: string): void {

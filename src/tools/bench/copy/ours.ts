@@ -19,7 +19,7 @@ await importImage(
   {
     path: request.path,
     policy: { safeDirs: [], restrictedDirs: [], alwaysRestricted: [] },
-    addresses: { schemes: [] },
+    addresses: { schemes: [], allow: [], guarded: [], marketplaces: async () => [] },
   },
   { host: request.host, device: request.device, bytes: bytes(request.bytes), readsZero: true },
   { stagingDir: request.stagingDir },
