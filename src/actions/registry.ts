@@ -158,10 +158,38 @@ export const actions: readonly ActionDefinition[] = [
   },
   {
     kind: 'tm',
+    name: 'postbackup',
+    variants: [],
+    summary: 'remove the files of a backup of a stopped VM',
+    load: async () => (await import('./tm/postbackup.ts')).postbackup,
+  },
+  {
+    kind: 'tm',
+    name: 'postbackup_live',
+    variants: [],
+    summary: 'remove the files of a backup of a running VM',
+    load: async () => (await import('./tm/postbackup-live.ts')).postbackupLive,
+  },
+  {
+    kind: 'tm',
     name: 'postmigrate',
     variants: [],
     summary: 'release the source after a live migration',
     load: async () => (await import('./tm/postmigrate.ts')).postmigrate,
+  },
+  {
+    kind: 'tm',
+    name: 'prebackup',
+    variants: [],
+    summary: 'export the disks of a stopped VM for a backup',
+    load: async () => (await import('./tm/prebackup.ts')).prebackup,
+  },
+  {
+    kind: 'tm',
+    name: 'prebackup_live',
+    variants: [],
+    summary: 'export the disks of a running VM for a backup',
+    load: async () => (await import('./tm/prebackup-live.ts')).prebackupLive,
   },
   {
     kind: 'tm',

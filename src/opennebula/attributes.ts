@@ -244,6 +244,27 @@ export const attributes = {
     false,
     'compress what is sent between hosts',
   ),
+  BACKUP_DIFF: other.defaulted(
+    'backupDiff',
+    kinds.choice('auto', 'compare', 'thin_delta'),
+    'auto',
+    'how an incremental backup finds what has changed: by comparing two snapshots, or by asking a thin pool',
+    { where: ['system', 'conf'] },
+  ),
+  BACKUP_FREEZE_SECONDS: other.defaulted(
+    'backupFreezeSeconds',
+    kinds.wholeNumber(1, 120),
+    10,
+    'the longest that a guest stays frozen or paused for the snapshot of a backup',
+    { where: ['system', 'conf'] },
+  ),
+  BACKUP_PARALLEL: other.defaulted(
+    'backupParallel',
+    kinds.wholeNumber(1, 16),
+    2,
+    'disks of a VM that are exported at the same time',
+    { where: ['system', 'conf'] },
+  ),
   NAME_PREFIX: other.defaulted(
     'namePrefix',
     kinds.prefix,

@@ -44,6 +44,32 @@ export function baseNumber(name: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
+/** Which increment a backup snapshot holds; `full`: it is only what a full backup is read from. */
+export interface BackupPoint {
+  readonly increment: number | 'full';
+  /** Of an image that several VMs may have: each of them has a chain of its own. */
+  readonly vmId?: number;
+}
+
+export function backupSnapshot({ increment, vmId }: BackupPoint): string {
+  return `one-backup-${increment}${vmId === undefined ? '' : `-vm-${vmId}`}`;
+}
+
+/** Undefined for every snapshot that no backup has made. */
+export function parseBackupSnapshot(name: string): BackupPoint | undefined {
+  const match = /^one-backup-(?:(\d{1,9})|full)(?:-vm-(\d{1,9}))?$/i.exec(name);
+  if (!match) return undefined;
+  return {
+    increment: match[1] === undefined ? 'full' : Number(match[1]),
+    ...(match[2] === undefined ? {} : { vmId: Number(match[2]) }),
+  };
+}
+
+/** What a disk held before a restore in place, until that is complete. */
+export function restoreSnapshotName(vmId: number): string {
+  return `one-restore-${vmId}`;
+}
+
 /** Temporary resource of one action; `gc` recognises the pattern. `nonce`: a few letters and digits. */
 export function scratchResource(prefix: string, purpose: string, nonce: string): ResourceName {
   return checked(`${prefix}one-tmp-${purpose}-${nonce}`);

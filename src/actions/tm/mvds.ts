@@ -1,3 +1,4 @@
+import { pointsOf } from '../../backup/points.ts';
 import type { Context } from '../../context.ts';
 import { namesOf } from '../../disks/attach.ts';
 import { dualPrimaryProperty } from '../../disks/dual-primary.ts';
@@ -43,6 +44,7 @@ async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
   });
   const unset = await marksToUnset(ctx, call, view);
   if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
+  await dropPoints(ctx, call);
   if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO')
     await dropDiskSnapshots(ctx, call);
 }
@@ -69,6 +71,16 @@ async function hasOtherVms(ctx: Context, call: DiskCall, view: readonly Resource
     );
     return true;
   }
+}
+
+/** Without its disk the VM's chain of backups has ended; the image must not carry its snapshots on. */
+async function dropPoints(ctx: Context, call: DiskCall): Promise<void> {
+  const { resource } = call.diskResource;
+  // Asked only where there can be any: what another mode left is deleted by the next backup, of whatever VM.
+  if (call.vm.backup['MODE']?.toUpperCase() !== 'INCREMENT') return;
+  const chain = isExclusive(call.disk) ? {} : { vmId: call.vm.id };
+  const snapshots = await call.linstor.snapshots({ names: [resource] });
+  for (const { name } of pointsOf(snapshots, chain)) await dropSnapshot(ctx, call.linstor, resource, name);
 }
 
 /** OpenNebula forgets them (PERSISTENT_SNAPSHOTS=NO), so they would be leaked. */

@@ -127,7 +127,13 @@ export function imageXml(state: OneState, image: LabImage, options: { fsType?: b
     '<APP_CLONES></APP_CLONES>',
     element('TEMPLATE', attributes({ DEV_PREFIX: 'sd', ...template })),
     snapshotsXml(image.snapshots),
-    '<BACKUP_INCREMENTS></BACKUP_INCREMENTS><BACKUP_DISK_IDS></BACKUP_DISK_IDS>',
+    element(
+      'BACKUP_INCREMENTS',
+      ...(image.increments ?? []).map(({ id, source }) =>
+        element('INCREMENT', cdata('ID', id), cdata('SOURCE', source)),
+      ),
+    ),
+    ids('BACKUP_DISK_IDS', image.backupDisks ?? []),
   );
 }
 

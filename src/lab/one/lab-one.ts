@@ -1,4 +1,4 @@
-import { type BackupOptions, backupVm, restoreVm } from './backups.ts';
+import { type BackupOptions, backupVm, configureBackup, restoreVm } from './backups.ts';
 import { createSnapshot, deleteSnapshot, revertSnapshot } from './disk-snapshots.ts';
 import { attachDisk, detachDisk, resizeDisk, saveDiskAs } from './disks.ts';
 import {
@@ -86,6 +86,8 @@ export function labOne(options: LabOnedOptions) {
       deleteSnapshot(options, vm, disk, snapshot),
     saveAs: (vm: number, disk: number, spec: { readonly name: string; readonly snapshot?: number }) =>
       saveDiskAs(options, vm, disk, spec),
+    configureBackup: (vm: number, config: Readonly<Record<string, string>>) =>
+      configureBackup(options, vm, config),
     backup: (vm: number, how: BackupOptions) => backupVm(options, vm, how),
     restore: (
       vm: number,

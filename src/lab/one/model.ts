@@ -62,6 +62,9 @@ export interface LabImage {
   vms: number[];
   template: Attributes;
   snapshots: SnapshotList;
+  /** Of a backup: its chain, oldest first, and the disks that are in it. */
+  increments?: { readonly id: number; readonly source: string }[];
+  backupDisks?: readonly number[];
 }
 
 export interface LabDisk {

@@ -1,0 +1,4 @@
+import { exportDisks } from './prebackup.ts';
+
+/** The same while the VM runs: its guest is frozen for the snapshot alone. */
+export const prebackupLive = exportDisks(true);

@@ -1,0 +1,95 @@
+import type { Context } from '../context.ts';
+import { isLinstorError } from '../linstor/error.ts';
+import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import { isReplyLost } from '../linstor/reply-lost.ts';
+import { requireDataConnected } from '../volumes/online.ts';
+import { dropSnapshot, usableSnapshot } from '../volumes/snapshot.ts';
+import { poll } from '../volumes/wait.ts';
+import { type FreezeWindow, whileHeld } from './freeze.ts';
+
+export interface TakeRequest {
+  readonly linstor: Linstor;
+  readonly points: readonly { readonly resource: ResourceName; readonly snapshot: string }[];
+  readonly window: FreezeWindow;
+}
+
+/** How long a replica that is still syncing is waited for; the guest is not held meanwhile. */
+const syncMs = 130_000;
+
+/**
+ * One snapshot of all the resources at one point in time; their removal is on the undo stack. The guest is held for the one call to LINSTOR
+ * that takes them, and let go before anything is waited for, looked at or tried again. Returns the snapshots as LINSTOR has recorded them.
+ *
+ * Errors: SNAPSHOT, LINSTOR_NODE_OFFLINE, LINSTOR_UNSUPPORTED.
+ */
+export async function takeTogether(ctx: Context, request: TakeRequest): Promise<readonly Snapshot[]> {
+  const { linstor, points } = request;
+  const resources = points.map(({ resource }) => resource);
+  const together = await canTakeTogether(request);
+  if (!together && points.length > 1 && request.window.domain !== undefined && request.window.mode === 'NONE')
+    ctx.log.warn(
+      'the snapshots of the disks are taken one after the other, so that they are from moments apart: LINSTOR takes them together from REST API 1.18 on; FS_FREEZE would hold the guest meanwhile',
+    );
+  for (const { resource, snapshot } of points)
+    ctx.undo.push(`delete snapshot ${snapshot} of ${resource}`, () =>
+      linstor.deleteSnapshot(resource, snapshot),
+    );
+  let last: unknown;
+  let cleared = false;
+  const done = await poll(ctx.clock, syncMs, async () => {
+    try {
+      await whileHeld(ctx, request.window, () => takeNow(request, together));
+      return true;
+    } catch (error) {
+      last = error;
+      const again = await mayTryAgain(ctx, request, error, cleared);
+      if (again === 'cleared') cleared = true;
+      return undefined;
+    }
+  });
+  if (!done) throw last;
+  const all = await linstor.snapshots({ names: resources });
+  return points.map(({ resource, snapshot }) => usableSnapshot(all, resource, snapshot));
+}
+
+/** The client knows one name for all. */
+async function canTakeTogether({ linstor, points }: TakeRequest): Promise<boolean> {
+  const names = new Set(points.map(({ snapshot }) => snapshot));
+  if (linstor.transport === 'cli' && names.size > 1) return false;
+  return (await linstor.capabilities()).multiSnapshot;
+}
+
+async function takeNow({ linstor, points }: TakeRequest, together: boolean): Promise<void> {
+  if (together && points.length > 1) {
+    await linstor.createSnapshots(points);
+    return;
+  }
+  for (const { resource, snapshot } of points) await linstor.createSnapshot(resource, snapshot);
+}
+
+/** Throws what no second try mends. */
+async function mayTryAgain(
+  ctx: Context,
+  { linstor, points }: TakeRequest,
+  error: unknown,
+  cleared: boolean,
+): Promise<'cleared' | 'waiting'> {
+  // 979/974: a replica is still syncing; 971: a rollback is running. What has been taken of the others is from another moment.
+  if (isLinstorError(error, 979, 974, 971)) {
+    const view = await linstor.resources({ names: points.map(({ resource }) => resource) });
+    for (const { resource, snapshot } of points)
+      await requireDataConnected(linstor, `snapshot ${snapshot} of ${resource} is not taken`, view, resource);
+    await clear(ctx, linstor, points);
+    return 'waiting';
+  }
+  // 514: it exists. Either the lost request has made it, or it could not be deleted before.
+  if (!cleared && ((isReplyLost(error) && !error.late) || isLinstorError(error, 514))) {
+    await clear(ctx, linstor, points);
+    return 'cleared';
+  }
+  throw error;
+}
+
+async function clear(ctx: Context, linstor: Linstor, points: TakeRequest['points']): Promise<void> {
+  for (const { resource, snapshot } of points) await dropSnapshot(ctx, linstor, resource, snapshot);
+}
