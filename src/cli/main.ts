@@ -46,6 +46,10 @@ const commands: Readonly<Record<string, Listed>> = {
     summary: 'a simulated cluster to try the driver on',
     load: async () => (await import('./lab/lab.ts')).lab,
   },
+  completion: {
+    summary: 'completion scripts for bash, zsh and fish',
+    load: async () => (await import('./completion.ts')).completion,
+  },
   actions: {
     summary: 'the actions that OpenNebula can call',
     load: async () => (await import('./actions.ts')).actionsCommand,
@@ -78,12 +82,21 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
   if (first === undefined || first === '--help' || first === '-h' || first === 'help')
     return help(rest, environment, first !== undefined);
   if (first === '--version' || first === '-V') return dispatch(['version'], environment);
+  if (first === 'complete') return completeWords(rest, environment);
   const command = await load(first);
   // The lab takes what it is given: its own commands have options of their own.
   if (first === 'lab') return run(command, rest, environment);
   if (rest.some((word) => word === '--help' || word === '-h')) return showHelp(command, environment);
   checkArguments(first, rest, command.args);
   return run(command, rest, environment);
+}
+
+/** What the completion scripts call; not in the overview. */
+async function completeWords(words: readonly string[], environment: CliEnvironment): Promise<number> {
+  const { commandTree, complete } = await import('./completion.ts');
+  const { labCommands } = await import('./lab/lab.ts');
+  const tree = new Map([...(await commandTree(commands, '')), ...(await commandTree(labCommands, 'lab '))]);
+  return complete(words[0] === '--' ? words.slice(1) : words, tree, environment);
 }
 
 async function run(

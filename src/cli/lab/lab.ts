@@ -9,7 +9,7 @@ interface Listed {
   readonly load: () => Promise<OperatorCommand>;
 }
 
-const commands: Readonly<Record<string, Listed>> = {
+export const labCommands: Readonly<Record<string, Listed>> = {
   demo: {
     summary: 'an end-to-end demo, checked byte for byte',
     load: async () => (await import('./demo.ts')).labDemo,
@@ -31,7 +31,7 @@ const commands: Readonly<Record<string, Listed>> = {
 
 const overview = (): string => {
   const rows: [string, string][] = [
-    ...Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary]),
+    ...Object.entries(labCommands).map(([name, { summary }]): [string, string] => [name, summary]),
     ['linstor …', 'the LINSTOR client, pointed at the lab'],
   ];
   return `A simulated LINSTOR cluster with hosts and a small oned on this machine.
@@ -74,9 +74,9 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
     return name === undefined ? 64 : 0;
   }
   if (name === 'linstor') return runLinstor(rest, environment);
-  const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const listed = Object.hasOwn(labCommands, name) ? labCommands[name] : undefined;
   if (!listed) {
-    const meant = suggest(name, [...Object.keys(commands), 'linstor']);
+    const meant = suggest(name, [...Object.keys(labCommands), 'linstor']);
     throw new DriverError('USAGE', `unknown lab command “${name}”`, {
       remedy: meant ? `did you mean “linstor_un lab ${meant}”?` : 'see linstor_un lab --help',
     });
