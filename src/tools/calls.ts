@@ -10,13 +10,15 @@ import { openCallsLab } from './calls/lab.ts';
 import { readRecording } from './calls/recording.ts';
 import { type CallResult, replayCall } from './calls/replay-calls.ts';
 import { World } from './calls/world.ts';
+import { ownBinary } from './own-binary.ts';
 
 const { values, positionals } = parseArgs({
   args: Bun.argv.slice(2),
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
-    binary: { type: 'string', default: Bun.fileURLToPath(new URL('../../dist/linstor_un', import.meta.url)) },
+    /** Default: `dist/linstor_un`, made of these sources. */
+    binary: { type: 'string' },
     only: { type: 'string' },
   },
 });
@@ -31,7 +33,7 @@ const world = new World(recording);
 const wanted = recording.calls.filter(
   (call) => values.only === undefined || `${call.kind}/${call.action}` === values.only,
 );
-const lab = await openCallsLab(world, resolve(values.binary));
+const lab = await openCallsLab(world, values.binary === undefined ? ownBinary() : resolve(values.binary));
 // Stopped half-way, the lab's files go all the same.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void lab.close().finally(() => process.exit(130)));

@@ -12,6 +12,7 @@ import { casesOf } from './faults/cases.ts';
 import { type CaseResult, prepare, runCase } from './faults/run-case.ts';
 import { scenarios } from './faults/scenarios.ts';
 import { FaultWorld } from './faults/world.ts';
+import { ownBinary } from './own-binary.ts';
 
 const { values } = parseArgs({
   args: Bun.argv.slice(2),
@@ -21,7 +22,8 @@ const { values } = parseArgs({
     call: { type: 'string', default: '' },
     fault: { type: 'string', default: '' },
     jobs: { type: 'string', default: '2' },
-    binary: { type: 'string', default: Bun.fileURLToPath(new URL('../../dist/linstor_un', import.meta.url)) },
+    /** Default: `dist/linstor_un`, made of these sources. */
+    binary: { type: 'string' },
     list: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -37,8 +39,9 @@ if (wanted.length === 0) {
   process.exit(2);
 }
 
-if (!existsSync(values.binary)) {
-  console.error(`${values.binary} is not there: bun run build`);
+const binary = values.binary === undefined ? ownBinary() : resolve(values.binary);
+if (!existsSync(binary)) {
+  console.error(`${binary} is not there`);
   process.exit(2);
 }
 
@@ -77,7 +80,7 @@ function report(result: CaseResult): void {
 
 const worlds = Array.from(
   { length: Math.max(1, Math.min(Number(values.jobs) || 1, wanted.length)) },
-  () => new FaultWorld({ binary: resolve(values.binary) }),
+  () => new FaultWorld({ binary }),
 );
 const close = async (): Promise<void> => void (await Promise.all(worlds.map((world) => world.close())));
 for (const signal of ['SIGINT', 'SIGTERM'] as const)

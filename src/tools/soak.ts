@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ownBinary } from './own-binary.ts';
 import { soak } from './soak/run.ts';
 
 const { values } = parseArgs({
@@ -15,7 +16,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     steps: { type: 'string', default: '200' },
     transport: { type: 'string', default: 'rest' },
-    binary: { type: 'string', default: Bun.fileURLToPath(new URL('../../dist/linstor_un', import.meta.url)) },
+    /** Default: `dist/linstor_un`, made of these sources. */
+    binary: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -24,8 +26,9 @@ if (!Number.isInteger(seed) || !Number.isInteger(steps) || steps < 1) {
   console.error('--seed and --steps take whole numbers');
   process.exit(2);
 }
-if (!existsSync(values.binary)) {
-  console.error(`${values.binary} is not there: bun run build`);
+const binary = values.binary === undefined ? ownBinary() : resolve(values.binary);
+if (!existsSync(binary)) {
+  console.error(`${binary} is not there`);
   process.exit(2);
 }
 const say = values.json ? (): void => undefined : (line: string): void => console.log(line);
@@ -34,7 +37,7 @@ const result = await soak({
   seed,
   steps,
   transport: values.transport === 'cli' ? 'cli' : 'rest',
-  target: { binary: resolve(values.binary) },
+  target: { binary },
   say,
 });
 if (values.json) console.log(JSON.stringify({ seed, ...result }));

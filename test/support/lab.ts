@@ -8,15 +8,11 @@ import type { DriverCall } from '../../src/lab/one/driver.ts';
 import type { LabOne } from '../../src/lab/one/lab-one.ts';
 import type { LabOnedOptions } from '../../src/lab/one/oned.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
+import { ownBinary } from '../../src/tools/own-binary.ts';
 import { isBase } from '../../src/volumes/base.ts';
 
-const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
-const binary = join(root, 'dist/linstor_un');
-
-/** The compiled binary where it has been built (`npm test` builds it first), else the source. */
-export const driverTarget: DriverTarget = existsSync(binary)
-  ? { binary }
-  : { bun: process.execPath, main: join(root, 'src/main.ts') };
+/** The compiled binary, made of the sources as they are now: a test proves nothing about a program of yesterday. */
+export const driverTarget: DriverTarget = { binary: ownBinary() };
 
 export interface TestLab {
   readonly cluster: Cluster;
