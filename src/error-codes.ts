@@ -62,6 +62,10 @@ export const errorCodes = {
   IN_USE: { remedy: 'detach the disk or stop the VM that uses it, then retry' },
   SHRINK: { remedy: 'volumes only grow; use a new disk of the smaller size' },
   DEVICE_MISSING: { remedy: 'check the satellite and udev on the host, then retry' },
+  DEVICE_IDENTITY: {
+    remedy:
+      'compare `linstor volume list` with the device on the host (`drbdsetup status`, `dmsetup info`, `losetup`); nothing was read or written',
+  },
   DEVICE_SIZE: { remedy: 'check the resource with `linstor volume list` and the host’s kernel log' },
   HOST_UNREACHABLE: { remedy: 'check that oneadmin can reach the host by ssh without a password' },
   HOST_TIMEOUT: { remedy: 'the host did not answer in time; check its load and retry' },

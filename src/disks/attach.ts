@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
+import type { DeviceIdentity } from '../hosts/scripts/identity.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
@@ -8,6 +9,7 @@ import {
   byResPath,
   devicePaths,
   hasNetworkLayer,
+  identityOf,
   isAttached,
   isDeleting,
   isDiskful,
@@ -42,6 +44,7 @@ export interface Attachment {
   readonly node: NodeName;
   /** Best first. */
   readonly devicePaths: readonly string[];
+  readonly identity: DeviceIdentity;
   /** A diskless replica was made for it, just now. */
   readonly made: boolean;
 }
@@ -114,16 +117,35 @@ async function attachTo(
   }
   if (present && isAttached(present) && !(options.manageDualPrimary && network)) {
     requireState(present, resource);
-    return { resource, host, node: present.node, devicePaths: devicePaths(present), made: false };
+    return {
+      resource,
+      host,
+      node: present.node,
+      devicePaths: devicePaths(present),
+      identity: identityOf(present),
+      made: false,
+    };
   }
   if (!network || node === undefined) throw notReachable(resource, host, diskful, present);
   await makeAvailable(ctx, disk, host, present?.node ?? node, present, options);
   const made = present === undefined || !isAttached(present);
-  const attachment = { resource, host, node: present?.node ?? node, made };
+  const identity = identityThere(resource, present, view);
+  const attachment = { resource, host, node: present?.node ?? node, identity, made };
   const guessed = drbdPaths(resource, present, view);
   if (guessed) return { ...attachment, devicePaths: guessed };
   const reported = await reportedPaths(linstor, { ...attachment, devicePaths: [byResPath(resource)] });
   return { ...attachment, devicePaths: reported };
+}
+
+/** A diskless replica that was not there a moment ago is of the layers of the others. */
+function identityThere(
+  resource: ResourceName,
+  present: Resource | undefined,
+  view: readonly Resource[],
+): DeviceIdentity {
+  const flags = present && isDiskful(present) ? present.flags : ['DISKLESS'];
+  const { name = resource } = view[0] ?? {};
+  return identityOf({ name, flags, layers: present?.layers.length ? present.layers : layersOf(view) });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
+import type { HostDevice } from '../hosts/scripts/identity.ts';
 import type { Linstor, Node, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
@@ -63,11 +64,10 @@ export interface BridgeRequest {
 }
 
 /** A device that is ready to be read or written on a host. */
-export interface BridgeDevice {
+export interface BridgeDevice extends HostDevice {
   readonly resource: ResourceName;
   readonly host: string;
   readonly node: NodeName;
-  readonly device: string;
   readonly bytes: Bytes;
   /** A diskless replica was made for it and goes again. */
   readonly made: boolean;

@@ -3,7 +3,7 @@ import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kibToBytes } from '../units.ts';
 import { isReadable } from '../volumes/replicas.ts';
-import { attachForCopy, readMachines, releaseAfterCopy } from './bridge.ts';
+import { attachForCopy, type BridgeDevice, readMachines, releaseAfterCopy } from './bridge.ts';
 
 export interface CopyRequest {
   readonly from: { readonly resource: ResourceName; readonly replicas: readonly Resource[] };
@@ -57,11 +57,13 @@ export async function copyResource(
   await withProgress(ctx.log, `copy of ${from.resource} to ${to.resource}`, clock, (onProgress) =>
     copyDevice(
       ctx.hosts,
-      { host: source.host, device: source.device, bytes: kibToBytes(sizeKib) },
-      { host: target.host, device: target.device, bytes: target.bytes, readsZero: to.readsZero },
+      { ...placeOf(source), bytes: kibToBytes(sizeKib) },
+      { ...placeOf(target), bytes: target.bytes, readsZero: to.readsZero },
       { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
     ),
   );
   await releaseAfterCopy(ctx, where, source);
   await releaseAfterCopy(ctx, where, target);
 }
+
+const placeOf = ({ host, device, identity }: BridgeDevice) => ({ host, device, identity });

@@ -76,10 +76,11 @@ export async function linkAttached(
 }
 
 const linksTo = (disks: readonly ToLink[], candidates: readonly (readonly string[])[]): DiskLink[] =>
-  disks.map(({ link, minBytes }, index) => ({
+  disks.map(({ link, minBytes, attachment: { identity } }, index) => ({
     ...(link === undefined ? {} : { link }),
     minBytes,
     candidates: candidates[index] ?? [],
+    identity,
   }));
 
 async function allOf(

@@ -61,7 +61,7 @@ async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promis
     props: { ...diskMarks(call), [marks.incomplete]: 'format' },
     ...(prefer ? await wishedNode(namesOf(call), call.target.host) : {}),
   });
-  const { device } = await ensureDiskAttached(
+  const device = await ensureDiskAttached(
     ctx,
     { ...diskOf(call), view, minBytes: kibToBytes(minKib) },
     call.target.host,

@@ -1,5 +1,6 @@
 import { DriverError } from '../errors.ts';
 import type { Hosts } from './hosts.ts';
+import { identityFunctions } from './scripts/identity.ts';
 import { records, sizeFunctions } from './scripts/records.ts';
 
 /** What moving and booting a VM asks of its directory on one host. Moving between hosts is in scripts/directories.ts. */
@@ -54,33 +55,40 @@ export interface LinkState {
   readonly target: string;
   /** A device of some size is behind it. */
   readonly present: boolean;
+  /** Which volume that device is, as the host says (identity.ts); empty where it does not. */
+  readonly volume: string;
 }
 
-const checkScript = `${sizeFunctions}
-for link in "$@"; do
-  target= present=0
+const checkScript = `${sizeFunctions}${identityFunctions}
+while [ $# -gt 0 ]; do
+  link=$1 resource=$2 target= present=0 found=; shift 2
   if [ -L "$link" ]; then target=$(readlink -- "$link"); fi
   case $(kind_of "$link") in
     block|file) size=$(size_of "$link") && [ "$size" -gt 0 ] && present=1 ;;
   esac
-  printf '%s\\0%s\\0' "$target" "$present"
+  if [ "$present" = 1 ]; then found=$(found_volume "\${target:-$link}" "$resource" 0); fi
+  printf '%s\\0%s\\0%s\\0' "$target" "$present" "$found"
 done
 exit 0
 `;
 
 /** What the disk links of a VM lead to. One session, nothing is opened. */
-export async function checkLinks(hosts: Hosts, host: string, links: readonly string[]): Promise<LinkState[]> {
+export async function checkLinks(
+  hosts: Hosts,
+  host: string,
+  links: readonly { readonly link: string; readonly resource: string }[],
+): Promise<LinkState[]> {
   if (links.length === 0) return [];
   const { stdout } = await hosts.run(host, {
     verb: 'check-disk',
     script: checkScript,
-    args: links,
+    args: links.flatMap(({ link, resource }) => [link, resource]),
     timeoutMs: 30_000,
   });
-  const rows = records(stdout, 2);
-  return links.map((link, index) => {
-    const [target = '', present = '0'] = rows[index] ?? [];
-    return { link, target, present: present === '1' };
+  const rows = records(stdout, 3);
+  return links.map(({ link }, index) => {
+    const [target = '', present = '0', volume = ''] = rows[index] ?? [];
+    return { link, target, present: present === '1', volume };
   });
 }
 

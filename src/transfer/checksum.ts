@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
+import { alienCode, alienDevice, type HostDevice, identityFunctions } from '../hosts/scripts/identity.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
 import { stages } from './target.ts';
@@ -82,10 +83,11 @@ export async function verifyFile(
   );
 }
 
-/** Arguments: program, device, bytes (empty: all). */
-const deviceScript = `
+/** Arguments: program, device, what it is, bytes (empty: all). */
+const deviceScript = `${identityFunctions}
+require_volume "$2" "$3"
 limit=()
-if [ -n "$3" ]; then limit=("count=$3" iflag=count_bytes,fullblock); fi
+if [ -n "$4" ]; then limit=("count=$4" iflag=count_bytes,fullblock); fi
 dd if="$2" bs=4M status=none "\${limit[@]}" | "$1"
 `;
 
@@ -93,16 +95,18 @@ dd if="$2" bs=4M status=none "\${limit[@]}" | "$1"
 export async function deviceChecksum(
   hosts: Hosts,
   host: string,
-  device: string,
+  { device, identity }: HostDevice,
   algorithm: Algorithm,
   length?: Bytes,
   timeoutMs = 6 * 3600 * 1000,
 ): Promise<string> {
-  const { stdout } = await hosts.run(host, {
+  const { exitCode, stdout, stderr } = await hosts.run(host, {
     verb: 'checksum',
     script: deviceScript,
-    args: [program[algorithm], device, length === undefined ? '' : String(length)],
+    args: [program[algorithm], device, identity, length === undefined ? '' : String(length)],
     timeoutMs,
+    okCodes: [0, alienCode],
   });
+  if (exitCode === alienCode) throw alienDevice(device, host, stderr);
   return stdout.split(/\s/, 1)[0] ?? '';
 }

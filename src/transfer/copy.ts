@@ -1,6 +1,8 @@
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { runPipeline, type Stage } from '../hosts/pipeline.ts';
+import type { HostDevice } from '../hosts/scripts/identity.ts';
+import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { partNames } from './local-copy.ts';
 import { type NbdSource, sendByNbd } from './nbd.ts';
@@ -16,9 +18,8 @@ import { copyOnHost, pipelineOptions, senderCommand, wireEnd, writtenBytes } fro
 
 /** From a device (or a raw file standing for one) to another, on one host or between two. */
 
-export interface CopySource {
+export interface CopySource extends HostDevice {
   readonly host: string;
-  readonly device: string;
   /** The image's length; the device may be larger (LINSTOR rounds up). Absent: all of the device. */
   readonly bytes?: Bytes;
   /** Where the chunk file goes on that host; it has no name there. */
@@ -32,9 +33,10 @@ interface Found {
   readonly sparse: boolean;
 }
 
-const findScript = `
+const findScript = `${sizeFunctions}
 if [ -b "$1" ]; then
-  echo "block $(blockdev --getsize64 "$1") 0" || exit 1
+  size=$(size_of "$1") || exit 1
+  echo "block $size 0"
 elif [ -f "$1" ]; then
   stat -Lc 'file %s %b' -- "$1"
 else
@@ -73,6 +75,7 @@ async function copyOverSsh(
     ...(hosts.isFrontend(source.host) ? {} : { host: source.host }),
     format: 'raw',
     source: source.device,
+    identity: source.identity,
     ...partOf(source, found, total),
     total,
     dataBytes: total,
@@ -83,6 +86,7 @@ async function copyOverSsh(
   const spec = {
     mode: found.sparse ? ('extents' as const) : ('windows' as const),
     source: source.device,
+    identity: source.identity,
     format: 'raw',
     total,
     chunks: `${source.chunkDirectory ?? '/var/tmp'}/.linstor_un-`,
@@ -130,7 +134,13 @@ async function copyChecked(
   try {
     if (sameHost(hosts, source.host, target.host) && source.bytes !== undefined) {
       checkFits(label, source.bytes, target);
-      const spec = { format: 'raw', source: source.device, total: source.bytes, isPart: true };
+      const spec = {
+        format: 'raw',
+        source: source.device,
+        identity: source.identity,
+        total: source.bytes,
+        isPart: true,
+      };
       await copyOnHost(hosts, spec, target, options);
       return done(source.bytes);
     }
@@ -155,7 +165,12 @@ async function copyFound(
   }
   checkFits(label, total, target);
   if (sameHost(hosts, source.host, target.host)) {
-    await copyOnHost(hosts, { format: 'raw', source: source.device, total }, target, options);
+    await copyOnHost(
+      hosts,
+      { format: 'raw', source: source.device, identity: source.identity, total },
+      target,
+      options,
+    );
     return total;
   }
   const written = await copyOverSsh(hosts, source, found, total, target, options);

@@ -1,17 +1,21 @@
+import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { wireCodes, zeroFunctions } from './wire.ts';
 
 /**
  * Source and target on one machine: qemu-img does it, in parallel and with direct I/O where the storage can.
  *
- * Arguments: format, source, the names of a part of it (`partNames`; empty: all of it), device, bytes, reads zero (0/1), verify (0/1).
+ * Arguments: format, source, what it is (`-`: no volume), the names of a part of it (`partNames`; empty: all of it), device, what it is, bytes, reads zero (0/1), verify (0/1).
  * stdin stays open as long as somebody waits (pipeline.ts, holdStdin): without that, a conversion on another host would go on
  * after its action has ended. Progress is qemu-img's own, on stderr.
  */
-export const localCopy = `${sizeFunctions}${zeroFunctions}
-format=$1 source=$2 of_block=$3 of_file=$4 device=$5 total=$6 reads_zero=$7 verify=$8 part=
+export const localCopy = `${sizeFunctions}${identityFunctions}${zeroFunctions}
+format=$1 source=$2 source_is=$3 of_block=$4 of_file=$5
+device=$6 device_is=$7 total=$8 reads_zero=$9 verify=\${10} part=
 case $(kind_of "$device") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
 if [ ! -b "$source" ] && [ ! -f "$source" ]; then exit ${wireCodes.noSource}; fi
+require_volume "$device" "$device_is"
+if [ "$source_is" != - ]; then require_volume "$source" "$source_is"; fi
 if [ -n "$of_block" ]; then
   length=$(size_of "$source") || exit ${wireCodes.noSource}
   if [ "$length" -lt "$total" ]; then exit ${wireCodes.noSource}; fi

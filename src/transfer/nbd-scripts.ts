@@ -1,3 +1,4 @@
+import { alienCode, identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { wireCodes, zeroFunctions } from './wire.ts';
 
@@ -14,13 +15,14 @@ import { wireCodes, zeroFunctions } from './wire.ts';
 export const socketDirectory = (): string => `/tmp/.linstor_un-nbd-${crypto.randomUUID()}`;
 
 /**
- * Arguments: device, reads zero (0/1), bytes of the image, directory for the socket. Says `ready` when the device is served, and waits for `go`,
+ * Arguments: device, what it is, reads zero (0/1), bytes of the image, directory for the socket. Says `ready` when the device is served, and waits for `go`,
  * which means that all is written; the end of stdin instead means that nobody waits any more. Prints the image's length when
  * all is on the disk. The device is never created.
  */
-export const nbdReceiver = `${sizeFunctions}${zeroFunctions}
-device=$1 reads_zero=$2 total=$3 directory=$4 server=
+export const nbdReceiver = `${sizeFunctions}${identityFunctions}${zeroFunctions}
+device=$1 wanted=$2 reads_zero=$3 total=$4 directory=$5 server=
 case $(kind_of "$device") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
+require_volume "$device" "$wanted"
 capacity=$(size_of "$device") || exit ${wireCodes.noDevice}
 if [ "$total" -gt "$capacity" ]; then exit ${wireCodes.tooLarge}; fi
 command -v qemu-nbd >/dev/null || exit ${wireCodes.noBridge}
@@ -52,7 +54,7 @@ echo "$total"
 `;
 
 /**
- * Arguments: format, source, source as a part (a JSON name, or empty), reads zero (0/1), bytes a second (0: no limit), the
+ * Arguments: format, source, what it is (`-`: no volume), source as a part (a JSON name, or empty), reads zero (0/1), bytes a second (0: no limit), the
  * receiver's directory, then the words that start the receiver: ssh, its options, host and command. stdin stays open as long
  * as somebody waits (pipeline.ts, holdStdin).
  *
@@ -60,10 +62,11 @@ echo "$total"
  *
  * Of the ciphers that the site allows, AES-GCM is taken first where this processor has instructions for it: half the time.
  */
-export const nbdSender = `${zeroFunctions}
-format=$1 source=$2 part=$3 reads_zero=$4 limit=$5 remote=$6 watch= job= receiver=
-shift 6
+export const nbdSender = `${identityFunctions}${zeroFunctions}
+format=$1 source=$2 wanted=$3 part=$4 reads_zero=$5 limit=$6 remote=$7 watch= job= receiver=
+shift 7
 if [ ! -b "$source" ] && [ ! -f "$source" ]; then exit ${wireCodes.noSource}; fi
+if [ "$wanted" != - ]; then require_volume "$source" "$wanted"; fi
 directory=$(mktemp -d /tmp/.linstor_un-nbd-XXXXXXXX) || exit ${wireCodes.noBridge}
 
 code=
@@ -104,7 +107,7 @@ read -r answer <&6
 if [ "$answer" != ready ]; then
   close_receiver
   case $code in
-    ${wireCodes.noDevice} | ${wireCodes.tooLarge}) exit "$code" ;;
+    ${wireCodes.noDevice} | ${wireCodes.tooLarge} | ${alienCode}) exit "$code" ;;
     *) exit ${wireCodes.noBridge} ;;
   esac
 fi

@@ -1,10 +1,11 @@
 import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError, runPipeline, type Stage } from '../hosts/pipeline.ts';
+import type { DeviceIdentity } from '../hosts/scripts/identity.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { bandwidth } from './bandwidth.ts';
 import { nbdReceiver, nbdSender, socketDirectory } from './nbd-scripts.ts';
-import { stages, type TransferOptions, type TransferTarget } from './target.ts';
+import { notAVolume, stages, type TransferOptions, type TransferTarget } from './target.ts';
 import { wireCodes } from './wire.ts';
 import { pipelineOptions, writtenBytes } from './write.ts';
 
@@ -14,6 +15,8 @@ const worthwhile = bytes(64 * 1024 * 1024);
 export interface NbdSource {
   readonly format: string;
   readonly source: string;
+  /** Absent: no volume. */
+  readonly identity?: DeviceIdentity;
   /** Only a part of the source: its name (`partNames`). */
   readonly part?: string;
   /** The host that reads; absent: this machine. */
@@ -50,11 +53,11 @@ export async function sendByNbd(
   const directory = socketDirectory();
   const receiver = hosts.sshArgv(target.host, {
     script: nbdReceiver,
-    args: [target.device, target.readsZero ? '1' : '0', String(source.total), directory],
+    args: [target.device, target.identity, target.readsZero ? '1' : '0', String(source.total), directory],
   });
   const limit = String(bandwidth(options.limitTransferBw) ?? 0);
-  const { format, source: path, part = '', total } = source;
-  const args = [format, path, part, target.readsZero ? '1' : '0', limit, directory, ...receiver];
+  const { format, source: path, identity = notAVolume, part = '', total } = source;
+  const args = [format, path, identity, part, target.readsZero ? '1' : '0', limit, directory, ...receiver];
   const command = { script: nbdSender, args };
   const argv = source.host === undefined ? localArgv(command) : hosts.sshArgv(source.host, command);
   const stage: Stage = { name: stages.write, argv };

@@ -1,3 +1,4 @@
+import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { streamFunctions } from './stream-scripts.ts';
 import { wireCodes, zeroFunctions } from './wire.ts';
@@ -6,13 +7,14 @@ import { wireCodes, zeroFunctions } from './wire.ts';
 const stepBytes = 256 * 1024 * 1024;
 
 /**
- * Arguments: device, input (StreamInput). Writes what is not zero: the device is known to read as zero, and never created.
+ * Arguments: device, what it is, input (StreamInput). Writes what is not zero: the device is known to read as zero, and never created.
  * Prints the image's length when all is on the disk. In pieces of 64 KiB, the smallest that thin pools allocate.
  */
-export const streamWriter = `${sizeFunctions}${zeroFunctions}${streamFunctions}
-device=$1 position=0
-open_rest "$3" "$4"
+export const streamWriter = `${sizeFunctions}${identityFunctions}${zeroFunctions}${streamFunctions}
+device=$1 wanted=$2 head=$3 position=0
+open_rest "$4" "$5"
 case $(kind_of "$device") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
+require_volume "$device" "$wanted"
 capacity=$(size_of "$device") || exit ${wireCodes.noDevice}
 
 put() { # most bytes, then more options of dd; adds what came to the position
@@ -24,8 +26,8 @@ put() { # most bytes, then more options of dd; adds what came to the position
   position=$((position + came))
   printf '@%s/0\n' "$position" >&2
 }
-if [ "$(stat -Lc %s "$2")" -gt "$capacity" ]; then exit ${wireCodes.tooLarge}; fi
-put "$capacity" if="$2"
+if [ "$(stat -Lc %s "$head")" -gt "$capacity" ]; then exit ${wireCodes.tooLarge}; fi
+put "$capacity" if="$head"
 came=1
 while [ "$came" -gt 0 ] && [ "$position" -lt "$capacity" ]; do
   put $((capacity - position < ${stepBytes} ? capacity - position : ${stepBytes}))

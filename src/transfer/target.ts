@@ -2,15 +2,15 @@ import type { Clock } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError } from '../hosts/pipeline.ts';
+import { alienCode, type HostDevice } from '../hosts/scripts/identity.ts';
 import { lastLines } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
 import { type ProgressListener, withoutProgress } from './progress.ts';
 import { wireCodes } from './wire.ts';
 
 /** A device that is to be written. */
-export interface TransferTarget {
+export interface TransferTarget extends HostDevice {
   readonly host: string;
-  readonly device: string;
   /** It must be at least as large. */
   readonly bytes: Bytes;
   /**
@@ -19,6 +19,9 @@ export interface TransferTarget {
    */
   readonly readsZero: boolean;
 }
+
+/** In the place of a source's identity: a file of this machine, which the path policy has judged. */
+export const notAVolume = '-';
 
 export interface TransferOptions {
   /** Read back and compare. */
@@ -69,6 +72,8 @@ function failedWrite(error: PipelineError, source: string, where: string): Drive
   switch (error.exitCode) {
     case wireCodes.noDevice:
       return new DriverError('DEVICE_MISSING', `there is no device ${where}; nothing was written`);
+    case alienCode:
+      return new DriverError('DEVICE_IDENTITY', `nothing was copied to ${where}${said}`);
     case wireCodes.tooLarge:
       return new DriverError('IMAGE_SIZE', `${source} is larger than the device ${where}`);
     case wireCodes.differs:
@@ -112,7 +117,7 @@ export function transferError(
     case stages.read:
       if (error.exitCode === 255)
         return new DriverError('HOST_UNREACHABLE', `reading ${source} failed${said}`);
-      if (error.exitCode === wireCodes.noSource || error.exitCode === wireCodes.tooLarge)
+      if ([wireCodes.noSource, wireCodes.tooLarge, alienCode].some((code) => code === error.exitCode))
         return failedWrite(error, source, where);
       return new DriverError('HOST_COMMAND', `reading ${source} failed${said}`);
     case stages.write:

@@ -1,18 +1,20 @@
+import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { wireCodes, zeroFunctions } from './wire.ts';
 
 /**
- * Arguments: device, reads zero (0/1), verify (0/1), unpacking program (`-`: none). stdin is the stream. Prints the
+ * Arguments: device, what it is, reads zero (0/1), verify (0/1), unpacking program (`-`: none). stdin is the stream. Prints the
  * image's length when all is written, flushed and (verify) read back.
  *
  * The device is never created (nocreat) and never larger than found. Where it is not known to read as zero, every
  * byte that is not data is zeroed: gaps between data, and the rest behind the image.
  */
-export const receiver = `${sizeFunctions}${zeroFunctions}
-device=$1 reads_zero=$2 verify=$3
+export const receiver = `${sizeFunctions}${identityFunctions}${zeroFunctions}
+device=$1 wanted=$2 reads_zero=$3 verify=$4
 # Whether the unpacking was complete is seen by the end mark.
-if [ "$4" != - ]; then exec < <(exec "$4" -dc); fi
+if [ "$5" != - ]; then exec < <(exec "$5" -dc); fi
 case $(kind_of "$device") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
+require_volume "$device" "$wanted"
 capacity=$(size_of "$device") || exit ${wireCodes.noDevice}
 direct=
 if can_direct "$device"; then direct=,direct; fi

@@ -1,8 +1,9 @@
+import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { streamFunctions } from './stream-scripts.ts';
 import { gapBytes, mostPieces, windowBytes, wireCodes } from './wire.ts';
 
 /**
- * Arguments: mode, source, format, path that the chunk files' names begin with, total (stream: the most that is taken), verify (0/1), bytes a
+ * Arguments: mode, source, what it is (`-`: no volume), format, path that the chunk files' names begin with, total (stream: the most that is taken), verify (0/1), bytes a
  * second (0: no limit), and for a stream its input (StreamInput).
  *
  * - stream: the raw image. Zeroes are found by writing it window by window into a sparse chunk file.
@@ -13,9 +14,10 @@ import { gapBytes, mostPieces, windowBytes, wireCodes } from './wire.ts';
  *
  * Progress lines on stderr: `@<bytes done>/<total or 0>`.
  */
-export const sender = `${streamFunctions}
-mode=$1 source=$2 format=$3 chunks=$4 total=$5 verify=$6 limit=$7
-shift 7
+export const sender = `${identityFunctions}${streamFunctions}
+mode=$1 source=$2 wanted=$3 format=$4 chunks=$5 total=$6 verify=$7 limit=$8
+shift 8
+if [ "$wanted" != - ]; then require_volume "$source" "$wanted"; fi
 window=${windowBytes} gap=${gapBytes} most=${mostPieces}
 chunk=/proc/self/fd/7 packed=/proc/self/fd/6
 no_backing=

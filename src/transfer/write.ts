@@ -2,6 +2,7 @@ import { fstatSync, readSync } from 'node:fs';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { type PipelineOptions, runPipeline, type Stage } from '../hosts/pipeline.ts';
+import type { DeviceIdentity } from '../hosts/scripts/identity.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { bandwidth } from './bandwidth.ts';
@@ -9,7 +10,7 @@ import { localCopy, partNames } from './local-copy.ts';
 import { progressReader } from './progress.ts';
 import type { StreamInput } from './stream.ts';
 import { streamWriter } from './stream-writer.ts';
-import { defaultTimeoutMs, stages, type TransferOptions, type TransferTarget } from './target.ts';
+import { defaultTimeoutMs, notAVolume, stages, type TransferOptions, type TransferTarget } from './target.ts';
 import { wireCodes } from './wire.ts';
 import { receiver } from './wire-receiver.ts';
 import { sender } from './wire-sender.ts';
@@ -22,6 +23,8 @@ export interface SenderSpec {
   readonly mode: SenderMode;
   /** Path as the sending machine sees it; `-` for a stream. */
   readonly source: string;
+  /** Absent: no volume. */
+  readonly identity?: DeviceIdentity;
   /** Only for a stream. */
   readonly input?: StreamInput;
   readonly format: string;
@@ -35,9 +38,9 @@ export function senderCommand(
   spec: SenderSpec,
   { verify, limitTransferBw }: TransferOptions,
 ): { script: string; args: string[] } {
-  const { mode, source, format, total, chunks, input = [] } = spec;
+  const { mode, source, identity = notAVolume, format, total, chunks, input = [] } = spec;
   const limit = String(bandwidth(limitTransferBw) ?? 0);
-  const args = [mode, source, format, chunks, String(total), verify ? '1' : '0', limit, ...input];
+  const args = [mode, source, identity, format, chunks, String(total), verify ? '1' : '0', limit, ...input];
   return { script: sender, args };
 }
 
@@ -80,7 +83,13 @@ export async function wireEnd(
   options: TransferOptions,
 ): Promise<readonly Stage[]> {
   const packer = await choosePacker(hosts, target.host, options);
-  const args = [target.device, target.readsZero ? '1' : '0', options.verify ? '1' : '0', packer];
+  const args = [
+    target.device,
+    target.identity,
+    target.readsZero ? '1' : '0',
+    options.verify ? '1' : '0',
+    packer,
+  ];
   const write: Stage = {
     name: stages.write,
     argv: hosts.sshArgv(target.host, { script: receiver, args }),
@@ -99,6 +108,8 @@ export function writtenBytes(stdout: string, target: TransferTarget): Bytes {
 export interface LocalCopySpec {
   readonly format: string;
   readonly source: string;
+  /** Absent: no volume. */
+  readonly identity?: DeviceIdentity;
   readonly total: Bytes;
   /** The source may be longer: only its beginning is wanted. */
   readonly isPart?: boolean;
@@ -112,10 +123,10 @@ export async function copyOnHost(
   options: TransferOptions,
   descriptors?: readonly number[],
 ): Promise<void> {
-  const { format, source, total, isPart = false } = spec;
+  const { format, source, identity = notAVolume, total, isPart = false } = spec;
   const parts = isPart ? partNames(source, total) : ['', ''];
   const flags = [target.readsZero ? '1' : '0', options.verify ? '1' : '0'];
-  const args = [format, source, ...parts, target.device, String(total), ...flags];
+  const args = [format, source, identity, ...parts, target.device, target.identity, String(total), ...flags];
   const command = { script: localCopy, args };
   const argv = hosts.isFrontend(target.host) ? localArgv(command) : hosts.sshArgv(target.host, command);
   await runPipeline([{ name: stages.copy, argv }], {
@@ -127,7 +138,8 @@ export async function copyOnHost(
 
 /** A stream onto a device of this machine that reads as zero: nothing has to be known of it beforehand. */
 export function streamToDevice(input: StreamInput, target: TransferTarget): Stage {
-  return { name: stages.write, argv: localArgv({ script: streamWriter, args: [target.device, ...input] }) };
+  const args = [target.device, target.identity, ...input];
+  return { name: stages.write, argv: localArgv({ script: streamWriter, args }) };
 }
 
 /** What a file takes on its file system, holes left out. */

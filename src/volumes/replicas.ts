@@ -1,3 +1,4 @@
+import { type DeviceIdentity, deviceIdentity, type IdentityKind } from '../hosts/scripts/identity.ts';
 import type {
   Allocation,
   LayerKind,
@@ -85,6 +86,22 @@ export function devicePaths(replica: Resource): string[] {
   const reported = replica.volumes[0]?.devicePath;
   const stable = replica.layers[0] === 'DRBD' ? stablePath(replica.name, reported) : undefined;
   return [...new Set([stable ?? [], reported ?? []].flat())];
+}
+
+const kinds: Readonly<Record<string, IdentityKind>> = {
+  DRBD: 'drbd',
+  NVME: 'nvme',
+  LUKS: 'luks',
+  CACHE: 'cache',
+  WRITECACHE: 'cache',
+  BCACHE: 'cache',
+};
+
+/** What the device of the resource on that node has to be: its top-most layer there decides. An NVMe target has the device of the layer below. */
+export function identityOf(replica: Pick<Resource, 'name' | 'layers' | 'flags'>): DeviceIdentity {
+  const [top, below] = replica.layers;
+  const layer = top === 'NVME' && !isDiskless(replica) ? below : top;
+  return deviceIdentity(kinds[layer ?? ''] ?? 'storage', replica.name);
 }
 
 export const byResPath = (name: ResourceName): string => `/dev/drbd/by-res/${name}/0`;

@@ -24,10 +24,12 @@ import {
   removeDirectories,
   removeUnlessShared,
 } from '../../src/hosts/scripts/directories.ts';
+import { deviceIdentity } from '../../src/hosts/scripts/identity.ts';
 import { linkDisks, waitForDevice } from '../../src/hosts/scripts/link-disks.ts';
 import { isSharedDirectory } from '../../src/hosts/scripts/shared-marker.ts';
 import { removeLinkTo } from '../../src/hosts/vm-directory.ts';
-import { bytes } from '../../src/units.ts';
+import { type Bytes, bytes } from '../../src/units.ts';
+import { device } from '../support/device.ts';
 import { type FakeHosts, fakeHosts, isRoot } from './fake-hosts.ts';
 
 // Processes on a busy machine: slow is no failure.
@@ -53,6 +55,11 @@ const failure = async (work: Promise<unknown>): Promise<unknown> =>
     () => undefined,
     (error: unknown) => error,
   );
+const wanted = (path: string, minBytes: Bytes) => ({
+  candidates: [path],
+  minBytes,
+  identity: device(path).identity,
+});
 /** A loop device; needs root. */
 function loop(path: string): string {
   const out = Bun.spawnSync(['losetup', '-f', '--show', path]);
@@ -64,12 +71,17 @@ describe('link-disk', () => {
   test('several disks, one session', async () => {
     const [a, b] = [volume('a'), volume("b it's", 2 * MiB)];
     const linked = await linkDisks(fake.hosts, 'host1', [
-      { link: join(dir, '0/7/disk.0'), minBytes: bytes(MiB), candidates: ['/dev/absent', a] },
-      { link: join(dir, '0/7/disk.1'), minBytes: bytes(MiB), candidates: [b] },
+      {
+        link: join(dir, '0/7/disk.0'),
+        minBytes: bytes(MiB),
+        candidates: ['/dev/absent', a],
+        identity: device(a).identity,
+      },
+      { link: join(dir, '0/7/disk.1'), minBytes: bytes(MiB), candidates: [b], identity: device(b).identity },
     ]);
     expect(linked).toEqual([
-      { device: a, bytes: bytes(MiB) },
-      { device: b, bytes: bytes(2 * MiB) },
+      { ...device(a), bytes: bytes(MiB) },
+      { ...device(b), bytes: bytes(2 * MiB) },
     ]);
     expect(readlinkSync(join(dir, '0/7/disk.0'))).toBe(a);
     expect(readlinkSync(join(dir, '0/7/disk.1'))).toBe(b);
@@ -83,7 +95,9 @@ describe('link-disk', () => {
     mkdirSync(join(dir, '7'));
     symlinkSync(join(fake.root, 'dirtarget'), link);
     for (const target of [a, b, b]) {
-      await linkDisks(fake.hosts, 'host1', [{ link, minBytes: bytes(1), candidates: [target] }]);
+      await linkDisks(fake.hosts, 'host1', [
+        { link, minBytes: bytes(1), candidates: [target], identity: device(target).identity },
+      ]);
       expect(readlinkSync(link)).toBe(target);
     }
     expect(readdirSync(join(fake.root, 'dirtarget'))).toEqual([]);
@@ -95,7 +109,7 @@ describe('link-disk', () => {
       writeFileSync(late, '');
       truncateSync(late, MiB);
     }, 300);
-    expect((await waitForDevice(fake.hosts, 'host1', [late], bytes(MiB), 5000)).device).toBe(late);
+    expect((await waitForDevice(fake.hosts, 'host1', wanted(late, bytes(MiB)), 5000)).device).toBe(late);
   });
 
   test('no device: DEVICE_MISSING, and no link is made for the others either', async () => {
@@ -105,8 +119,13 @@ describe('link-disk', () => {
         fake.hosts,
         'host1',
         [
-          { link: join(dir, '7/disk.0'), minBytes: bytes(1), candidates: [a] },
-          { link: join(dir, '7/disk.1'), minBytes: bytes(1), candidates: ['/dev/drbd/by-res/nothing/0'] },
+          { link: join(dir, '7/disk.0'), minBytes: bytes(1), candidates: [a], identity: device(a).identity },
+          {
+            link: join(dir, '7/disk.1'),
+            minBytes: bytes(1),
+            candidates: ['/dev/drbd/by-res/nothing/0'],
+            identity: deviceIdentity('drbd', 'nothing'),
+          },
         ],
         0,
       ),
@@ -117,7 +136,7 @@ describe('link-disk', () => {
   });
 
   test('too small: DEVICE_SIZE', async () => {
-    const error = await failure(waitForDevice(fake.hosts, 'host1', [volume('a')], bytes(MiB + 1), 0));
+    const error = await failure(waitForDevice(fake.hosts, 'host1', wanted(volume('a'), bytes(MiB + 1)), 0));
     expect(isDriverError(error, 'DEVICE_SIZE')).toBe(true);
     expect(String(error)).toContain('1 MiB');
   });
@@ -126,7 +145,7 @@ describe('link-disk', () => {
     const stray = `/dev/linstor_un-test-${process.pid}`;
     writeFileSync(stray, 'x'.repeat(100));
     try {
-      const error = await failure(waitForDevice(fake.hosts, 'host1', [stray], bytes(1), 3000));
+      const error = await failure(waitForDevice(fake.hosts, 'host1', wanted(stray, bytes(1)), 3000));
       expect(isDriverError(error, 'DEVICE_MISSING')).toBe(true);
       expect(String(error)).toContain('regular file');
       expect(await deviceSizes(fake.hosts, 'host1', [stray])).toEqual([undefined]);
@@ -136,18 +155,18 @@ describe('link-disk', () => {
   });
 
   test.if(isRoot)('a block device is measured', async () => {
-    const device = loop(volume('disk', 3 * MiB));
+    const path = loop(volume('disk', 3 * MiB));
     try {
-      expect(await waitForDevice(fake.hosts, 'host1', [device], bytes(3 * MiB), 0)).toEqual({
-        device,
+      expect(await waitForDevice(fake.hosts, 'host1', wanted(path, bytes(3 * MiB)), 0)).toEqual({
+        ...device(path),
         bytes: bytes(3 * MiB),
       });
-      expect(await deviceSizes(fake.hosts, 'host1', [device, '/dev/absent'])).toEqual([
+      expect(await deviceSizes(fake.hosts, 'host1', [path, '/dev/absent'])).toEqual([
         bytes(3 * MiB),
         undefined,
       ]);
     } finally {
-      Bun.spawnSync(['losetup', '-d', device]);
+      Bun.spawnSync(['losetup', '-d', path]);
     }
   });
 });
@@ -232,25 +251,28 @@ describe('unlink', () => {
 describe('file systems', () => {
   test('makes a supported one and refuses others', async () => {
     const a = volume('a', 8 * MiB);
-    await makeFileSystem(fake.hosts, 'host1', a, 'ext4', ['-b', '4096']);
+    await makeFileSystem(fake.hosts, 'host1', device(a), 'ext4', ['-b', '4096']);
     expect(readFileSync(a).subarray(1080, 1082)).toEqual(Buffer.from([0x53, 0xef]));
     for (const fs of ['reiserfs', '../x', 'ext4;reboot', '']) {
-      expect(isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', a, fs)), 'BAD_ARGUMENT')).toBe(
-        true,
-      );
+      expect(
+        isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', device(a), fs)), 'BAD_ARGUMENT'),
+      ).toBe(true);
     }
   });
 
   test('swap', async () => {
     const a = volume('a', MiB);
-    await makeFileSystem(fake.hosts, 'host1', a, 'swap');
+    await makeFileSystem(fake.hosts, 'host1', device(a), 'swap');
     expect(readFileSync(a).subarray(4086, 4096).toString()).toBe('SWAPSPACE2');
   });
 
   test('no device, no file is made', async () => {
     const absent = join(fake.root, 'absent');
     expect(
-      isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', absent, 'ext4')), 'DEVICE_MISSING'),
+      isDriverError(
+        await failure(makeFileSystem(fake.hosts, 'host1', device(absent), 'ext4')),
+        'DEVICE_MISSING',
+      ),
     ).toBe(true);
     expect(existsSync(absent)).toBe(false);
   });
@@ -258,7 +280,7 @@ describe('file systems', () => {
   test('a failing mkfs fails', async () => {
     const tiny = volume('tiny', 4096);
     expect(
-      isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', tiny, 'ext4')), 'HOST_COMMAND'),
+      isDriverError(await failure(makeFileSystem(fake.hosts, 'host1', device(tiny), 'ext4')), 'HOST_COMMAND'),
     ).toBe(true);
   });
 });
@@ -372,14 +394,16 @@ describe('directories', () => {
       mkdirSync(on('host1', '0/7'), { recursive: true });
       writeFileSync(on('host1', '0/7/vm.xml'), '<VM/>');
       symlinkSync('/dev/loop1', on('host1', '0/7/disk.0'));
-      const device = volume('a');
+      const path = volume('a');
       for (const id of [7, 8]) {
         const link = join(dir, `0/${id}/disk.0`);
         const [from, to] = [place('host1', `0/${id}`), place('host2', `0/${id}`)];
-        const links = [{ link, minBytes: bytes(1), candidates: ['/dev/absent', device] }];
+        const links = [
+          { link, minBytes: bytes(1), candidates: ['/dev/absent', path], identity: device(path).identity },
+        ];
         const options = { env: fake.env, skip: ['disk.0'], links };
         expect(await copyDirectory(fake.hosts, from, to, options)).toBe(id === 7);
-        expect(readlinkSync(on('host2', `0/${id}/disk.0`))).toBe(device);
+        expect(readlinkSync(on('host2', `0/${id}/disk.0`))).toBe(path);
       }
       expect(readdirSync(on('host2', '0/7')).sort()).toEqual(['disk.0', 'vm.xml']);
       expect(sessions().length).toBe(4);
@@ -387,14 +411,19 @@ describe('directories', () => {
 
     test('a device that is too small is named, though the directory is there', async () => {
       mkdirSync(on('host1', '0/7'), { recursive: true });
-      const device = volume('a');
+      const path = volume('a');
       const links = [
-        { link: join(dir, '0/7/disk.0'), minBytes: bytes(2 * MiB), candidates: [device] },
+        {
+          link: join(dir, '0/7/disk.0'),
+          minBytes: bytes(2 * MiB),
+          candidates: [path],
+          identity: device(path).identity,
+        },
       ] as const;
       const copy = copyDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env, links });
       const error = await failure(copy);
       expect(isDriverError(error, 'DEVICE_SIZE')).toBe(true);
-      expect(String(error)).toContain(`${device} on host2`);
+      expect(String(error)).toContain(`${path} on host2`);
       expect(readdirSync(on('host2', '0/7'))).toEqual([]);
     });
 

@@ -50,7 +50,7 @@ export interface FakeLinstorOptions {
   readonly freeKib?: number;
   readonly groups?: readonly ResourceGroup[];
   /** Told of every device node that appears or goes. */
-  readonly onDevice?: (node: string, path: string, present: boolean) => void;
+  readonly onDevice?: (node: string, path: string, present: boolean, layers: readonly LayerKind[]) => void;
   /** Where device nodes are; default the usual. */
   readonly devicePath?: (definition: string, node: string) => string;
 }
@@ -572,7 +572,7 @@ export class FakeLinstor implements Linstor {
 
   #device(definition: Definition, replica: Replica, present: boolean): void {
     if (present && !this.devicesAppear) return;
-    this.#options.onDevice?.(replica.node, this.#path(definition, replica.node), present);
+    this.#options.onDevice?.(replica.node, this.#path(definition, replica.node), present, definition.layers);
   }
 
   #path(definition: Definition, node: string): string {

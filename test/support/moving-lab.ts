@@ -7,10 +7,11 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { ActionHandler, Call } from '../../src/actions/action.ts';
 import type { Context, Log } from '../../src/context.ts';
 import { type DriverError, toDriverError } from '../../src/errors.ts';
@@ -18,6 +19,7 @@ import type { HostCommand, HostResult, Hosts } from '../../src/hosts/hosts.ts';
 import { Locks } from '../../src/hosts/lock.ts';
 import { SshHosts } from '../../src/hosts/ssh.ts';
 import { createHosts, detectIsolation, pathOnHost } from '../../src/lab/hosts/hosts.ts';
+import type { LayerKind } from '../../src/linstor/linstor.ts';
 import { readConfig } from '../../src/opennebula/config-file.ts';
 import { parseDatastore, parseVm } from '../../src/opennebula/documents.ts';
 import type { Attributes, One } from '../../src/opennebula/one.ts';
@@ -120,13 +122,13 @@ export class MovingLab {
     this.linstor = new FakeLinstor({
       ...options,
       nodes: ['host1', 'host2', 'host3'],
-      devicePath: (name) => `${this.location}/dev/${name}/0`,
-      onDevice: (node, path, present) => this.#setDevice(node, path, present),
+      devicePath: (name) => this.device(name),
+      onDevice: (node, path, present, layers) => this.#setDevice(node, path, present, layers),
     });
     this.#hosts = this.#makeHosts();
   }
 
-  #setDevice(node: string, path: string, present: boolean): void {
+  #setDevice(node: string, path: string, present: boolean, layers: readonly LayerKind[]): void {
     const real = pathOnHost(this.dir, node, path);
     if (!present) {
       rmSync(real, { force: true });
@@ -136,6 +138,12 @@ export class MovingLab {
     // A sparse file stands for the device; larger than any volume asked for here.
     const file = Bun.spawnSync(['truncate', '-s', '64G', real]);
     if (!file.success) throw new Error(file.stderr.toString());
+    if (!layers.includes('DRBD')) return;
+    // As udev does.
+    const link = join(dirname(real), 'drbd/by-res', basename(path).replace(/_\d{5}$/, ''), '0');
+    mkdirSync(dirname(link), { recursive: true });
+    rmSync(link, { force: true });
+    symlinkSync(`../../../${basename(path)}`, link);
   }
 
   #makeHosts(): Hosts {
@@ -266,7 +274,7 @@ export class MovingLab {
   }
 
   device(resource: string): string {
-    return `${this.location}/dev/${resource}/0`;
+    return `${this.location}/dev/${resource}_00000`;
   }
 
   /** Makes a script of somebody else's; `$LAB` is the lab's directory. */

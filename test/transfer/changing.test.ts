@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { importImage } from '../../src/transfer/import.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts } from '../hosts/fake-hosts.ts';
+import { device as deviceOf } from '../support/device.ts';
 import { holdsExactly, MiB, noise, run, temporary, zeroDeviceFile } from './images.ts';
 import { anywhere } from './work.ts';
 
@@ -40,7 +41,7 @@ async function imported(
   env: Record<string, string | undefined>,
 ): Promise<string> {
   const device = zeroDeviceFile(join(dir, 'device'), size + MiB);
-  const target = { host, device, bytes: bytes(size + MiB), readsZero: true };
+  const target = { host, ...deviceOf(device), bytes: bytes(size + MiB), readsZero: true };
   const policy = { safeDirs: ['/'], restrictedDirs: [] };
   try {
     await importImage(fake.hosts, { path, policy, addresses: anywhere }, target, {

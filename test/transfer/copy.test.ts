@@ -7,6 +7,7 @@ import { zeroDevice } from '../../src/transfer/wipe.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from '../hosts/fake-hosts.ts';
 import { codeOf } from '../support/code-of.ts';
+import { device as deviceOf } from '../support/device.ts';
 import {
   dirtyDevice,
   holdsExactly,
@@ -39,7 +40,7 @@ afterEach(() => {
   rmSync(work, { recursive: true, force: true });
 });
 
-const from = (host = 'host1') => ({ host, device: source, chunkDirectory: work });
+const from = (host = 'host1') => ({ host, ...deviceOf(source), chunkDirectory: work });
 
 describe('copy', () => {
   const pairs = [
@@ -119,12 +120,12 @@ describe('copy', () => {
     );
     const large = { ...from(), bytes: bytes(size + 512) };
     expect(await codeOf(copyDevice(fake.hosts, large, to(small, 'host2', true), options))).toBe('IMAGE_SIZE');
-    const absent = { host: 'host1', device: join(work, 'absent') };
+    const absent = { host: 'host1', ...deviceOf(join(work, 'absent')) };
     expect(await codeOf(copyDevice(fake.hosts, absent, to(small, 'host2', true), options))).toBe(
       'DEVICE_MISSING',
     );
     for (const host of ['host1', 'host2']) {
-      const nowhere = { host, device: join(work, 'nowhere'), bytes: bytes(size), readsZero: true };
+      const nowhere = { host, ...deviceOf(join(work, 'nowhere')), bytes: bytes(size), readsZero: true };
       expect(await codeOf(copyDevice(fake.hosts, from(), nowhere, options))).toBe('DEVICE_MISSING');
     }
     expect(statSync(small).blocks).toBe(0);
@@ -148,8 +149,8 @@ describe('copy', () => {
     try {
       for (const other of ['host1', 'host2']) {
         run('dd', 'if=/dev/urandom', `of=${b}`, 'bs=1M', 'count=81', 'conv=nocreat,fsync', 'status=none');
-        const place = { host: other, device: b, bytes: bytes(size), readsZero: false };
-        await copyDevice(fake.hosts, { ...from(), device: a }, place, {
+        const place = { host: other, ...deviceOf(b), bytes: bytes(size), readsZero: false };
+        await copyDevice(fake.hosts, { ...from(), ...deviceOf(a) }, place, {
           env: fake.env,
           stagingDir: work,
           verify: true,
@@ -166,16 +167,18 @@ describe('copy', () => {
 describe('zero and checksum', () => {
   test('a file is zeroed to its end', async () => {
     const device = dirtyDevice(join(work, 'target'), MiB + 777);
-    await zeroDevice(fake.hosts, 'host1', device);
+    await zeroDevice(fake.hosts, 'host1', deviceOf(device));
     expect(holdsExactly(device, Buffer.alloc(0))).toBe(true);
-    expect(await codeOf(zeroDevice(fake.hosts, 'host1', join(work, 'absent')))).toBe('DEVICE_MISSING');
+    expect(await codeOf(zeroDevice(fake.hosts, 'host1', deviceOf(join(work, 'absent'))))).toBe(
+      'DEVICE_MISSING',
+    );
   });
 
   test.if(isRoot)('a block device is zeroed to its end', async () => {
     const file = dirtyDevice(join(work, 'target'), MiB + 512);
     const device = run('losetup', '-f', '--show', file).trim();
     try {
-      await zeroDevice(fake.hosts, 'host1', device);
+      await zeroDevice(fake.hosts, 'host1', deviceOf(device));
       run('sync', device);
       expect(holdsExactly(file, Buffer.alloc(0))).toBe(true);
     } finally {
@@ -185,8 +188,8 @@ describe('zero and checksum', () => {
 
   test('checksums of a device, whole or in part', async () => {
     const md5 = (data: Buffer): string => new Bun.CryptoHasher('md5').update(data).digest('hex');
-    expect(await deviceChecksum(fake.hosts, 'host1', source, 'md5')).toBe(md5(image));
-    expect(await deviceChecksum(fake.hosts, 'host1', source, 'md5', bytes(5 * MiB))).toBe(
+    expect(await deviceChecksum(fake.hosts, 'host1', deviceOf(source), 'md5')).toBe(md5(image));
+    expect(await deviceChecksum(fake.hosts, 'host1', deviceOf(source), 'md5', bytes(5 * MiB))).toBe(
       md5(image.subarray(0, 5 * MiB)),
     );
   });

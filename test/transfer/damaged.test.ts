@@ -8,6 +8,7 @@ import { probeFile } from '../../src/transfer/probe.ts';
 import { virtualSize } from '../../src/transfer/vsize.ts';
 import { bytes, mib } from '../../src/units.ts';
 import { fakeHosts } from '../hosts/fake-hosts.ts';
+import { device as deviceOf } from '../support/device.ts';
 import { MiB, noise, patch, run, sparseImage, temporary, u64le, zeroDeviceFile } from './images.ts';
 import { anywhere } from './work.ts';
 
@@ -141,7 +142,7 @@ test('a compressed cluster that cannot be unpacked is the image’s fault, not t
   try {
     for (const host of ['host1', 'frontend']) {
       const device = zeroDeviceFile(join(dir, 'device'), 12 * MiB);
-      const target = { host, device, bytes: bytes(12 * MiB), readsZero: true };
+      const target = { host, ...deviceOf(device), bytes: bytes(12 * MiB), readsZero: true };
       const options = { env: fake.env, stagingDir: join(dir, 'staging') };
       await expect(
         importImage(fake.hosts, { path, policy, addresses: anywhere }, target, options),

@@ -27,6 +27,7 @@ import type { TransferOptions } from '../../src/transfer/target.ts';
 import { virtualSize } from '../../src/transfer/vsize.ts';
 import { bytes, mib } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from '../hosts/fake-hosts.ts';
+import { device as deviceOf } from '../support/device.ts';
 import {
   dirtyDevice,
   holdsExactly,
@@ -360,7 +361,7 @@ describe('good images', () => {
         ['vmdk', 'frontend'],
       ] as const) {
         run('dd', 'if=/dev/urandom', `of=${device}`, 'bs=1M', 'count=44', 'conv=nocreat', 'status=none');
-        const place = { host, device, bytes: bytes(size), readsZero: false };
+        const place = { host, ...deviceOf(device), bytes: bytes(size), readsZero: false };
         await importImage(fake.hosts, request(join(corpus, name)), place, options({ verify: true }));
         run('sync', device);
         expect(holdsExactly(file, raw)).toBe(true);
@@ -627,7 +628,7 @@ describe('hostile and broken images', () => {
 describe('failures on the way', () => {
   test('no device: DEVICE_MISSING, and none is made', async () => {
     for (const host of ['host1', 'frontend']) {
-      const place = { host, device: join(work, 'absent'), bytes: bytes(size), readsZero: true };
+      const place = { host, ...deviceOf(join(work, 'absent')), bytes: bytes(size), readsZero: true };
       const error = await failure(importImage(fake.hosts, request(join(corpus, 'raw')), place, options()));
       expect(error.code).toBe('DEVICE_MISSING');
       expect(existsSync(place.device)).toBe(false);
@@ -641,7 +642,7 @@ describe('failures on the way', () => {
       ['qcow2', 'frontend'],
       ['raw.gz', 'host1'],
     ] as const) {
-      const place = { host, device, bytes: bytes(size), readsZero: true };
+      const place = { host, ...deviceOf(device), bytes: bytes(size), readsZero: true };
       expect(
         (await failure(importImage(fake.hosts, request(join(corpus, name)), place, options()))).code,
       ).toBe('IMAGE_SIZE');

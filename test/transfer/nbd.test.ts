@@ -10,6 +10,7 @@ import type { TransferOptions } from '../../src/transfer/target.ts';
 import { bytes } from '../../src/units.ts';
 import { type FakeHosts, fakeHosts, isRoot } from '../hosts/fake-hosts.ts';
 import { codeOf } from '../support/code-of.ts';
+import { device as deviceOf } from '../support/device.ts';
 import {
   dirtyDevice,
   holdsExactly,
@@ -90,7 +91,7 @@ describe('by NBD', () => {
   });
 
   test('straight from one host to another, and a part of a larger device', async () => {
-    const from: CopySource = { host: 'host1', device: join(work, 'raw'), bytes: bytes(size - 512) };
+    const from: CopySource = { host: 'host1', ...deviceOf(join(work, 'raw')), bytes: bytes(size - 512) };
     const device = dirtyDevice(join(work, 'target'), size);
     const calls = join(fake.root, 'calls');
     writeFileSync(calls, '');
@@ -105,8 +106,8 @@ describe('by NBD', () => {
     const files = [join(work, 'raw'), dirtyDevice(join(work, 'target'), size + MiB)];
     const [a = '', b = ''] = files.map((file) => run('losetup', '-f', '--show', file).trim());
     try {
-      const place = { host: 'host2', device: b, bytes: bytes(size + MiB), readsZero: false };
-      await copyDevice(fake.hosts, { host: 'host1', device: a }, place, options());
+      const place = { host: 'host2', ...deviceOf(b), bytes: bytes(size + MiB), readsZero: false };
+      await copyDevice(fake.hosts, { host: 'host1', ...deviceOf(a) }, place, options());
       run('sync', b);
       expect(holdsExactly(join(work, 'target'), raw)).toBe(true);
       expect(forwards()).not.toBe('');
@@ -164,7 +165,12 @@ describe('where NBD does not go', () => {
     const script = readFileSync(join(fake.root, 'bin', 'ssh'), 'utf8');
     const inner = script.replace('host=$1; shift', 'host=$1; shift; export PATH="$FAKE_ROOT/other:$PATH"');
     writeFileSync(join(fake.root, 'bin', 'ssh'), inner);
-    await copyDevice(fake.hosts, { host: 'host1', device: join(work, 'raw') }, target(device), options());
+    await copyDevice(
+      fake.hosts,
+      { host: 'host1', ...deviceOf(join(work, 'raw')) },
+      target(device),
+      options(),
+    );
     expect(holdsExactly(device, raw)).toBe(true);
     expect(forwards()).toBe('');
   });
@@ -183,7 +189,7 @@ describe('failures', () => {
     const small = zeroDeviceFile(join(work, 'target'), MiB);
     const claims = (device: string, host = 'host2') => ({
       host,
-      device,
+      ...deviceOf(device),
       bytes: bytes(size),
       readsZero: true,
     });

@@ -4,11 +4,12 @@ import { parseSourceRule } from '../../src/opennebula/source-rule.ts';
 import type { AddressPolicy } from '../../src/transfer/address.ts';
 import type { TransferTarget } from '../../src/transfer/target.ts';
 import { bytes } from '../../src/units.ts';
+import { device as deviceOf } from '../support/device.ts';
 
 /** What a file stands for as the target of a transfer: all of it. */
 export const target = (device: string, host = 'host1', readsZero = false): TransferTarget => ({
   host,
-  device,
+  ...deviceOf(device),
   bytes: bytes(statSync(device).size),
   readsZero,
 });

@@ -90,7 +90,13 @@ async function importInto(
     importImage(
       ctx.hosts,
       source,
-      { host: bridge.host, device: bridge.device, bytes: bridge.bytes, readsZero: readsZeroWhenNew(view) },
+      {
+        host: bridge.host,
+        device: bridge.device,
+        identity: bridge.identity,
+        bytes: bridge.bytes,
+        readsZero: readsZeroWhenNew(view),
+      },
       { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
     ),
   );

@@ -37,7 +37,7 @@ export const exportImage: ActionHandler = async (call, ctx) => {
     );
   }
   const { deviceChecksum } = await import('../../transfer/checksum.ts');
-  const md5 = await deviceChecksum(ctx.hosts, bridge.host, bridge.device, 'md5');
+  const md5 = await deviceChecksum(ctx.hosts, bridge.host, bridge, 'md5');
   const size = Math.max(
     image.image.sizeMib,
     Math.ceil(bridge.bytes / mibToBytes(1 as typeof image.image.sizeMib)),

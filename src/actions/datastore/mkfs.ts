@@ -55,8 +55,8 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
   const clean = readsZeroWhenNew(view);
   if (wantsFs || !clean) {
     const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread, machines });
-    if (!clean) await wipeDevice(ctx, bridge.host, bridge.device);
-    if (wantsFs) await formatDevice(ctx, bridge.host, bridge.device, fs);
+    if (!clean) await wipeDevice(ctx, bridge.host, bridge);
+    if (wantsFs) await formatDevice(ctx, bridge.host, bridge, fs);
     await releaseAfterCopy(ctx, image, bridge);
   }
   await linstor.modifyDefinition(resource, { unset: [marks.incomplete] });

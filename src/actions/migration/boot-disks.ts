@@ -10,7 +10,7 @@ import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
-import { devicePaths, isAttached } from '../../volumes/replicas.ts';
+import { devicePaths, identityOf, isAttached } from '../../volumes/replicas.ts';
 import type { DiskTarget } from '../target.ts';
 
 /** The VM is about to start or to be restored; in other states (NIC hotplug, updateconf) it runs. */
@@ -43,11 +43,7 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
   const disks = await vmDisks(ctx, vm, target.directory, target.systemDatastoreId, true);
   if (disks.length === 0) return;
   const [links, views] = await Promise.all([
-    checkLinks(
-      ctx.hosts,
-      target.host,
-      disks.map((disk) => disk.link),
-    ),
+    checkLinks(ctx.hosts, target.host, disks),
     viewDisks(disks).catch((error: unknown) => toDriverError(error)),
   ]);
   if (views instanceof DriverError) {
@@ -72,7 +68,11 @@ type ViewedDisk = VmDisk & { readonly view: readonly Resource[] };
 async function isRight(disk: ViewedDisk, host: string, link: LinkState | undefined): Promise<boolean> {
   const replica = await findReplica(namesOf(disk), disk.view, host);
   if (!replica || !isAttached(replica) || !replica.stateKnown) return false;
-  return link?.present === true && [...devicePaths(replica), ...commonPaths(disk.view)].includes(link.target);
+  return (
+    link?.present === true &&
+    link.volume.toLowerCase() === identityOf(replica).toLowerCase() &&
+    [...devicePaths(replica), ...commonPaths(disk.view)].includes(link.target)
+  );
 }
 
 function trustLinks(
@@ -103,16 +103,11 @@ function trustLinks(
   );
 }
 
-/** A name like /dev/loop5 or /dev/drbd1003 may belong to another volume since the last reboot. */
+/**
+ * Its name alone would not do: /dev/loop5 or /dev/drbd1003 may belong to another volume since the last reboot. The host itself says
+ * which one it is.
+ */
 function linkNamesResource(disk: VmDisk, link: LinkState | undefined): boolean {
-  return (
-    link?.present === true &&
-    link.target
-      .toLowerCase()
-      .split(/[/.]|_\d{5}/)
-      .some(
-        (part) =>
-          part === disk.resource.toLowerCase() || part === `linstor-crypt-${disk.resource.toLowerCase()}`,
-      )
-  );
+  const [, resource] = link?.volume.toLowerCase().split(' ') ?? [];
+  return link?.present === true && resource === disk.resource.toLowerCase();
 }

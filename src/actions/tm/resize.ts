@@ -6,7 +6,7 @@ import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
 import { lockName } from '../../volumes/names.ts';
-import { devicePaths } from '../../volumes/replicas.ts';
+import { devicePaths, identityOf } from '../../volumes/replicas.ts';
 import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, readDiskCall } from '../disk-call.ts';
@@ -55,8 +55,7 @@ async function confirmOnHost(
   await waitForDevice(
     ctx.hosts,
     call.target.host,
-    devicePaths(here),
-    kibToBytes(mibToKib(size)),
+    { candidates: devicePaths(here), identity: identityOf(here), minBytes: kibToBytes(mibToKib(size)) },
     known ? sizeWaitMs.grown : sizeWaitMs.unchanged,
   );
 }

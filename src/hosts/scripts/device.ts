@@ -1,6 +1,7 @@
 import { DriverError } from '../../errors.ts';
 import { type Bytes, bytes } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
+import { alienCode, alienDevice, type HostDevice, identityFunctions } from './identity.ts';
 import { flushFunction, records, sizeFunctions } from './records.ts';
 
 /** Making file systems on, and asking the size of, devices of a host. */
@@ -65,23 +66,30 @@ const quietOptions: Readonly<Record<string, readonly string[]>> = {
 };
 
 const missing = 71;
-/** Arguments: device, program, its options. */
-const makeScript = `${sizeFunctions}${flushFunction}
-device=$1 program=$2; shift 2
+/** Arguments: device, what it is, program, its options. */
+const makeScript = `${sizeFunctions}${identityFunctions}${flushFunction}
+device=$1 wanted=$2 program=$3; shift 3
 case $(kind_of "$device") in block|file) ;; *) exit ${missing} ;; esac
+require_volume "$device" "$wanted"
 "$program" "$@" "$device" </dev/null >/dev/null && flush "$device"
 `;
 
-async function make(hosts: Hosts, host: string, device: string, argv: readonly string[]): Promise<void> {
+async function make(
+  hosts: Hosts,
+  host: string,
+  { device, identity }: HostDevice,
+  argv: readonly string[],
+): Promise<void> {
   const [verb = ''] = argv;
-  const { exitCode } = await hosts.run(host, {
+  const { exitCode, stderr } = await hosts.run(host, {
     verb,
     script: makeScript,
-    args: [device, ...argv],
+    args: [device, identity, ...argv],
     // Thick volumes of many TiB take their time to be discarded.
     timeoutMs: 30 * 60_000,
-    okCodes: [0, missing],
+    okCodes: [0, missing, alienCode],
   });
+  if (exitCode === alienCode) throw alienDevice(device, host, stderr);
   if (exitCode === missing)
     throw new DriverError('DEVICE_MISSING', `there is no device ${device} on ${host}`);
 }
@@ -95,7 +103,7 @@ async function make(hosts: Hosts, host: string, device: string, argv: readonly s
 export async function makeFileSystem(
   hosts: Hosts,
   host: string,
-  device: string,
+  device: HostDevice,
   fs: string,
   options: readonly string[] = [],
   supported: readonly string[] = supportedFileSystems,
@@ -110,6 +118,6 @@ export async function makeFileSystem(
   await make(hosts, host, device, [`mkfs.${name}`, ...(quietOptions[name] ?? []), ...options]);
 }
 
-export async function makeSwap(hosts: Hosts, host: string, device: string): Promise<void> {
+export async function makeSwap(hosts: Hosts, host: string, device: HostDevice): Promise<void> {
   await make(hosts, host, device, ['mkswap', '-f']);
 }

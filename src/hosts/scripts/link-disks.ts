@@ -1,6 +1,7 @@
 import { DriverError } from '../../errors.ts';
 import { type Bytes, bytes, humanSize } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
+import { alienDevice, type DeviceIdentity, type HostDevice, identityFunctions } from './identity.ts';
 import { records, sizeFunctions } from './records.ts';
 
 /** A disk that must be usable on a host, and where the domain finds it. */
@@ -11,23 +12,24 @@ export interface DiskLink {
   readonly minBytes: Bytes;
   /** In order of preference: `/dev/drbd/by-res/<name>/0`, then what LINSTOR reports for the node. */
   readonly candidates: readonly string[];
+  /** What the device has to be. */
+  readonly identity: DeviceIdentity;
 }
 
-export interface LinkedDisk {
-  /** The candidate that was there. */
-  readonly device: string;
+/** The candidate that was there. */
+export interface LinkedDisk extends HostDevice {
   readonly bytes: Bytes;
 }
 
-const codes = { missing: 71, small: 72, link: 73, stray: 74 } as const;
+const codes = { missing: 71, small: 72, link: 73, stray: 74, alien: 77 } as const;
 
 /** Exit codes by which `link_disks` refuses. */
 export const linkCodes: readonly number[] = Object.values(codes);
 
-/** Arguments of `link_disks`: seconds to wait, then per disk: link, minimum, number of candidates, candidates. It exits when it refuses. */
-export const linkFunctions = `${sizeFunctions}
-look() { # minimum candidates... -> chosen, size, state
-  local minimum=$1 path; shift
+/** Arguments of `link_disks`: seconds to wait, then per disk: link, minimum, what it is, number of candidates, candidates. It exits when it refuses. */
+export const linkFunctions = `${sizeFunctions}${identityFunctions}
+look() { # minimum wanted candidates... -> chosen, size, state
+  local minimum=$1 wanted=$2 path; shift 2
   chosen= size=0 state=missing
   for path in "$@"; do
     case $(kind_of "$path") in
@@ -35,6 +37,8 @@ look() { # minimum candidates... -> chosen, size, state
       stray) state=stray chosen=$path; return ;;
       *) continue ;;
     esac
+    # Another volume's number, from before udev and LINSTOR have caught up.
+    if ! is_volume "$path" "$wanted"; then state=alien chosen=$path; continue; fi
     size=$(size_of "$path") || continue
     chosen=$path
     if [ "$size" -ge "$minimum" ]; then state=ok; return; fi
@@ -43,14 +47,14 @@ look() { # minimum candidates... -> chosen, size, state
 }
 link_disks() {
   local wait_s=$1 links=() found=() sizes=() pauses=(0.05 0.05 0.1 0.1 0.2 0.3 0.5) attempt=0
-  local link minimum count candidates i chosen size state
+  local link minimum wanted count candidates i chosen size state
   shift
   SECONDS=0
   while [ $# -gt 0 ]; do
-    link=$1 minimum=$2 count=$3; shift 3
+    link=$1 minimum=$2 wanted=$3 count=$4; shift 4
     candidates=("\${@:1:count}"); shift "$count"
     while :; do
-      look "$minimum" "\${candidates[@]}"
+      look "$minimum" "$wanted" "\${candidates[@]}"
       if [ "$state" = ok ] || [ "$state" = stray ] || [ "$SECONDS" -ge "$wait_s" ]; then break; fi
       sleep "\${pauses[attempt]:-0.5}"
       attempt=$((attempt + 1))
@@ -58,6 +62,7 @@ link_disks() {
     case $state in
       ok) ;;
       small) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.small} ;;
+      alien) printf '%s\\0%s\\0' "$chosen" "$alien"; exit ${codes.alien} ;;
       stray) printf '%s\\0%s\\0' "$chosen" "$size"; exit ${codes.stray} ;;
       *) printf '%s\\0%s\\0' "\${candidates[0]-}" 0; exit ${codes.missing} ;;
     esac
@@ -83,9 +88,10 @@ const usualWaitMs = 10_000;
 /** Arguments of `link_disks`; none for no disks. */
 export function linkArguments(disks: readonly DiskLink[], waitMs = usualWaitMs): string[] {
   if (disks.length === 0) return [];
-  const each = disks.flatMap(({ link = '', minBytes, candidates }) => [
+  const each = disks.flatMap(({ link = '', minBytes, identity, candidates }) => [
     link,
     String(minBytes),
+    identity,
     String(candidates.length),
     ...candidates,
   ]);
@@ -101,6 +107,7 @@ export function linkRefusal(
 ): DriverError | undefined {
   if (!linkCodes.includes(exitCode)) return undefined;
   const [path = '', size = '0'] = printed.split('\0').slice(-3, -1);
+  if (exitCode === codes.alien) return alienDevice(path.slice(path.lastIndexOf('\n') + 1), host, size);
   return failure(host, exitCode, path.slice(path.lastIndexOf('\n') + 1), bytes(Number(size) || 0), stderr);
 }
 
@@ -123,7 +130,7 @@ function failure(host: string, exitCode: number, path: string, size: Bytes, stde
  * Waits for all the devices, then points the links at them; one ssh session for any number of disks. No link is
  * made or changed unless every device is there and large enough.
  *
- * Throws DEVICE_MISSING, DEVICE_SIZE, HOST_COMMAND (a link could not be made).
+ * Throws DEVICE_MISSING, DEVICE_IDENTITY, DEVICE_SIZE, HOST_COMMAND (a link could not be made).
  */
 export async function linkDisks(
   hosts: Hosts,
@@ -141,22 +148,22 @@ export async function linkDisks(
   });
   const refusal = linkRefusal(host, result.exitCode, result.stdout, result.stderr);
   if (refusal) throw refusal;
-  return records(result.stdout, 2).map(([device = '', size = '0']) => ({
-    device,
-    bytes: bytes(Number(size)),
-  }));
+  const rows = records(result.stdout, 2);
+  return disks.map(({ identity }, index) => {
+    const [device = '', size = '0'] = rows[index] ?? [];
+    return { device, bytes: bytes(Number(size)), identity };
+  });
 }
 
 /** Waits for one device without making a link; the first candidate that is there. */
 export async function waitForDevice(
   hosts: Hosts,
   host: string,
-  candidates: readonly string[],
-  minBytes: Bytes,
+  wanted: Omit<DiskLink, 'link'>,
   waitMs = usualWaitMs,
 ): Promise<LinkedDisk> {
-  const [disk] = await linkDisks(hosts, host, [{ minBytes, candidates }], waitMs);
+  const [disk] = await linkDisks(hosts, host, [wanted], waitMs);
   if (!disk)
-    throw new DriverError('DEVICE_MISSING', `device ${candidates[0] ?? ''} did not appear on ${host}`);
+    throw new DriverError('DEVICE_MISSING', `device ${wanted.candidates[0] ?? ''} did not appear on ${host}`);
   return disk;
 }

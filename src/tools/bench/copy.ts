@@ -48,7 +48,7 @@ async function compareMethods(
   loopback: Loopback | undefined,
   runs: number,
 ): Promise<Row[]> {
-  const target: Target = { device: join(scratch, 'target'), stagingDir: join(scratch, 'staging') };
+  const target: Target = { device: join(scratch, 'target_00000'), stagingDir: join(scratch, 'staging') };
   const cases = [ours, bashDriver, floor].flatMap((method) => {
     const argv = method.command(source, place, target);
     return argv ? [{ method, argv, times: [] as number[] }] : [];

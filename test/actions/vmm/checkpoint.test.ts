@@ -104,8 +104,8 @@ describe.skipIf(!isolated)('save and restore', () => {
     Bun.spawnSync([
       'cp',
       '--sparse=always',
-      `${lab.dir}/hosts/host1/datastores/dev/${volume}/0`,
-      `${lab.dir}/hosts/host2/datastores/dev/${volume}/0`,
+      `${lab.dir}/hosts/host1/datastores/dev/${volume}_00000`,
+      `${lab.dir}/hosts/host2/datastores/dev/${volume}_00000`,
     ]);
     expect(await runRestore(lab, { host: 'host2' })).toEqual({ reply: undefined });
     expect(lab.file('restored')).toBe('saved memory');

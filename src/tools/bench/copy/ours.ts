@@ -1,5 +1,7 @@
 /** One import by the driver's engine: argument is JSON {path, host, device, bytes, stagingDir}. */
+import { basename } from 'node:path';
 import { z } from 'zod';
+import { deviceIdentity } from '../../../hosts/scripts/identity.ts';
 import { SshHosts } from '../../../hosts/ssh.ts';
 import { importImage } from '../../../transfer/import.ts';
 import { bytes } from '../../../units.ts';
@@ -21,6 +23,12 @@ await importImage(
     policy: { safeDirs: [], restrictedDirs: [], alwaysRestricted: [] },
     addresses: { schemes: [], allow: [], guarded: [], marketplaces: async () => [] },
   },
-  { host: request.host, device: request.device, bytes: bytes(request.bytes), readsZero: true },
+  {
+    host: request.host,
+    device: request.device,
+    identity: deviceIdentity('storage', basename(request.device).replace('_00000', '')),
+    bytes: bytes(request.bytes),
+    readsZero: true,
+  },
   { stagingDir: request.stagingDir },
 );
