@@ -12,13 +12,14 @@ export const remotesOf = (ctx: Pick<Context, 'remotes'>): string => ctx.remotes 
 /** Another script's failure: its exit code and what it said are the caller's answer. */
 export class RelayedFailure extends DriverError {
   constructor(script: string, host: string | undefined, result: Pick<HostResult, 'exitCode' | 'stderr'>) {
-    const said = userText(result.stderr);
+    const { said, besides } = userText(result.stderr);
     const where = host === undefined ? '' : ` on ${host}`;
     super(
       'HOST_COMMAND',
       `${script} failed${where} with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
       {
         remedy: `see the log of the failed call; it comes from ${script}`,
+        details: besides,
         driverExitCode: result.exitCode,
       },
     );
@@ -28,8 +29,16 @@ export class RelayedFailure extends DriverError {
 const marker = /^ERROR MESSAGE (--8<------|------>8--)$/;
 const levelled = /^(ERROR|INFO|WARN|WARNING|DEBUG):\s*/;
 
-/** Without markers and levels: up to 6.0.2 the message stands between markers, later it is all that has no level (contract §1.5). */
-function userText(stderr: string): string {
+/** OpenNebula's `save` does this to the checkpoint before anything else; on a device it is refused, and no reason of anything. */
+const onTheWay = /^(?:chmod|touch): /;
+/** virsh's own reason. */
+const virsh = /^error: /;
+
+/**
+ * Without markers and levels: up to 6.0.2 the message stands between markers, later it is all that has no level (contract §1.5).
+ * What virsh said comes first.
+ */
+function userText(stderr: string): { readonly said: string; readonly besides: readonly string[] } {
   const lines = stderr
     .split('\n')
     .map((line) => line.trim())
@@ -37,10 +46,14 @@ function userText(stderr: string): string {
   const plain = lines.filter((line) => !levelled.test(line));
   const errors = lines.filter((line) => line.startsWith('ERROR:'));
   const chosen = plain.length > 0 ? plain : errors.length > 0 ? errors : lines;
-  return chosen
-    .slice(-5)
-    .map((line) => line.replace(levelled, ''))
-    .join(' ');
+  const reasons = chosen.filter((line) => !onTheWay.test(line));
+  const told = (reasons.length > 0 ? reasons : chosen).slice(-5);
+  return {
+    said: [...told.filter((line) => virsh.test(line)), ...told.filter((line) => !virsh.test(line))]
+      .map((line) => line.replace(levelled, ''))
+      .join(' '),
+    besides: reasons.length > 0 ? chosen.filter((line) => onTheWay.test(line)) : [],
+  };
 }
 
 const allCodes: readonly number[] = Array.from({ length: 256 }, (_, code) => code);

@@ -133,6 +133,19 @@ describe.skipIf(!isolated)('save and restore', () => {
     expect(failed.error?.message).toContain(
       'vmm/kvm/save failed on host1 with exit code 9: save: no such domain',
     );
+    // On a device the stock script's chmod is refused, always.
+    lab.script(
+      'scripts/vmm/kvm/save',
+      `echo "chmod: changing permissions of '$2': Operation not permitted" >&2
+echo "error: Failed to save domain 'one-7' to $2" >&2
+echo 'error: internal error: child reported: no space' >&2
+echo 'Could not save one-7' >&2; exit 1`,
+    );
+    const hidden = await runSave(lab, { tmMad: 'ceph' });
+    expect(hidden.error?.message).toMatch(
+      /exit code 1: error: Failed to save domain 'one-7' to \S+ error: internal error: child reported: no space Could not save one-7$/,
+    );
+    expect(hidden.error?.details.join()).toContain('chmod: changing permissions');
     Bun.spawnSync(['rm', `${lab.dir}/scripts/vmm/kvm/save`]);
     const missing = await runSave(lab, { tmMad: 'ceph' });
     expect(missing.error?.remedy).toBe('onehost sync --force');
