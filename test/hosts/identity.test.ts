@@ -17,6 +17,7 @@ import { importImage } from '../../src/transfer/import.ts';
 import { zeroDevice } from '../../src/transfer/wipe.ts';
 import { bytes } from '../../src/units.ts';
 import { identityOf } from '../../src/volumes/replicas.ts';
+import { anywhere } from '../transfer/work.ts';
 import { type FakeHosts, fakeHosts, isRoot } from './fake-hosts.ts';
 
 /** What LINSTOR reports may be another volume's device by now, or a lie: no byte of that is read or written. */
@@ -107,7 +108,7 @@ describe('another volume under the reported path', () => {
     if (name.endsWith('.gz')) Bun.spawnSync(['gzip', '-kf', path]);
     const target = { host, device, identity: own, bytes: bytes(4 * MiB), readsZero: true };
     const policy = { safeDirs: ['/'], restrictedDirs: [], alwaysRestricted: [] };
-    const request = { path: join(fake.root, name), policy, addresses: { schemes: [] } };
+    const request = { path: join(fake.root, name), policy, addresses: anywhere };
     return importImage(fake.hosts, request, target, options(more));
   }
   function copied(ends: { from?: string; to?: string }, to: string, more = {}): Promise<unknown> {
