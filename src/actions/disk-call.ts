@@ -1,9 +1,11 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
-import type { Linstor } from '../linstor/linstor.ts';
+import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
 import type { Datastore, Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type DiskResource, resourceOfDisk, sharingOf } from '../volumes/disk.ts';
+import { closeBefore } from '../volumes/left-window.ts';
+import { lockName } from '../volumes/names.ts';
 import { type DiskTarget, parseId } from './target.ts';
 
 /** TM name under which oned knows us. */
@@ -95,4 +97,25 @@ export function requireDisk(vm: Vm, diskId: number): Disk {
 /** Disks of this VM that live on LINSTOR, by their TM (volatile disks carry the system datastore's; contract §5.4). */
 export function ourDisks(vm: Vm): Disk[] {
   return vm.disks.filter((disk) => disk.kind !== 'filesystem' && disk.tmMad === driverName);
+}
+
+/**
+ * Works on the disk of a VM under its lock, with its definition as it is then. What a live migration may have left open on it is closed
+ * before.
+ */
+export function onDisk<T>(
+  ctx: Context,
+  { linstor, diskResource: { resource }, vm, disk }: DiskCall,
+  work: (definition: ResourceDefinition | undefined) => Promise<T>,
+  timeoutMs?: number,
+): Promise<T> {
+  return ctx.lock(
+    lockName(resource),
+    async () => {
+      const [definition] = await linstor.definitions({ names: [resource] });
+      await closeBefore(ctx, linstor, definition, { vm, disk });
+      return work(definition);
+    },
+    timeoutMs,
+  );
 }

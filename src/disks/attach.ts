@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import type { DeviceIdentity } from '../hosts/scripts/identity.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Replica, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { whenStateKnown } from '../volumes/online.ts';
 import {
@@ -47,12 +47,14 @@ export interface Attachment {
   readonly identity: DeviceIdentity;
   /** A diskless replica was made for it, just now. */
   readonly made: boolean;
+  /** LINSTOR has let both ends of a migration in along with it: these two nodes alone. */
+  readonly managed?: boolean;
 }
 
 export interface AttachOptions {
-  /** Already read view of the resource. */
-  readonly view?: readonly Resource[] | undefined;
-  /** Allow both ends of a live migration to open it; needs REST 1.29, see `allowDualPrimary` for older controllers. */
+  /** The resource's replicas, already read. */
+  readonly view?: readonly Replica[] | undefined;
+  /** Allow both ends of a live migration to open it; needs REST 1.29, see `allowTwoPrimaries` for older controllers. */
   readonly manageDualPrimary?: boolean;
 }
 
@@ -70,7 +72,7 @@ export async function attach(
   options: AttachOptions = {},
 ): Promise<Attachment> {
   const { linstor, resource } = disk;
-  const view = replicasOf(options.view ?? (await linstor.resources({ names: [resource] })), resource);
+  const view = replicasOf(options.view ?? (await linstor.replicas([resource])), resource);
   const nodes = view.map((replica) => replica.node);
   const names = namesOf(disk);
   // LINSTOR itself says if there is no such node, but makes a volume of its own where plain storage is asked for.
@@ -92,11 +94,11 @@ async function attachTo(
   disk: DiskRef,
   host: string,
   node: NodeName | undefined,
-  options: AttachOptions & { readonly view: readonly Resource[] },
+  options: AttachOptions & { readonly view: readonly Replica[] },
 ): Promise<Attachment> {
   const { linstor, resource } = disk;
-  const isHere = (replica: Resource): boolean => node !== undefined && sameName(replica.node, node);
-  const view = await whenStateKnown(ctx, linstor, options.view, isHere);
+  const isHere = (replica: Replica): boolean => node !== undefined && sameName(replica.node, node);
+  const view = await whenStateKnown(ctx, linstor, options.view, isHere, (name) => linstor.replicas([name]));
   const diskful = view.filter(isDiskful);
   if (diskful.length === 0) {
     throw new DriverError(
@@ -140,8 +142,8 @@ async function attachTo(
 /** A diskless replica that was not there a moment ago is of the layers of the others. */
 function identityThere(
   resource: ResourceName,
-  present: Resource | undefined,
-  view: readonly Resource[],
+  present: Replica | undefined,
+  view: readonly Replica[],
 ): DeviceIdentity {
   const flags = present && isDiskful(present) ? present.flags : ['DISKLESS'];
   const { name = resource } = view[0] ?? {};
@@ -149,11 +151,11 @@ function identityThere(
 }
 
 /**
- * What the plain view says after attaching, for the case that the guessed DRBD path does not appear. One more call,
+ * What the controller says after attaching, for the case that the guessed DRBD path does not appear. One more call,
  * so only on demand.
  */
 export async function reportedPaths(linstor: Linstor, attachment: Attachment): Promise<readonly string[]> {
-  const [replica] = await linstor.resources({ names: [attachment.resource], nodes: [attachment.node] });
+  const replica = onNode(await linstor.replicas([attachment.resource]), attachment.node);
   return replica ? devicePaths(replica) : attachment.devicePaths;
 }
 
@@ -163,8 +165,8 @@ export async function reportedPaths(linstor: Linstor, attachment: Attachment): P
  */
 function drbdPaths(
   resource: ResourceName,
-  present: Resource | undefined,
-  view: readonly Resource[],
+  present: Replica | undefined,
+  view: readonly Replica[],
 ): string[] | undefined {
   const own = present?.stateKnown ? present.volumes[0]?.devicePath : undefined;
   const others = view
@@ -177,7 +179,7 @@ function drbdPaths(
   return known ? [...new Set([stablePath(resource, known), known])] : undefined;
 }
 
-function requireState(present: Resource, resource: ResourceName): void {
+function requireState(present: Replica, resource: ResourceName): void {
   if (present.stateKnown) return;
   // The path of an offline satellite is from the past and may belong to another resource by now.
   throw new DriverError(
@@ -189,8 +191,8 @@ function requireState(present: Resource, resource: ResourceName): void {
 function notReachable(
   resource: ResourceName,
   host: string,
-  diskful: readonly Resource[],
-  present: Resource | undefined,
+  diskful: readonly Replica[],
+  present: Replica | undefined,
 ): DriverError {
   const where = diskful.map((replica) => replica.node).join(', ');
   const why = present && isDeleting(present) ? ` (its replica on ${present.node} is being deleted)` : '';
@@ -208,7 +210,7 @@ async function makeAvailable(
   disk: DiskRef,
   host: string,
   node: NodeName,
-  present: Resource | undefined,
+  present: Replica | undefined,
   options: AttachOptions,
 ): Promise<void> {
   const { linstor, resource, settings } = disk;
@@ -229,7 +231,7 @@ async function makeAvailable(
 }
 
 /** A diskless replica that is there for somebody's sake and may go when nobody needs it; a tie-breaker and data stay. */
-export const isRemovable = (replica: Pick<Resource, 'flags'>): boolean =>
+export const isRemovable = (replica: Pick<Replica, 'flags'>): boolean =>
   isDiskless(replica) && !isTieBreaker(replica) && !isDeleting(replica);
 
 /**
@@ -240,9 +242,9 @@ export async function detach(
   linstor: Linstor,
   resource: ResourceName,
   node: NodeName | undefined,
-  view?: readonly Resource[],
+  view?: readonly Replica[],
 ): Promise<'detached' | 'kept' | 'held'> {
-  const replicas = replicasOf(view ?? (await linstor.resources({ names: [resource] })), resource);
+  const replicas = replicasOf(view ?? (await linstor.replicas([resource])), resource);
   const replica = node === undefined ? undefined : onNode(replicas, node);
   if (!replica || !isRemovable(replica)) return 'kept';
   if (replica.inUse) return 'held';

@@ -1,9 +1,11 @@
 import type { Context } from '../context.ts';
-import { DriverError, isDriverError } from '../errors.ts';
+import { DriverError, isDriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { NodeName, Replica, ResourceName } from '../linstor/linstor.ts';
 import type { Sharing } from '../volumes/disk.ts';
 import { hasNetworkLayer, isDiskful, isTieBreaker, layersOf, onNode } from '../volumes/replicas.ts';
+import { closeMs, dualPrimaryProperty, forbidTwoPrimaries, isFinal } from '../volumes/two-primaries.ts';
+import { untilDone } from '../volumes/wait.ts';
 import { type Attachment, attach, type DiskRef, detach, namesOf } from './attach.ts';
 import { guessNode, requireOnlineNode } from './find-node.ts';
 
@@ -12,14 +14,11 @@ import { guessNode, requireOnlineNode } from './find-node.ts';
  * possible, or a VM that is started twice destroys its disk (users #85).
  */
 
-/** On the resource definition (linstor-behaviour §3.16). */
-export const dualPrimaryProperty = 'DrbdOptions/Net/allow-two-primaries';
-
 /** A disk during a live migration. */
 export interface Migrating extends DiskRef {
   readonly sharing: Sharing;
-  /** View of the resource. */
-  readonly view: readonly Resource[];
+  /** The resource's replicas. */
+  readonly view: readonly Replica[];
 }
 
 /**
@@ -28,7 +27,7 @@ export interface Migrating extends DiskRef {
  */
 export function requireMovable(
   resource: ResourceName,
-  view: readonly Resource[],
+  view: readonly Replica[],
   what: string,
   from: string,
   to: string,
@@ -51,26 +50,22 @@ export function requireMovable(
 
 /**
  * The resource is usable on the destination, while the source goes on using it. All of it is on the undo stack.
- * From REST 1.29 LINSTOR itself confines two primaries to the connection between the two nodes; before, a property of
- * the resource definition does it.
+ * From REST 1.29 LINSTOR itself confines two primaries to the connection between the two nodes, and lets them in along with it
+ * (`managed`); before, a property of the resource definition lets any two in, and `allowTwoPrimaries` sets it when all else is ready.
  *
  * Errors: those of `attach`.
  */
-export async function allowDualPrimary(
+export async function attachMigrating(
   ctx: Context,
   disk: Migrating,
-  source: string,
   destination: string,
 ): Promise<Attachment> {
   const { linstor, resource, sharing, view } = disk;
   const node = await nodeOf(disk, destination);
   // Primaries are DRBD's; other network layers (NVMe) let any number of nodes in.
-  if (hasPrimaries(view) && sharing !== 'read-only') {
-    if (sharing === 'exclusive' && (await linstor.capabilities()).managedDualPrimary) {
-      const attachment = await attachManaged(ctx, disk, destination, node);
-      if (attachment) return attachment;
-    }
-    await allowByProperty(ctx, disk, [source, destination]);
+  if (hasPrimaries(view) && sharing === 'exclusive' && (await linstor.capabilities()).managedDualPrimary) {
+    const attachment = await attachManaged(ctx, disk, destination, node);
+    if (attachment) return { ...attachment, managed: true };
   }
   const present = onNode(view, node);
   if (present && isTieBreaker(present)) {
@@ -82,28 +77,32 @@ export async function allowDualPrimary(
   return attach(ctx, disk, destination, { view });
 }
 
-const hasPrimaries = (view: readonly Resource[]): boolean => layersOf(view).includes('DRBD');
+const hasPrimaries = (view: readonly Replica[]): boolean => layersOf(view).includes('DRBD');
 
-const nodeOf = (disk: Migrating, host: string): Promise<NodeName> =>
+const nodeOf = (disk: Migrated, host: string): Promise<NodeName> =>
   guessNode(
     namesOf(disk),
     host,
-    disk.view.map((replica) => replica.node),
+    (disk.view ?? []).map((replica) => replica.node),
   );
 
-/** A 2xx of which a satellite knows nothing is not done: the destination's open would fail later (linstor-behaviour §7.8). */
-async function allowByProperty(ctx: Context, disk: Migrating, hosts: readonly string[]): Promise<void> {
-  const { linstor, resource, sharing } = disk;
+/**
+ * Two nodes may open the resource for writing, from now on: the last thing before libvirt takes over. A 2xx of which a satellite knows
+ * nothing is not done: the destination's open would fail later (linstor-behaviour §7.8).
+ */
+export async function allowTwoPrimaries(
+  ctx: Context,
+  disk: Migrating,
+  hosts: readonly string[],
+): Promise<void> {
+  const { linstor, resource, sharing, view } = disk;
+  if (!hasPrimaries(view) || sharing === 'read-only') return;
   if (sharing === 'exclusive') {
-    ctx.undo.push(`forbid two primaries of ${resource}`, () => forbidTwoPrimaries(linstor, resource));
+    ctx.undo.push(`forbid two primaries of ${resource}`, () => forbidTwoPrimaries(ctx, linstor, resource));
   }
   const outcome = await linstor.modifyDefinition(resource, { set: { [dualPrimaryProperty]: 'yes' } });
   if (!outcome.satelliteAway) return;
   for (const host of hosts) await requireOnlineNode(namesOf(disk), host);
-}
-
-async function forbidTwoPrimaries(linstor: Linstor, resource: ResourceName): Promise<void> {
-  await linstor.modifyDefinition(resource, { unset: [dualPrimaryProperty] });
 }
 
 /** Undefined when the LINSTOR client is older than the controller and does not know how. */
@@ -147,33 +146,37 @@ async function attachManaged(
   }
 }
 
+/** A disk whose migration has ended. The view is fresh: its reader has waited until the host closed the device. Absent: LINSTOR did not tell. */
+export type Migrated = Omit<Migrating, 'view'> & Partial<Pick<Migrating, 'view'>>;
+
 /**
- * Two primaries are forbidden again. `ended`: LINSTOR has ended it itself, and has taken a diskless replica on `host` away. `held`: the
- * device is still open there, nothing was changed. `forbidden`: a diskless replica there is for `detach`.
- * `host`: the one that is left, the source after a migration, the destination after a failed one. The view is fresh: the caller has waited
- * until the host closed the device.
+ * Two primaries are forbidden again, whatever else fails, and it is tried for minutes. `ended`: LINSTOR has ended it itself, and has taken a
+ * diskless replica on `host` away. `held`: the device is still open there, nothing was changed. `forbidden`: a diskless replica there is for
+ * `detach`. `host`: the one that is left, the source after a migration, the destination after a failed one.
  */
 export async function revokeDualPrimary(
-  disk: Migrating,
+  ctx: Pick<Context, 'clock'>,
+  disk: Migrated,
   host: string,
 ): Promise<'ended' | 'held' | 'forbidden'> {
   const { linstor, resource, sharing, view } = disk;
-  if (sharing !== 'exclusive' || !hasPrimaries(view)) return 'forbidden';
-  const managed = (await linstor.capabilities()).managedDualPrimary;
-  const ended = managed ? await endManaged(disk, host, await nodeOf(disk, host)) : undefined;
-  if (ended) return ended;
-  await forbidTwoPrimaries(linstor, resource);
-  return 'forbidden';
+  if (sharing !== 'exclusive' || (view && view.length > 0 && !hasPrimaries(view))) return 'forbidden';
+  const ended = await untilDone(ctx.clock, closeMs, () => endManaged(disk, host), isFinal).catch(
+    (error: unknown) => toDriverError(error),
+  );
+  if (ended === 'held') return ended;
+  // Also where LINSTOR manages it: a client that does not know how, or the driver before an update, may have set it.
+  await forbidTwoPrimaries(ctx, linstor, resource);
+  if (ended instanceof DriverError) throw ended;
+  return ended ?? 'forbidden';
 }
 
-async function endManaged(
-  disk: Migrating,
-  host: string,
-  node: NodeName,
-): Promise<'ended' | 'held' | undefined> {
+/** Undefined where LINSTOR does not manage it. */
+async function endManaged(disk: Migrated, host: string): Promise<'ended' | 'held' | undefined> {
   const { linstor, resource } = disk;
+  if (!(await linstor.capabilities()).managedDualPrimary) return undefined;
   try {
-    await linstor.unmakeAvailable(resource, node);
+    await linstor.unmakeAvailable(resource, await nodeOf(disk, host));
     return 'ended';
   } catch (error) {
     if (isLinstorError(error, 997)) return 'held';

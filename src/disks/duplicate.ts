@@ -29,9 +29,9 @@ import {
 import { restoreSnapshot } from '../volumes/restore.ts';
 import { requireSnapshot } from '../volumes/snapshot.ts';
 import { isLasting } from '../volumes/snapshot-ready.ts';
+import { dualPrimaryProperty } from '../volumes/two-primaries.ts';
 import { namesOf } from './attach.ts';
 import { copyResource } from './copy-resource.ts';
-import { dualPrimaryProperty } from './dual-primary.ts';
 import { findReplica, wishedNode } from './find-node.ts';
 
 /** A new resource with the content of another one (or of a snapshot of it). */

@@ -1,13 +1,13 @@
 import type { Context } from '../context.ts';
 import type { DiskLink } from '../hosts/scripts/link-disks.ts';
-import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, Replica, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type Bytes, bytes } from '../units.ts';
 import type { Sharing } from '../volumes/disk.ts';
 import { lockName } from '../volumes/names.ts';
 import { forAll } from '../volumes/wait.ts';
 import { type Attachment, attach } from './attach.ts';
-import { allowDualPrimary } from './dual-primary.ts';
+import { allowTwoPrimaries, attachMigrating, type Migrating } from './dual-primary.ts';
 import { linkAttached } from './link.ts';
 
 /** A disk that must be usable on a host. */
@@ -15,8 +15,8 @@ export interface DiskToAttach {
   readonly resource: ResourceName;
   readonly linstor: Linstor;
   readonly settings: Pick<Settings, 'nodeMap' | 'disklessPool'>;
-  /** Already read view of the resource. */
-  readonly view?: readonly Resource[] | undefined;
+  /** The resource's replicas, already read. */
+  readonly view?: readonly Replica[] | undefined;
   /** Becomes a link to the device; absent: the device is only waited for. */
   readonly link?: string;
   /** The VM has had the link before: it stays when the action fails. */
@@ -28,7 +28,7 @@ export interface DiskToAttach {
 }
 
 export interface AttachTogether {
-  /** A live migration: the VM goes on using them on this host for a while. The disks come with their views. */
+  /** A live migration: the VM goes on using them on this host for a while. The disks come with their replicas. */
   readonly migratingFrom?: string;
   /** Takes the lock of each resource while LINSTOR works on it; else the caller holds it. */
   readonly lockEach?: boolean;
@@ -61,12 +61,7 @@ export async function ensureAttached(
   const attachOne = (disk: DiskToAttach): Promise<Attachment> =>
     migratingFrom === undefined
       ? attach(ctx, disk, host, { view: disk.view })
-      : allowDualPrimary(
-          ctx,
-          { ...disk, view: disk.view ?? [], sharing: disk.sharing ?? 'exclusive' },
-          migratingFrom,
-          host,
-        );
+      : attachMigrating(ctx, migrating(disk), host);
   const attachments = await forAll(disks, (disk) =>
     lockEach ? ctx.lock(lockName(disk.resource), () => attachOne(disk)) : attachOne(disk),
   );
@@ -84,6 +79,28 @@ export async function ensureAttached(
     device: linked[index]?.device ?? '',
     bytes: linked[index]?.bytes ?? bytes(0),
   }));
+}
+
+const migrating = (disk: DiskToAttach): Migrating => ({
+  ...disk,
+  view: disk.view ?? [],
+  sharing: disk.sharing ?? 'exclusive',
+});
+
+/**
+ * Both ends of a live migration may open the disks, from now on. Its own step, and the last one: libvirt's hand-over is all that needs
+ * it, while files and other drivers' disks may take their time. Nothing where LINSTOR manages it.
+ */
+export async function letBothOpen(
+  ctx: Context,
+  disks: readonly DiskToAttach[],
+  attached: readonly AttachedDisk[],
+  hosts: readonly string[],
+): Promise<void> {
+  await forAll(
+    disks.filter((_, index) => !attached[index]?.managed),
+    (disk) => ctx.lock(lockName(disk.resource), () => allowTwoPrimaries(ctx, migrating(disk), hosts)),
+  );
 }
 
 /** The same for one. */

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import { type DriverError, isDriverError, toDriverError } from '../errors.ts';
 import { isOpen, unlinkDisks } from '../hosts/scripts/device-use.ts';
-import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Replica, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { Sharing } from '../volumes/disk.ts';
 import { lockName } from '../volumes/names.ts';
@@ -17,8 +17,8 @@ export interface DiskToDetach {
   readonly resource: ResourceName;
   readonly linstor: Linstor;
   readonly settings: Pick<Settings, 'nodeMap' | 'disklessPool'>;
-  /** Already read view of the resource. */
-  readonly view?: readonly Resource[];
+  /** The resource's replicas, already read. */
+  readonly view?: readonly Replica[];
   /** The VM's link to it. */
   readonly link?: string;
   /** How many VMs may have it. Absent: one. */
@@ -48,8 +48,10 @@ export interface DetachTogether {
 export type Detached = 'detached' | 'kept' | 'open' | 'other-vm' | 'failed';
 
 interface Leaving extends DiskToDetach {
-  view: readonly Resource[];
+  readonly view: readonly Replica[];
   readonly node: NodeName | undefined;
+  /** LINSTOR did not tell where it is. */
+  readonly unseen?: DriverError;
 }
 
 /**
@@ -118,15 +120,15 @@ export function tellStaying(ctx: Context, resource: ResourceName, host: string, 
     ctx.log.info(`${resource} stays attached on ${host}: another VM may use it there`);
 }
 
-/** The present state of all of them: one call for each controller. */
+/** Where all of them are, and whether they are open: what each controller knows by itself. */
 export async function viewDisks<D extends Pick<DiskToDetach, 'resource' | 'linstor'>>(
   disks: readonly D[],
-): Promise<(D & { readonly view: readonly Resource[] })[]> {
-  const views = new Map<Linstor, Promise<Resource[]>>();
+): Promise<(D & { readonly view: readonly Replica[] })[]> {
+  const views = new Map<Linstor, Promise<Replica[]>>();
   for (const { linstor } of disks) {
     if (views.has(linstor)) continue;
     const names = disks.filter((disk) => disk.linstor === linstor).map((disk) => disk.resource);
-    views.set(linstor, linstor.resources({ names: [...new Set(names)] }));
+    views.set(linstor, linstor.replicas([...new Set(names)]));
   }
   return Promise.all(
     disks.map(async (disk) => ({
@@ -149,9 +151,18 @@ async function awaitClosed(
   let leaving: Leaving[] = [];
   let given = disks.every((disk) => disk.view !== undefined);
   await poll(ctx.clock, options.graceMs ?? 0, async () => {
-    const viewed = given
-      ? disks.map((disk) => ({ ...disk, view: replicasOf(disk.view ?? [], disk.resource) }))
-      : await viewDisks(disks);
+    let viewed: readonly (DiskToDetach & Pick<Leaving, 'view'>)[];
+    try {
+      viewed = given
+        ? disks.map((disk) => ({ ...disk, view: replicasOf(disk.view ?? [], disk.resource) }))
+        : await viewDisks(disks);
+    } catch (error) {
+      if (!options.migrated || ctx.signal.aborted) throw error;
+      // Two primaries are forbidden all the same.
+      const unseen = toDriverError(error);
+      leaving = disks.map((disk) => ({ ...disk, view: [], node: undefined, unseen }));
+      return true;
+    }
     given = false;
     leaving = await Promise.all(
       viewed.map(async (disk) => ({ ...disk, node: await nodeToLeave(disk, host, options) })),
@@ -167,7 +178,7 @@ async function awaitClosed(
 
 /** Undefined when nothing can be there to be taken away: the list of nodes is not read for that. */
 async function nodeToLeave(
-  disk: DiskToDetach & { readonly view: readonly Resource[] },
+  disk: DiskToDetach & { readonly view: readonly Replica[] },
   host: string,
   { migrated }: DetachTogether,
 ): Promise<NodeName | undefined> {
@@ -209,11 +220,12 @@ async function takeAway(
   { migrated, olderViews }: DetachTogether,
   leftMs: number,
 ): Promise<Detached> {
-  const { linstor, resource, node } = disk;
-  let view: readonly Resource[] | undefined = disk.view;
+  const { linstor, resource, node, unseen } = disk;
+  let view: readonly Replica[] | undefined = disk.view;
   if (migrated) {
     if (node !== undefined && onNode(view, node)?.inUse) return 'open';
-    const revoked = await revokeDualPrimary({ ...disk, view, sharing: disk.sharing ?? 'exclusive' }, host);
+    const revoked = await revokeDualPrimary(ctx, { ...disk, sharing: disk.sharing ?? 'exclusive' }, host);
+    if (unseen) throw unseen;
     if (revoked !== 'forbidden') return revoked === 'held' ? 'open' : 'detached';
   }
   if (node === undefined) return 'kept';

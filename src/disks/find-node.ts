@@ -1,5 +1,5 @@
 import { DriverError } from '../errors.ts';
-import type { Linstor, Node, NodeName, Resource } from '../linstor/linstor.ts';
+import type { Linstor, Node, NodeName, Replica } from '../linstor/linstor.ts';
 import { hostOfNode, isAddress, mappedNode, type NodeMap, nodeOfHost, sshNameOf } from './host-node.ts';
 
 /** A controller, and how its nodes are called in OpenNebula. */
@@ -55,7 +55,7 @@ export async function guessNode(
 }
 
 /** The replica of `view` on `host`, if there is one. */
-export async function findReplica<R extends Pick<Resource, 'node'>>(
+export async function findReplica<R extends Pick<Replica, 'node'>>(
   names: NodeNames,
   view: readonly R[],
   host: string,

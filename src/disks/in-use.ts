@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { type DeviceUse, deviceUse, isOpen } from '../hosts/scripts/device-use.ts';
-import type { Linstor, NodeName, Resource } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Replica } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { devicePaths, hasNetworkLayer, layersOf } from '../volumes/replicas.ts';
 import { poll } from '../volumes/wait.ts';
@@ -21,7 +21,7 @@ export interface Holder {
   readonly resource: string;
   readonly linstor: Pick<Linstor, 'nodes'>;
   readonly settings: Pick<Settings, 'nodeMap'>;
-  readonly view: readonly Resource[];
+  readonly view: readonly Replica[];
   /** Hosts that are likely to be one of its nodes. */
   readonly hosts: readonly string[];
 }

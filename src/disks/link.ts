@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { type DiskLink, type LinkedDisk, linkDisks } from '../hosts/scripts/link-disks.ts';
 import { removeLinkTo } from '../hosts/vm-directory.ts';
-import type { Linstor, Resource } from '../linstor/linstor.ts';
+import type { Linstor, Replica } from '../linstor/linstor.ts';
 import type { Bytes } from '../units.ts';
 import { devicePaths, layersOf } from '../volumes/replicas.ts';
 import { type Attachment, reportedPaths } from './attach.ts';
@@ -10,7 +10,7 @@ import { type Attachment, reportedPaths } from './attach.ts';
 export interface ToLink {
   readonly attachment: Attachment;
   readonly linstor: Linstor;
-  readonly view?: readonly Resource[] | undefined;
+  readonly view?: readonly Replica[] | undefined;
   /** Becomes a link to the device; absent: the device is only waited for. */
   readonly link?: string;
   /** The VM has had the link before: it stays when the action fails. */
@@ -30,7 +30,7 @@ export interface LinkOptions {
  * Names that the device may have on any node: DRBD's minor is the same everywhere, and a replica that was made a moment ago
  * is not reported with one yet (linstor-behaviour §5). None for other stacks, whose names differ from node to node.
  */
-export function commonPaths(view: readonly Resource[]): string[] {
+export function commonPaths(view: readonly Replica[]): string[] {
   if (layersOf(view)[0] !== 'DRBD') return [];
   return [...new Set(view.filter((replica) => replica.stateKnown).flatMap(devicePaths))];
 }

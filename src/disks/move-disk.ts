@@ -1,11 +1,10 @@
-import { type DiskCall, diskOf, openDiskCall } from '../actions/disk-call.ts';
+import { type DiskCall, diskOf, onDisk, openDiskCall } from '../actions/disk-call.ts';
 import { type Move, moveOf } from '../actions/migration/move-kind.ts';
 import type { DiskTarget } from '../actions/target.ts';
 import type { Context } from '../context.ts';
-import type { Resource } from '../linstor/linstor.ts';
+import type { Replica } from '../linstor/linstor.ts';
 import { isExclusive } from '../volumes/disk.ts';
 import { marks } from '../volumes/marks.ts';
-import { lockName } from '../volumes/names.ts';
 import { replicasOf } from '../volumes/replicas.ts';
 import { requireMovable } from './dual-primary.ts';
 import { ensureDiskAttached } from './ensure-attached.ts';
@@ -32,9 +31,9 @@ export async function moveDisk(ctx: Context, move: DiskMove): Promise<void> {
     ctx.hosts.isFrontend(source.host),
     ctx.hosts.isFrontend(destination.host),
   );
-  await ctx.lock(lockName(call.diskResource.resource), async () => {
+  await onDisk(ctx, call, async () => {
     const { resource } = call.diskResource;
-    const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+    const view = replicasOf(await call.linstor.replicas([resource]), resource);
     if (kind !== 'store') await bring(ctx, call, move, kind, view);
     if (leavesSource(kind, source.host, destination.host)) await releaseSource(ctx, call, source, kind, view);
   });
@@ -50,7 +49,7 @@ async function bring(
   call: DiskCall,
   { source, destination }: DiskMove,
   kind: Move,
-  view: readonly Resource[],
+  view: readonly Replica[],
 ): Promise<void> {
   const { resource } = call.diskResource;
   if (kind !== 'fetch' && source.host.toLowerCase() !== destination.host.toLowerCase()) {
@@ -73,7 +72,7 @@ async function releaseSource(
   call: DiskCall,
   source: DiskTarget,
   kind: Move,
-  view: readonly Resource[],
+  view: readonly Replica[],
 ): Promise<void> {
   const dead = kind === 'rescue';
   await ensureDiskDetached(ctx, { ...diskOf(call), link: source.path, view }, source.host, {

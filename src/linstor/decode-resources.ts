@@ -31,8 +31,12 @@ export function decodeDefinitions(raw: Json, what: string): ResourceDefinition[]
   }));
 }
 
+type Layer = { readonly type: string; readonly resource_name_suffix?: string | null | undefined };
+
 /** The branch that carries the data; `.meta`, `.cache` are side branches with a suffix of their own. */
-function dataChild(layer: schema.RawLayer): schema.RawLayer | undefined {
+function dataChild<L extends Layer>(
+  layer: Layer & { readonly children?: readonly L[] | null | undefined },
+): L | undefined {
   const children = layer.children ?? [];
   return children.find((child) => !child.resource_name_suffix) ?? children[0];
 }
@@ -82,10 +86,26 @@ function topVolumes(top: schema.RawTopLayer | null | undefined): ReplicaVolume[]
     top?.bcache?.bcache_volumes ??
     top?.storage?.storage_volumes ??
     [];
-  return volumes.map((volume) => ({
-    number: volume.volume_number ?? volume.drbd_volume_definition?.volume_number ?? 0,
-    ...(volume.device_path ? { devicePath: volume.device_path } : {}),
-  }));
+  const backing = storageOf(top)?.storage_volumes ?? [];
+  return volumes.map((volume) => {
+    const number = numberOf(volume);
+    const below = backing.find((each) => numberOf(each) === number)?.device_path;
+    return {
+      number,
+      ...(volume.device_path ? { devicePath: volume.device_path } : {}),
+      ...(below ? { backingPath: below } : {}),
+    };
+  });
+}
+
+const numberOf = (volume: schema.RawLayerVolume): number =>
+  volume.volume_number ?? volume.drbd_volume_definition?.volume_number ?? 0;
+
+function storageOf(top: schema.RawTopLayer | null | undefined): schema.RawTopLayer['storage'] {
+  if (!top || top.type === 'STORAGE') return top?.storage;
+  let layer = dataChild(top);
+  while (layer && layer.type !== 'STORAGE') layer = dataChild(layer);
+  return layer?.storage;
 }
 
 /** Of one resource definition what the controller has in memory (`GET …/resources`). */

@@ -135,6 +135,8 @@ export interface ReplicaVolume {
   readonly number: number;
   /** As LINSTOR reports it for that node. Stale while `stateKnown` is false: never use it then. */
   readonly devicePath?: string;
+  /** What the storage itself calls it, below all other layers; absent without a disk, and in the view. */
+  readonly backingPath?: string;
 }
 
 export interface ResourceVolume extends ReplicaVolume {

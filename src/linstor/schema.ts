@@ -140,14 +140,27 @@ const layerVolumes = listOf(
   }),
 );
 
+const storageVolumes = z.nullish(z.object({ storage_volumes: layerVolumes }));
+
+/** Of the layers below, where the storage has the volumes. */
+const lowerLayer = z.object({
+  type: z.string(),
+  resource_name_suffix: text,
+  storage: storageVolumes,
+  get children() {
+    return z.nullish(z.array(lowerLayer));
+  },
+});
+
 const topLayer = z.extend(layerObject, {
+  children: z.nullish(z.array(lowerLayer)),
   drbd: z.nullish(z.extend(drbdLayer, { drbd_volumes: layerVolumes })),
   luks: z.nullish(z.object({ luks_volumes: layerVolumes })),
   nvme: z.nullish(z.object({ nvme_volumes: layerVolumes })),
   writecache: z.nullish(z.object({ writecache_volumes: layerVolumes })),
   cache: z.nullish(z.object({ cache_volumes: layerVolumes })),
   bcache: z.nullish(z.object({ bcache_volumes: layerVolumes })),
-  storage: z.nullish(z.object({ storage_volumes: layerVolumes })),
+  storage: storageVolumes,
 });
 
 /** A resource without the view's volumes: what is on top of each is told by its topmost layer. */
@@ -188,4 +201,5 @@ export const properties = props;
 export const keyValues = z.array(z.object({ name: z.string(), props }));
 
 export type RawLayer = z.output<typeof layerObject>;
+export type RawLayerVolume = z.output<typeof layerVolumes>[number];
 export type RawTopLayer = z.output<typeof topLayer>;

@@ -1,11 +1,11 @@
 import type { Context } from '../context.ts';
-import { dualPrimaryProperty } from '../disks/dual-primary.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import { marks } from './marks.ts';
 import { baseName, baseNumber, lockName } from './names.ts';
 import { isDiskful, isReadable, replicasOf, sameName } from './replicas.ts';
 import { dropSnapshot, isUsable, takeSnapshot } from './snapshot.ts';
+import { dualPrimaryProperty } from './two-primaries.ts';
 
 /**
  * The base of an image: one snapshot from which all its clones are restored. LINSTOR takes the snapshots of a resource one after the other,

@@ -40,7 +40,11 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
     await makePlaced(ctx, linstor, volume);
   }
   const placed = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
-  const view = [...(await whenStateKnown(ctx, linstor, placed, isDiskful))];
+  const view = [
+    ...(await whenStateKnown(ctx, linstor, placed, isDiskful, (name) =>
+      linstor.resources({ names: [name] }),
+    )),
+  ];
   const replicas = view.filter(isDiskful);
   const away = replicas.filter((replica) => !replica.stateKnown);
   if (replicas.length === 0 || away.length === replicas.length) {

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
-import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Replica, Resource, ResourceName } from '../linstor/linstor.ts';
 import { isDeleting, isDiskful, replicasOf, sameName } from './replicas.ts';
 import { poll } from './wait.ts';
 
@@ -10,7 +10,7 @@ import { poll } from './wait.ts';
  */
 export async function nodesAway(
   linstor: Pick<Linstor, 'nodes'>,
-  replicas: readonly Resource[],
+  replicas: readonly Replica[],
 ): Promise<NodeName[]> {
   const unknown = replicas.filter((replica) => !replica.stateKnown && !isDeleting(replica));
   if (unknown.length === 0) return [];
@@ -27,7 +27,7 @@ export async function nodesAway(
 export async function requireConnected(
   linstor: Pick<Linstor, 'nodes'>,
   what: string,
-  replicas: readonly Resource[],
+  replicas: readonly Replica[],
 ): Promise<void> {
   const away = await nodesAway(linstor, replicas);
   if (away.length > 0)
@@ -41,7 +41,7 @@ export async function requireConnected(
 export const requireDataConnected = (
   linstor: Pick<Linstor, 'nodes'>,
   what: string,
-  replicas: readonly Resource[],
+  replicas: readonly Replica[],
   name: ResourceName,
 ): Promise<void> =>
   requireConnected(
@@ -54,21 +54,22 @@ export const requireDataConnected = (
 const tellMs = 10_000;
 
 /**
- * The replicas of a resource, again if the state of none of the wanted ones is known yet although a satellite of theirs is
+ * The replicas of a resource, read again if the state of none of the wanted ones is known yet although a satellite of theirs is
  * connected: they have just been made. As they were where that does not change.
  */
-export async function whenStateKnown(
+export async function whenStateKnown<R extends Replica>(
   ctx: Pick<Context, 'clock'>,
-  linstor: Linstor,
-  view: readonly Resource[],
-  wanted: (replica: Resource) => boolean,
-): Promise<readonly Resource[]> {
+  linstor: Pick<Linstor, 'nodes'>,
+  view: readonly R[],
+  wanted: (replica: R) => boolean,
+  read: (name: ResourceName) => Promise<readonly R[]>,
+): Promise<readonly R[]> {
   const asked = view.filter(wanted);
   const [first] = asked;
   if (!first || asked.some((replica) => replica.stateKnown)) return view;
   if ((await nodesAway(linstor, asked)).length === asked.length) return view;
   const known = await poll(ctx.clock, tellMs, async () => {
-    const now = replicasOf(await linstor.resources({ names: [first.name] }), first.name);
+    const now = replicasOf(await read(first.name), first.name);
     return now.some((replica) => wanted(replica) && replica.stateKnown) ? now : undefined;
   });
   return known ?? view;

@@ -1,16 +1,17 @@
 import { type DeviceIdentity, deviceIdentity, type IdentityKind } from '../hosts/scripts/identity.ts';
 import type {
-  Allocation,
   LayerKind,
   NodeName,
+  Replica,
   Resource,
   ResourceName,
   ResourceVolume,
 } from '../linstor/linstor.ts';
 
-/** Pure readings of the resource view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3). */
+/**
+ * Pure readings of replicas: of what the controller knows by itself wherever that is enough, else of the view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3). */
 
-type Flagged = Pick<Resource, 'flags'>;
+type Flagged = Pick<Replica, 'flags'>;
 
 const has = (resource: Flagged, flag: string): boolean => resource.flags.includes(flag);
 
@@ -26,7 +27,7 @@ export const isInactive = (resource: Flagged): boolean =>
   has(resource, 'INACTIVE') || has(resource, 'EVICTED');
 
 /** Holds data and is meant to: with a disk, not deleting, not inactive or evicted. */
-export const isDiskful = (resource: Pick<Allocation, 'flags' | 'volumes'>): boolean =>
+export const isDiskful = (resource: Flagged & { readonly volumes: readonly unknown[] }): boolean =>
   !isDiskless(resource) && !isDeleting(resource) && !isInactive(resource) && resource.volumes.length > 0;
 
 /** A replica whose disk can be read now: satellite online and, with DRBD, UpToDate. */
@@ -37,24 +38,24 @@ export function isReadable(resource: Resource): boolean {
 }
 
 /** Counts as "the disk is on that host": tie-breakers and what is being deleted do not. */
-export const isAttached = (resource: Resource): boolean =>
+export const isAttached = (resource: Flagged): boolean =>
   !isDeleting(resource) && !isTieBreaker(resource) && !isInactive(resource);
 
 /** Layers that let a node without the disk use the resource. */
 export const hasNetworkLayer = (layers: readonly LayerKind[]): boolean =>
   layers.includes('DRBD') || layers.includes('NVME');
 
-export const replicasOf = (view: readonly Resource[], name: ResourceName): Resource[] =>
+export const replicasOf = <R extends Replica>(view: readonly R[], name: ResourceName): R[] =>
   view.filter((resource) => sameName(resource.name, name));
 
 /** LINSTOR compares names without case (linstor-behaviour §1.2). */
 export const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
-export const onNode = (replicas: readonly Resource[], node: NodeName): Resource | undefined =>
+export const onNode = <R extends Replica>(replicas: readonly R[], node: NodeName): R | undefined =>
   replicas.find((resource) => sameName(resource.node, node));
 
 /** Layer stack of a resource: that of a replica with a disk, top-most first. */
-export function layersOf(replicas: readonly Resource[]): readonly LayerKind[] {
+export function layersOf(replicas: readonly Replica[]): readonly LayerKind[] {
   return (replicas.find(isDiskful) ?? replicas[0])?.layers ?? [];
 }
 
@@ -82,7 +83,7 @@ const thinProviders: ReadonlySet<string> = new Set([
 ]);
 
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
-export function devicePaths(replica: Resource): string[] {
+export function devicePaths(replica: Replica): string[] {
   const reported = replica.volumes[0]?.devicePath;
   const stable = replica.layers[0] === 'DRBD' ? stablePath(replica.name, reported) : undefined;
   return [...new Set([stable ?? [], reported ?? []].flat())];

@@ -1,7 +1,14 @@
 import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, Resource, ResourceName, StoragePool, VolumeDefinition } from '../linstor/linstor.ts';
+import type {
+  Linstor,
+  Resource,
+  ResourceDefinition,
+  ResourceName,
+  StoragePool,
+  VolumeDefinition,
+} from '../linstor/linstor.ts';
 import { type KiB, kib } from '../units.ts';
 import { requireConnected, requireDataConnected, whenConnected } from './online.ts';
 import { isDiskful, replicasOf } from './replicas.ts';
@@ -28,6 +35,7 @@ type Volume = Pick<VolumeDefinition, 'sizeKib' | 'flags'>;
 export interface Known {
   readonly view?: readonly Resource[] | undefined;
   readonly volume?: Volume | undefined;
+  readonly definition?: ResourceDefinition | undefined;
   /** The device was looked at and is smaller than wanted, whatever the definition says. */
   readonly deviceTooSmall?: boolean;
 }
@@ -45,7 +53,7 @@ export async function growVolume(
   sizeKib: KiB,
   known: Known = {},
 ): Promise<Growth> {
-  const found = known.volume ?? (await volumeOf(linstor, name));
+  const found = known.volume ?? volumeIn(known.definition ?? (await definitionOf(linstor, name)), name);
   const running = found.flags.includes('RESIZE');
   if (found.sizeKib >= sizeKib && !running && !known.deviceTooSmall)
     return { before: found.sizeKib, after: found.sizeKib };
@@ -103,7 +111,7 @@ async function whenResized(
   ctx.log.info(`LINSTOR is still resizing ${name} to ${found.sizeKib / 1024} MiB; that is waited for`);
   let volume = found;
   const done = await poll(ctx.clock, runningTimeoutMs, async () => {
-    volume = await volumeOf(linstor, name);
+    volume = volumeIn(await definitionOf(linstor, name), name);
     return volume.flags.includes('RESIZE') ? undefined : volume;
   });
   return done ?? volume;
@@ -145,8 +153,12 @@ async function resizeInSync(
   );
 }
 
-async function volumeOf(linstor: Linstor, name: ResourceName): Promise<Volume> {
+async function definitionOf(linstor: Linstor, name: ResourceName): Promise<ResourceDefinition | undefined> {
   const [definition] = await linstor.definitions({ names: [name] });
+  return definition;
+}
+
+function volumeIn(definition: ResourceDefinition | undefined, name: ResourceName): Volume {
   const volume = definition?.volumes.find((each) => each.number === 0);
   if (!definition || !volume)
     throw new DriverError('LINSTOR_NOT_FOUND', `resource ${name} does not exist or has no volume`);

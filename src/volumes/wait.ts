@@ -25,6 +25,32 @@ export async function bothDone<A, B>(one: Promise<A>, other: Promise<B>): Promis
   return Promise.all([one, other]);
 }
 
+/**
+ * Tried again, after pauses that grow to 5 s, until it is done or `forMs` have passed; the last failure is thrown. `isFinal` tells a failure
+ * that no repetition mends.
+ */
+export async function untilDone<T>(
+  clock: Clock,
+  forMs: number,
+  work: () => Promise<T>,
+  isFinal: (error: unknown) => boolean = () => false,
+): Promise<T> {
+  const end = clock.now() + forMs;
+  for (let pause = 200; ; pause = Math.min(pause * 2, 5000)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isFinal(error) || clock.now() + pause > end) throw error;
+      try {
+        await clock.sleep(pause);
+      } catch {
+        // Stopped: what is told is what went wrong.
+        throw error;
+      }
+    }
+  }
+}
+
 const hiccupPauses = [100, 500] as const;
 
 /** What is safe to repeat and must not fail for a hiccup is tried again after short, growing pauses: nobody comes back to it later. */

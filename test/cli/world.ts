@@ -408,6 +408,7 @@ export class World {
       snapshots: (query) => named(this.snapshots, query?.names, (item) => item.resource),
       controllerProperties: () => answer(this.properties),
       encryption: () => answer(this.encryption),
+      modifyDefinition: (name) => write(`modify definition ${name}`),
       deleteDefinition: (name) => write(`delete definition ${name}`),
       deleteSnapshot: (name, snapshotName) => write(`delete snapshot ${name} ${snapshotName}`),
       deleteResource: (name, on) => write(`delete resource ${name} ${on}`),

@@ -74,11 +74,15 @@ export class FakeLinstor implements Linstor {
   readonly writes: string[] = [];
   reads = 0;
   readonly inventedVolumes: string[] = [];
+  /** Called with each write before it is carried out; what it throws, the write throws. */
+  onWrite: (write: string) => void = () => undefined;
   readonly offline = new Set<string>();
   /** False: LINSTOR says that it is done, but no device node comes. */
   devicesAppear = true;
   /** Calls that fail, by `method resource node` or `method`; each is used once. */
   readonly failures = new Map<string, Error>();
+  /** Methods that always fail, until they are taken out again; a write has then changed nothing. */
+  readonly down = new Map<string, Error>();
   readonly #definitions: Definition[] = [];
   readonly #options: FakeLinstorOptions;
 
@@ -143,6 +147,10 @@ export class FakeLinstor implements Linstor {
 
   props(name: string): Record<string, string> {
     return this.#find(name)?.props ?? {};
+  }
+
+  forgetProp(name: string, key: string): void {
+    delete this.#find(name)?.props[key];
   }
 
   window(name: string): { source: string; target: string } | undefined {
@@ -538,13 +546,17 @@ export class FakeLinstor implements Linstor {
   }
 
   #write(...words: string[]): void {
-    this.writes.push(words.filter((word) => word !== '').join(' '));
+    const write = words.filter((word) => word !== '').join(' ');
+    this.writes.push(write);
+    this.onWrite(write);
     this.#fail(words.slice(0, 3).join(' '));
     this.#fail(words.slice(0, 2).join(' '));
     this.#fail(words[0] ?? '');
   }
 
   #fail(key: string): void {
+    const lasting = this.down.get(key);
+    if (lasting) throw lasting;
     const failure = this.failures.get(key);
     if (!failure) return;
     this.failures.delete(key);

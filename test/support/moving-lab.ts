@@ -107,6 +107,8 @@ export class MovingLab {
   /** Called when something waits, with the milliseconds that have passed; nothing waits for real. */
   onWait: (now: number) => void = () => undefined;
   vm: VmSpec;
+  /** What oned fails with, once for each. */
+  readonly oneFailures: Error[] = [];
   readonly #options: MovingLabOptions;
   readonly #hosts: Hosts;
 
@@ -174,14 +176,12 @@ export class MovingLab {
         if (id !== this.vm.id) throw new Error(`no VM ${id}`);
         return parseVm(vmXml(this.vm));
       },
-      datastore: async (id) =>
-        parseDatastore(
-          datastoreXml(
-            id,
-            id === 100 ? (this.#options.systemTm ?? 'linstor_un') : 'linstor_un',
-            this.#options.datastore,
-          ),
-        ),
+      datastore: async (id) => {
+        const failure = this.oneFailures.shift();
+        if (failure) throw failure;
+        const tm = id === 100 ? (this.#options.systemTm ?? 'linstor_un') : 'linstor_un';
+        return parseDatastore(datastoreXml(id, tm, this.#options.datastore));
+      },
       image: refuse,
       hosts: refuse,
       datastores: refuse,

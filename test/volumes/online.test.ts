@@ -47,7 +47,9 @@ describe('a replica without a state', () => {
   test('costs nothing where every state is known', async () => {
     const { ctx, linstor, asked } = world([]);
     const view = [replica('n1', true), replica('n2', false)];
-    expect(await whenStateKnown(ctx, linstor, view, all)).toBe(view);
+    expect(
+      await whenStateKnown(ctx, linstor, view, all, (name) => linstor.resources({ names: [name] })),
+    ).toBe(view);
     expect(await nodesAway(linstor, [replica('n1', true)])).toEqual([]);
     expect(asked).toEqual([]);
   });
@@ -56,20 +58,28 @@ describe('a replica without a state', () => {
     const { ctx, linstor, asked } = world(['n2']);
     const view = [replica('n2', false)];
     expect(await nodesAway(linstor, [replica('n1', false), ...view])).toEqual(['n2']);
-    expect(await whenStateKnown(ctx, linstor, view, all)).toBe(view);
+    expect(
+      await whenStateKnown(ctx, linstor, view, all, (name) => linstor.resources({ names: [name] })),
+    ).toBe(view);
     expect(asked).toEqual(['nodes', 'nodes']);
   });
 
   test('has just been made when its satellite is there, and its state is waited for', async () => {
     const { ctx, linstor, asked } = world([], [replica('n1', false)], [replica('n1', true)]);
-    expect(await whenStateKnown(ctx, linstor, [replica('n1', false)], all)).toEqual([replica('n1', true)]);
+    expect(
+      await whenStateKnown(ctx, linstor, [replica('n1', false)], all, (name) =>
+        linstor.resources({ names: [name] }),
+      ),
+    ).toEqual([replica('n1', true)]);
     expect(asked).toEqual(['nodes', 'resources', 'resources']);
   });
 
   test('is taken as it is when that does not come', async () => {
     const { ctx, linstor, slept } = world([], [replica('n1', false)]);
     const view = [replica('n1', false)];
-    expect(await whenStateKnown(ctx, linstor, view, all)).toBe(view);
+    expect(
+      await whenStateKnown(ctx, linstor, view, all, (name) => linstor.resources({ names: [name] })),
+    ).toBe(view);
     expect(slept()).toBeLessThanOrEqual(10_000);
   });
 });

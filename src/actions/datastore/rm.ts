@@ -27,7 +27,7 @@ export const rm: ActionHandler = async (call, ctx) => {
 
 async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resource: string): Promise<void> {
   const [all, snapshots] = await Promise.all([
-    linstor.resources({ names: [resource] }),
+    linstor.replicas([resource]),
     linstor.snapshots({ names: [resource] }),
   ]);
   const view = replicasOf(all, resource);

@@ -7,10 +7,12 @@ import { commonPaths } from '../../disks/link.ts';
 import { type VmDisk, vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
-import type { Resource } from '../../linstor/linstor.ts';
+import type { Replica } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
-import { devicePaths, identityOf, isAttached } from '../../volumes/replicas.ts';
+import { closeBefore, isLeftOpen } from '../../volumes/left-window.ts';
+import { lockName } from '../../volumes/names.ts';
+import { devicePaths, identityOf, isAttached, sameName } from '../../volumes/replicas.ts';
 import type { DiskTarget } from '../target.ts';
 
 /** The VM is about to start or to be restored; in other states (NIC hotplug, updateconf) it runs. */
@@ -33,8 +35,8 @@ export const isBooting = (vm: Pick<Vm, 'lcmState'>): boolean =>
 /**
  * A VM that was powered off or suspended starts without any other step of ours (contract §5.3): in the meantime a diskless
  * replica may have been removed by hand, a host rebooted (loop numbers change), a failed migration been declared undone.
- * What is missing is attached again, and links that lead elsewhere are put right. One LINSTOR call and one ssh when all is
- * well.
+ * What is missing is attached again, and links that lead elsewhere are put right. Two LINSTOR calls, that ask no satellite, and
+ * one ssh when all is well.
  *
  * An unreachable LINSTOR is no obstacle while every disk's device is there under a name that can mean nothing else.
  * Errors: those of `attach` and `linkDisks`; LINSTOR's own when a device is missing.
@@ -45,6 +47,7 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
   const [links, views] = await Promise.all([
     checkLinks(ctx.hosts, target.host, disks),
     viewDisks(disks).catch((error: unknown) => toDriverError(error)),
+    closeLeft(ctx, vm, disks),
   ]);
   if (views instanceof DriverError) {
     trustLinks(ctx, vm, target.host, disks, links, views);
@@ -62,7 +65,26 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
   );
 }
 
-type ViewedDisk = VmDisk & { readonly view: readonly Resource[] };
+/** A VM that starts migrates nowhere: what an ended live migration has left open is closed. LINSTOR away keeps no VM from starting. */
+async function closeLeft(ctx: Context, vm: Vm, disks: readonly VmDisk[]): Promise<void> {
+  const byLinstor = Map.groupBy(disks, (disk) => disk.linstor);
+  await Promise.all(
+    [...byLinstor].map(async ([linstor, group]) => {
+      try {
+        const definitions = await linstor.definitions({ names: group.map((disk) => disk.resource) });
+        for (const { resource, disk } of group) {
+          const definition = definitions.find((each) => sameName(each.name, resource));
+          if (definition && isLeftOpen(definition, [{ vm, disk }]))
+            await ctx.lock(lockName(resource), () => closeBefore(ctx, linstor, definition, { vm, disk }));
+        }
+      } catch (error) {
+        ctx.log.warn(`two primaries may still be allowed: ${toDriverError(error).message}`);
+      }
+    }),
+  );
+}
+
+type ViewedDisk = VmDisk & { readonly view: readonly Replica[] };
 
 /** Attached according to LINSTOR, and the link names the device that LINSTOR reports. */
 async function isRight(disk: ViewedDisk, host: string, link: LinkState | undefined): Promise<boolean> {

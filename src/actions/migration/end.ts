@@ -1,11 +1,11 @@
 import type { Context } from '../../context.ts';
 import { ensureDetached, tellStaying } from '../../disks/ensure-detached.ts';
-import { closeGraceMs } from '../../disks/in-use.ts';
 import { vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { removeUnlessShared } from '../../hosts/scripts/directories.ts';
 import type { ResourceName } from '../../linstor/linstor.ts';
 import type { MigrationMessage } from '../../opennebula/migration-message.ts';
+import { untilDone } from '../../volumes/wait.ts';
 import { finishOthers, type MigrationAction } from './others.ts';
 
 /**
@@ -55,6 +55,15 @@ export async function leaveHost(
   });
 }
 
+/** How long oned is asked whose the disks are: without their settings LINSTOR is not reached at all. */
+const settingsMs = 120_000;
+
+/**
+ * How long QEMU may still be closing its disks on the host that was left (linstor-behaviour §7.2), and LINSTOR may go on telling the past of a
+ * satellite that hangs (9 s, real-drbd).
+ */
+const leaveGraceMs = 30_000;
+
 /** Every disk is tried. One that is still open is a failure where a single VM may have it. */
 async function releaseDisks(
   ctx: Context,
@@ -63,9 +72,12 @@ async function releaseDisks(
   primary: boolean,
   failures: DriverError[],
 ): Promise<void> {
-  const disks = await vmDisks(ctx, message.vm, message.directory, message.datastoreId, primary);
+  const { vm, directory, datastoreId } = message;
+  const disks = await untilDone(ctx.clock, settingsMs, () =>
+    vmDisks(ctx, vm, directory, datastoreId, primary),
+  );
   const outcomes = await ensureDetached(ctx, disks, host, {
-    graceMs: closeGraceMs,
+    graceMs: leaveGraceMs,
     migrated: true,
     lockEach: true,
     onFailure: (_, error) => failures.push(error),

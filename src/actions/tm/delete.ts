@@ -3,7 +3,7 @@ import { ensureDiskDetached, giveUpLinks } from '../../disks/ensure-detached.ts'
 import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import { removeDirectories } from '../../hosts/scripts/directories.ts';
-import type { Resource, ResourceDefinition } from '../../linstor/linstor.ts';
+import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
@@ -13,7 +13,7 @@ import { isOwn } from '../../volumes/reclaim.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, driverName, openDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, driverName, onDisk, openDiskCall } from '../disk-call.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../target.ts';
 
 /**
@@ -30,7 +30,15 @@ export const deleteDisk: ActionHandler = async (call, ctx) => {
     throw new DriverError('BAD_ARGUMENT', `${target.path} does not belong to VM ${vmId}`);
   if (target.kind === 'disk') {
     const disk = await openDiskCall(ctx, target, vmId, datastoreId);
-    await ctx.lock(lockName(disk.diskResource.resource), () => removeDisk(ctx, disk), cloneGraceMs);
+    const remove = (definition: ResourceDefinition | undefined) => removeDisk(ctx, disk, definition);
+    // A disk of the VM's own goes as a whole, with what was allowed to it.
+    await (disk.diskResource.ownedByVm
+      ? ctx.lock(
+          lockName(disk.diskResource.resource),
+          async () => remove(await definitionOf(disk)),
+          cloneGraceMs,
+        )
+      : onDisk(ctx, disk, remove, cloneGraceMs));
   } else if (target.kind === 'directory') {
     await removeVmDirectory(ctx, target, vmId, datastoreId);
   } else {
@@ -42,18 +50,23 @@ export const deleteDisk: ActionHandler = async (call, ctx) => {
 /** oned's cancel does not end a clone that is under way (contract §1.4): the disk is removed when that has ended. */
 const cloneGraceMs = 3600_000;
 
-async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
+async function definitionOf({ linstor, diskResource }: DiskCall): Promise<ResourceDefinition | undefined> {
+  const [definition] = await linstor.definitions({ names: [diskResource.resource] });
+  return definition;
+}
+
+async function removeDisk(
+  ctx: Context,
+  call: DiskCall,
+  definition: ResourceDefinition | undefined,
+): Promise<void> {
   const { resource, ownedByVm } = call.diskResource;
-  const [all, [definition]] = await Promise.all([
-    call.linstor.resources({ names: [resource] }),
-    ownedByVm ? call.linstor.definitions({ names: [resource] }) : [],
-  ]);
-  const view = replicasOf(all, resource);
+  const view = replicasOf(await call.linstor.replicas([resource]), resource);
   const leaving = { ...diskOf(call), view };
   if (!ownedByVm || !mayRemove(ctx, call.vm, call.target.host)) {
     if (view.length > 0) await ensureDiskDetached(ctx, leaving, call.target.host, { unlink: true });
     else await giveUpLinks(ctx, [leaving], call.target.host);
-    await takeMarksOff(call, view);
+    await takeMarksOff(call, view, definition);
     return;
   }
   const [hands] = await giveUpLinks(ctx, [leaving], call.target.host);
@@ -83,12 +96,14 @@ async function removeDisk(ctx: Context, call: DiskCall): Promise<void> {
  */
 function mayHaveHelper(
   vm: Vm,
-  view: readonly Resource[],
+  view: readonly Replica[],
   definition: ResourceDefinition | undefined,
 ): boolean {
   const ended = inLcm(vm.lcmState, 'EPILOG', 'EPILOG_FAILURE');
   const ours = definition?.props[marks.deployment] !== undefined;
-  const zfs = view.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
+  const zfs = view.some((replica) =>
+    replica.volumes.some((volume) => volume.backingPath?.startsWith('/dev/zvol/')),
+  );
   return !ended || !ours || zfs || definition?.props[marks.helper] !== undefined;
 }
 
@@ -96,7 +111,7 @@ function mayHaveHelper(
 async function requireClosedWherePossible(
   ctx: Context,
   call: DiskCall,
-  view: readonly Resource[],
+  view: readonly Replica[],
 ): Promise<void> {
   try {
     await requireClosed(ctx, { ...diskOf(call), view, hosts: [] });
@@ -135,10 +150,13 @@ function mayRemove(ctx: Context, vm: Vm, host: string): boolean {
 }
 
 /** The VM's marks, on an image that outlives it and that only one VM can hold. */
-async function takeMarksOff(call: DiskCall, view: readonly Resource[]): Promise<void> {
+async function takeMarksOff(
+  call: DiskCall,
+  view: readonly Replica[],
+  definition: ResourceDefinition | undefined,
+): Promise<void> {
   if (view.length === 0 || call.disk.kind !== 'persistent') return;
   const { resource } = call.diskResource;
-  const [definition] = await call.linstor.definitions({ names: [resource] });
   if (definition?.props[marks.vmId] === String(call.vm.id)) {
     await call.linstor.modifyDefinition(resource, { unset: [marks.vmId, marks.diskId, marks.datastoreId] });
   }

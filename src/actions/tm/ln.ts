@@ -1,18 +1,17 @@
 import type { Context } from '../../context.ts';
-import { dualPrimaryProperty } from '../../disks/dual-primary.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { DriverError } from '../../errors.ts';
-import type { Resource } from '../../linstor/linstor.ts';
+import type { Replica } from '../../linstor/linstor.ts';
 import type { Disk } from '../../opennebula/one.ts';
 import { mibToBytes } from '../../units.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
-import { lockName } from '../../volumes/names.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
+import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, onDisk, readDiskCall } from '../disk-call.ts';
 import { requireDiskTarget } from '../target.ts';
 import { sourceResource } from './clone.ts';
 
@@ -31,14 +30,14 @@ export const ln: ActionHandler = async (call, ctx) => {
       `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} itself in OpenNebula’s document; nothing was changed`,
     );
   }
-  await ctx.lock(lockName(source), () => link(ctx, disk));
+  await onDisk(ctx, disk, () => link(ctx, disk));
   return undefined;
 };
 
 async function link(ctx: Context, call: DiskCall): Promise<void> {
   const { resource } = call.diskResource;
   const [all] = await bothDone(
-    call.linstor.resources({ names: [resource] }),
+    call.linstor.replicas([resource]),
     mayWrite(call.disk) ? dropBases(ctx, call.linstor, resource) : Promise.resolve(),
   );
   const view = replicasOf(all, resource);
@@ -57,7 +56,7 @@ const mayWrite = ({ kind }: Disk): boolean => kind === 'persistent' || kind === 
  * Per-VM marks only where one VM holds the image (they feed the usage report); a shareable disk needs several
  * primaries for as long as it is one (contract §3.3).
  */
-function marksToSet(call: DiskCall, view: readonly Resource[]): Record<string, string> {
+function marksToSet(call: DiskCall, view: readonly Replica[]): Record<string, string> {
   if (call.disk.kind === 'shareable' && hasNetworkLayer(layersOf(view)))
     return { [dualPrimaryProperty]: 'yes' };
   if (!isExclusive(call.disk)) return {};

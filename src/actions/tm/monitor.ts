@@ -1,11 +1,12 @@
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
-import type { Linstor } from '../../linstor/linstor.ts';
+import type { Linstor, ResourceDefinition } from '../../linstor/linstor.ts';
 import { type DatastoreMessage, readDatastoreMessage } from '../../opennebula/message.ts';
 import { type DiskUsage, findMonitord, inBandLines } from '../../opennebula/monitord.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { capacityOf } from '../../volumes/capacity.ts';
+import { closeLeftWindows } from '../../volumes/left-window.ts';
 import { diskUsage } from '../../volumes/usage.ts';
 import type { ActionHandler } from '../action.ts';
 import { capacityReply } from '../datastore/monitor.ts';
@@ -20,9 +21,14 @@ export const monitor: ActionHandler = async (call, ctx) => {
   const linstor = ctx.linstor(settings);
   // Absent up to 5.8, where usage is always wanted.
   const wanted = message.monitorVmDisks ?? !atLeast(ctx.oneVersion, 5, 9, 80);
+  const definitions = wanted ? linstor.definitions() : undefined;
   const [capacity, usage] = await Promise.all([
     capacityOf(linstor, settings.placement),
-    wanted ? readUsage(linstor, settings, message) : Promise.resolve([]),
+    definitions ? readUsage(linstor, settings, message, definitions) : Promise.resolve([]),
+    closeLeftWindows(ctx, linstor, {
+      prefix: settings.namePrefix,
+      ...(definitions ? { known: definitions } : {}),
+    }),
   ]);
   const reply = capacityReply(capacity);
   if (usage.length === 0) return reply;
@@ -35,13 +41,14 @@ async function readUsage(
   linstor: Linstor,
   settings: Settings,
   message: DatastoreMessage,
+  definitions: Promise<readonly ResourceDefinition[]>,
 ): Promise<DiskUsage[]> {
-  const [definitions, resources, snapshots] = await Promise.all([
-    linstor.definitions(),
+  const [known, resources, snapshots] = await Promise.all([
+    definitions,
     linstor.allocations(),
     linstor.snapshots(),
   ]);
-  return diskUsage(settings.namePrefix, message.datastore.id, definitions, resources, snapshots);
+  return diskUsage(settings.namePrefix, message.datastore.id, known, resources, snapshots);
 }
 
 async function report(ctx: Context, usage: readonly DiskUsage[]): Promise<void> {

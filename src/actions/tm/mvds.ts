@@ -1,19 +1,19 @@
 import { pointsOf } from '../../backup/points.ts';
 import type { Context } from '../../context.ts';
 import { namesOf } from '../../disks/attach.ts';
-import { dualPrimaryProperty } from '../../disks/dual-primary.ts';
 import { ensureDiskDetached } from '../../disks/ensure-detached.ts';
 import { findReplica } from '../../disks/find-node.ts';
 import { closeGraceMs } from '../../disks/in-use.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
-import type { Resource } from '../../linstor/linstor.ts';
+import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
-import { lockName, resourceOfSource, snapshotId } from '../../volumes/names.ts';
+import { resourceOfSource, snapshotId } from '../../volumes/names.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, diskOf, onDisk, readDiskCall } from '../disk-call.ts';
 import { requireDiskTarget } from '../target.ts';
 
 /**
@@ -31,32 +31,37 @@ export const mvds: ActionHandler = async (call, ctx) => {
       `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} in OpenNebula’s document; nothing was changed`,
     );
   }
-  await ctx.lock(lockName(source), () => giveBack(ctx, disk));
+  await onDisk(ctx, disk, (definition) => giveBack(ctx, disk, definition));
   return undefined;
 };
 
-async function giveBack(ctx: Context, call: DiskCall): Promise<void> {
+async function giveBack(
+  ctx: Context,
+  call: DiskCall,
+  definition: ResourceDefinition | undefined,
+): Promise<void> {
   const { resource } = call.diskResource;
-  const view = replicasOf(await call.linstor.resources({ names: [resource] }), resource);
+  const view = replicasOf(await call.linstor.replicas([resource]), resource);
   await ensureDiskDetached(ctx, { ...diskOf(call), view }, call.target.host, {
     unlink: true,
     graceMs: closeGraceMs,
   });
-  const unset = await marksToUnset(ctx, call, view);
+  // What is not there need not be taken away: each change of a definition is told to all its satellites.
+  const unset = (await marksToUnset(ctx, call, view)).filter((key) => key in (definition?.props ?? {}));
   if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
   await dropPoints(ctx, call);
   if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO')
     await dropDiskSnapshots(ctx, call);
 }
 
-async function marksToUnset(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<string[]> {
+async function marksToUnset(ctx: Context, call: DiskCall, view: readonly Replica[]): Promise<string[]> {
   if (isExclusive(call.disk)) return [marks.vmId, marks.diskId, marks.datastoreId];
   if (call.disk.kind !== 'shareable' || !hasNetworkLayer(layersOf(view))) return [];
   return (await hasOtherVms(ctx, call, view)) ? [] : [dualPrimaryProperty];
 }
 
 /** LINSTOR tells of open devices only, but a VM that is powered off starts again without another ln. */
-async function hasOtherVms(ctx: Context, call: DiskCall, view: readonly Resource[]): Promise<boolean> {
+async function hasOtherVms(ctx: Context, call: DiskCall, view: readonly Replica[]): Promise<boolean> {
   const users = view.filter((each) => each.inUse);
   const own = await findReplica(namesOf(diskOf(call)), users, call.target.host);
   if (users.some((each) => each !== own)) return true;

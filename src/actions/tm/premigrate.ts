@@ -1,6 +1,6 @@
 import type { Context } from '../../context.ts';
 import { requireMovable } from '../../disks/dual-primary.ts';
-import { ensureAttached } from '../../disks/ensure-attached.ts';
+import { ensureAttached, letBothOpen } from '../../disks/ensure-attached.ts';
 import { viewDisks } from '../../disks/ensure-detached.ts';
 import { ourLinkNames, vmDisks } from '../../disks/migration-disks.ts';
 import { copyDirectory, removeUnlessShared } from '../../hosts/scripts/directories.ts';
@@ -37,17 +37,14 @@ export const premigrate: ActionHandler = async (call, ctx) => {
       message.destinationHost,
     );
   }
-  await ensureAttached(
-    ctx,
-    disks.map((disk) => ({ ...disk, keepsLink: true })),
-    message.destinationHost,
-    {
-      migratingFrom: message.sourceHost,
-      lockEach: true,
-      linkFirst: primary ? (links) => bringDirectory(ctx, message, links) : undefined,
-    },
-  );
+  const toAttach = disks.map((disk) => ({ ...disk, keepsLink: true }));
+  const attached = await ensureAttached(ctx, toAttach, message.destinationHost, {
+    migratingFrom: message.sourceHost,
+    lockEach: true,
+    linkFirst: primary ? (links) => bringDirectory(ctx, message, links) : undefined,
+  });
   if (primary) await premigrateOthers(ctx, message);
+  await letBothOpen(ctx, toAttach, attached, [message.sourceHost, message.destinationHost]);
   return undefined;
 };
 

@@ -3,13 +3,12 @@ import { namesOf } from '../../disks/attach.ts';
 import { findReplica } from '../../disks/find-node.ts';
 import { DriverError } from '../../errors.ts';
 import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
-import type { Resource } from '../../linstor/linstor.ts';
+import type { Replica } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
-import { lockName } from '../../volumes/names.ts';
 import { devicePaths, identityOf } from '../../volumes/replicas.ts';
 import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, onDisk, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 /** DRBD and loop devices learn of a new size some moments after LINSTOR has answered; of an old one they have learnt. */
@@ -31,8 +30,8 @@ export const resize: ActionHandler = async (call, ctx) => {
     );
   }
   const { resource } = disk.diskResource;
-  await ctx.lock(lockName(resource), async () => {
-    const growth = await growSeen(ctx, disk.linstor, resource, mibToKib(size), {}, ({ view }) =>
+  await onDisk(ctx, disk, async (definition) => {
+    const growth = await growSeen(ctx, disk.linstor, resource, mibToKib(size), { definition }, ({ view }) =>
       confirmOnHost(ctx, disk, size, view),
     );
     if (growth.before > mibToKib(size))
@@ -46,10 +45,10 @@ async function confirmOnHost(
   ctx: Context,
   call: DiskCall,
   size: ReturnType<typeof mib>,
-  known: readonly Resource[] | undefined,
+  known: readonly Replica[] | undefined,
 ): Promise<void> {
   if (ctx.hosts.isFrontend(call.target.host)) return;
-  const view = known ?? (await call.linstor.resources({ names: [call.diskResource.resource] }));
+  const view = known ?? (await call.linstor.replicas([call.diskResource.resource]));
   const here = await findReplica(namesOf(call), view, call.target.host);
   if (!here) return;
   await waitForDevice(

@@ -1,11 +1,10 @@
 import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
 import { type HeldSession, holdSession } from '../../hosts/session.ts';
-import { lockName } from '../../volumes/names.ts';
 import { dropSnapshot, findSnapshot, NotNow, takeSnapshot } from '../../volumes/snapshot.ts';
 import { whenSnapshottable } from '../../volumes/snapshot-ready.ts';
 import type { ActionHandler } from '../action.ts';
-import type { DiskCall } from '../disk-call.ts';
+import { type DiskCall, onDisk } from '../disk-call.ts';
 import { openSnapshotCall, recordUsage, usageProps } from './snap-create.ts';
 
 /**
@@ -16,7 +15,7 @@ import { openSnapshotCall, recordUsage, usageProps } from './snap-create.ts';
 export const snapCreateLive: ActionHandler = async (call, ctx) => {
   const snapshot = await openSnapshotCall(call.argv, ctx);
   const { disk, name } = snapshot;
-  await ctx.lock(lockName(disk.diskResource.resource), async () => {
+  await onDisk(ctx, disk, async () => {
     const { noted, props } = await snapshotFrozen(ctx, disk, name);
     if (!noted) await recordUsage(ctx, snapshot, props);
   });

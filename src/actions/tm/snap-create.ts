@@ -2,11 +2,11 @@ import type { Context } from '../../context.ts';
 import { toDriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
 import { allocatedMark, snapshotSizeMark } from '../../volumes/marks.ts';
-import { lockName, snapshotName } from '../../volumes/names.ts';
+import { snapshotName } from '../../volumes/names.ts';
 import { isDiskful, replicasOf } from '../../volumes/replicas.ts';
 import { takeSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, readDiskCall } from '../disk-call.ts';
+import { type DiskCall, onDisk, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
 
 export interface SnapshotCall {
@@ -28,7 +28,7 @@ export async function openSnapshotCall(argv: readonly string[], ctx: Context): P
 export const snapCreate: ActionHandler = async (call, ctx) => {
   const snapshot = await openSnapshotCall(call.argv, ctx);
   const { resource } = snapshot.disk.diskResource;
-  await ctx.lock(lockName(resource), async () => {
+  await onDisk(ctx, snapshot.disk, async () => {
     const view = replicasOf(await snapshot.disk.linstor.resources({ names: [resource] }), resource);
     const props = usageProps(view);
     // A snapshot of that id that is there already belongs to a list that OpenNebula has dropped (contract §3.4).

@@ -1,12 +1,12 @@
 import { dropNumbered } from '../../volumes/drop-numbered.ts';
-import { lockName } from '../../volumes/names.ts';
 import type { ActionHandler } from '../action.ts';
+import { onDisk } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
 
 /** Also called on running VMs: there is no live variant (contract §3.6). A snapshot that is not there is success. */
 export const snapDelete: ActionHandler = async (call, ctx) => {
   const { disk, id } = await openSnapshotCall(call.argv, ctx);
   const { resource } = disk.diskResource;
-  await ctx.lock(lockName(resource), () => dropNumbered(ctx, disk.linstor, resource, id));
+  await onDisk(ctx, disk, () => dropNumbered(ctx, disk.linstor, resource, id));
   return undefined;
 };

@@ -5,10 +5,9 @@ import { DriverError, isDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { type KiB, kibToBytes, mibToKib } from '../../units.ts';
-import { lockName } from '../../volumes/names.ts';
 import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf } from '../disk-call.ts';
+import { type DiskCall, diskOf, onDisk } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
 
 /** Powered-off VMs only (contract §3.6); the snapshots made after the target stay. */
@@ -21,7 +20,7 @@ export const snapRevert: ActionHandler = async (call, ctx) => {
       `VM ${disk.vm.id} runs; its disks are reverted only while it is powered off`,
     );
   }
-  await ctx.lock(lockName(resource), async () => {
+  await onDisk(ctx, disk, async () => {
     const size = await revert(ctx, {
       settings: disk.settings,
       linstor: disk.linstor,

@@ -208,6 +208,6 @@ function checkTwoPrimaries(facts: Facts, cluster: ClusterFacts): Finding[] {
     object: item.name,
     what: 'it may be opened for writing on two nodes, and no live migration is running',
     why: 'two VMs that write to it at once destroy its data',
-    remedy: `linstor resource-definition set-property ${item.name} ${twoPrimaries}`,
+    remedy: `linstor_un gc --apply   # or: linstor resource-definition set-property ${item.name} ${twoPrimaries} no`,
   }));
 }

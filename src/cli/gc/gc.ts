@@ -6,6 +6,7 @@ import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { lockName } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
+import { forbidTwoPrimaries } from '../../volumes/two-primaries.ts';
 import { wholeNumber } from '../arguments.ts';
 import { isOurs } from '../checks/gather.ts';
 import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
@@ -18,7 +19,7 @@ import { concerned } from './snapshot-leftovers.ts';
 export const gc = operatorCommand({
   name: 'gc',
   summary:
-    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM. ' +
+    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM, two primaries still allowed after a live migration. ' +
     '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
   args: {
     apply: { type: 'boolean', description: 'delete objects that are proven unused' },
@@ -188,10 +189,13 @@ async function ifKnown<T>(read: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** What a name is no answer to. */
+const isForHand = ({ kind }: Leftover): boolean => kind === 'deleting' || kind === 'window';
+
 /** The proven ones, and what was named. Throws USAGE for a name that is no leftover. */
 function choose(found: readonly Found[], named: readonly string[]): Found[] {
   for (const name of named) {
-    const match = found.find(({ leftover }) => leftover.resource === name && leftover.kind !== 'deleting');
+    const match = found.find(({ leftover }) => leftover.resource === name && !isForHand(leftover));
     if (!match)
       throw new DriverError('USAGE', `“${name}” is no leftover`, {
         remedy: 'run linstor_un gc and take the name from its list',
@@ -201,8 +205,7 @@ function choose(found: readonly Found[], named: readonly string[]): Found[] {
   }
   const byName = new Set(named);
   return found.filter(
-    ({ leftover }) =>
-      leftover.proof === 'proven' || (byName.has(leftover.resource) && leftover.kind !== 'deleting'),
+    ({ leftover }) => leftover.proof === 'proven' || (byName.has(leftover.resource) && !isForHand(leftover)),
   );
 }
 
@@ -210,8 +213,9 @@ function choose(found: readonly Found[], named: readonly string[]): Found[] {
 async function removeAll(context: Context, chosen: readonly Found[]): Promise<Result[]> {
   const results: Result[] = [];
   for (const { settings, inventory, leftover } of chosen) {
-    const { resource, snapshot, node } = leftover;
+    const { kind, resource, snapshot, node } = leftover;
     const result = {
+      kind,
       resource,
       ...(snapshot === undefined ? {} : { snapshot }),
       ...(node === undefined ? {} : { node }),
@@ -250,7 +254,7 @@ async function lookAgain(
   ]);
   const fresh = { ...inventory, definitions, resources, snapshots };
   // Any VM may have come to use an image; a disk has only its own.
-  if (kind === 'replica') return { ...fresh, vms: await one.vms() };
+  if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
   if (concerned(inventory, new Index(inventory), leftover)) {
     const [vms, images] = await Promise.all([one.vms(), one.images()]);
     const now = { ...fresh, vms, images };
@@ -271,5 +275,6 @@ async function removeOne(context: Context, linstor: Linstor, leftover: Leftover)
     await linstor.deleteSnapshot(leftover.resource, leftover.snapshot as string);
   else if (leftover.kind === 'replica')
     await linstor.deleteResource(leftover.resource, leftover.node as string);
+  else if (leftover.kind === 'window') await forbidTwoPrimaries(context, linstor, leftover.resource);
   else await removeResource(context, linstor, leftover.resource);
 }

@@ -1,9 +1,11 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { isBase, isSuperseded } from '../../volumes/base.ts';
+import { isLeftOpen } from '../../volumes/left-window.ts';
 import { marks } from '../../volumes/marks.ts';
 import { parseResource } from '../../volumes/names.ts';
 import { isDiskful, isDiskless, isTieBreaker, sameName } from '../../volumes/replicas.ts';
+import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import { Index, type Inventory } from '../inventory.ts';
 import { ofSharedVolume } from './snapshot-leftovers.ts';
 
@@ -12,7 +14,7 @@ import { ofSharedVolume } from './snapshot-leftovers.ts';
  * so a name alone proves nothing: `proven` needs a fact that only this OpenNebula and this driver can have left.
  */
 export interface Leftover {
-  readonly kind: 'disk' | 'checkpoint' | 'image' | 'scratch' | 'snapshot' | 'replica' | 'deleting';
+  readonly kind: 'disk' | 'checkpoint' | 'image' | 'scratch' | 'snapshot' | 'replica' | 'deleting' | 'window';
   readonly resource: string;
   readonly snapshot?: string;
   readonly node?: string;
@@ -26,6 +28,7 @@ export interface Leftover {
 export function findLeftovers(inventory: Inventory): Leftover[] {
   const index = new Index(inventory);
   return [
+    ...inventory.definitions.flatMap((item) => ofWindow(inventory, index, item)),
     ...inventory.definitions.flatMap((item) => ofDefinition(inventory, index, item)),
     ...inventory.snapshots.flatMap((item) => ofSnapshot(inventory, index, item)),
     ...inventory.resources.flatMap((item) => ofReplica(inventory, index, item)),
@@ -58,6 +61,22 @@ function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDe
     case 'disk':
       return ofDisk(inventory, index, definition, base, parsed.vmId as number, parsed.diskId as number);
   }
+}
+
+/** A live migration whose end never came through. */
+function ofWindow(inventory: Inventory, index: Index, definition: ResourceDefinition): Leftover[] {
+  const { name } = definition;
+  if (!parseResource(inventory.prefix, name)) return [];
+  const holders = index.holdersOf(name).flatMap(({ vm, diskId }) => {
+    const disk = vm.disks.find((each) => each.id === diskId);
+    return disk ? [{ vm, disk }] : [];
+  });
+  if (!isLeftOpen(definition, holders)) return [];
+  const why = 'two nodes may open it for writing, and no live migration is running';
+  const open = index.replicasOf(name).filter((replica) => replica.inUse);
+  if (open.length < 2) return [{ kind: 'window', resource: name, bytes: 0, proof: 'proven', why }];
+  const doubt = `some process holds it open on each of ${open.map((replica) => replica.node).join(', ')}`;
+  return [{ kind: 'window', resource: name, bytes: 0, proof: 'unproven', why, doubt }];
 }
 
 type Base = { readonly resource: string; readonly bytes: number };
@@ -296,6 +315,8 @@ export function sameLeftover(left: Leftover, right: Leftover): boolean {
 export function commandFor({ kind, resource, snapshot, node }: Leftover): string {
   if (kind === 'snapshot') return `linstor snapshot delete ${resource} ${snapshot}`;
   if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
+  if (kind === 'window')
+    return `linstor resource-definition set-property ${resource} ${dualPrimaryProperty} no`;
   if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
   return `linstor resource-definition delete ${resource}`;
 }

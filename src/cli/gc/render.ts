@@ -5,18 +5,21 @@ import { commandFor, type Leftover } from './leftovers.ts';
 
 /** One removal; with `error` it was left. */
 export interface Result {
+  readonly kind: Leftover['kind'];
   readonly resource: string;
   readonly snapshot?: string;
   readonly node?: string;
   readonly error?: string;
 }
 
-const nameOf = ({ resource, snapshot, node }: Pick<Leftover, 'resource' | 'snapshot' | 'node'>): string =>
-  snapshot === undefined
-    ? node === undefined
-      ? resource
-      : `${resource} on ${node}`
-    : `${resource}@${snapshot}`;
+type Named = Pick<Leftover, 'kind' | 'resource' | 'snapshot' | 'node'>;
+
+function nameOf({ kind, resource, snapshot, node }: Named): string {
+  // The disk itself is a running VM's, and stays.
+  if (kind === 'window') return `permission for two primaries of ${resource}`;
+  if (snapshot !== undefined) return `${resource}@${snapshot}`;
+  return node === undefined ? resource : `${resource} on ${node}`;
+}
 
 export function renderLeftovers(
   leftovers: readonly Leftover[],

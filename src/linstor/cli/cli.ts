@@ -126,8 +126,13 @@ export class CliLinstor implements L.Linstor {
   }
 
   /** `resource list` is the view; the client has no other list of them. */
-  replicas(names: readonly string[]): Promise<L.Replica[]> {
-    return this.resources({ names });
+  async replicas(names: readonly string[]): Promise<L.Replica[]> {
+    if (names.length === 0) return [];
+    return this.#read(
+      ['resource', 'list', '--resources', ...new Set(names)],
+      objects,
+      (d) => d.decodeReplicas,
+    );
   }
 
   async resources(query: Parameters<L.Linstor['resources']>[0] = {}): Promise<L.Resource[]> {

@@ -96,15 +96,19 @@ describe.skipIf(!isolated)('context before a boot', () => {
     'BOOT_MIGRATE',
   ] as const;
 
-  test.each(bootStates)('%s: all is well – one LINSTOR call, one ssh, nothing changed', async (lcm) => {
-    const lab = makeLab({ lcm });
-    lab.linstor.add(resource, ['host3'], { diskless: ['host1'] });
-    await lab.link('host1', 'disk.0', lab.device(resource));
-    expect((await run(lab)).error).toBeUndefined();
-    expect(lab.linstor.reads).toBe(1);
-    expect(lab.linstor.writes).toEqual([]);
-    expect(lab.calls.toSorted()).toEqual(['local frontend tm/common/context', 'ssh host1 check-disk']);
-  });
+  test.each(bootStates)(
+    '%s: all is well – two LINSTOR calls that ask no satellite, one ssh, nothing changed',
+    async (lcm) => {
+      const lab = makeLab({ lcm });
+      lab.linstor.add(resource, ['host3'], { diskless: ['host1'] });
+      await lab.link('host1', 'disk.0', lab.device(resource));
+      lab.linstor.down.set('resources', new Error('a satellite hangs'));
+      expect((await run(lab)).error).toBeUndefined();
+      expect(lab.linstor.reads).toBe(2);
+      expect(lab.linstor.writes).toEqual([]);
+      expect(lab.calls.toSorted()).toEqual(['local frontend tm/common/context', 'ssh host1 check-disk']);
+    },
+  );
 
   test('a disk that was detached by hand is attached again', async () => {
     const lab = makeLab({
@@ -152,7 +156,7 @@ describe.skipIf(!isolated)('context before a boot', () => {
     const lab = makeLab({});
     lab.linstor.add(resource, ['host1']);
     await lab.link('host1', 'disk.0', lab.device(resource));
-    lab.linstor.failures.set('resources', new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
+    lab.linstor.down.set('replicas', new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
     expect((await run(lab)).error).toBeUndefined();
     expect(lab.log.filter((line) => line.startsWith('warn: LINSTOR cannot be asked'))).toHaveLength(1);
     expect(lab.file('calls')).not.toBe('');
@@ -168,7 +172,7 @@ describe.skipIf(!isolated)('context before a boot', () => {
         await lab.link('host1', 'disk.0', loop);
         await Bun.write(`${lab.dir}/hosts/host1/datastores/dev/loop5`, 'some device');
       }
-      lab.linstor.failures.set('resources', new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
+      lab.linstor.down.set('replicas', new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
       const { error } = await run(lab);
       expect(error?.code).toBe('LINSTOR_UNREACHABLE');
       expect(error?.message).toContain(`disk 0 (${resource})`);

@@ -1,9 +1,18 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { ActionHandler } from '../../../src/actions/action.ts';
+import { context } from '../../../src/actions/tm/context.ts';
+import { deleteDisk } from '../../../src/actions/tm/delete.ts';
 import { failmigrate } from '../../../src/actions/tm/failmigrate.ts';
+import { ln } from '../../../src/actions/tm/ln.ts';
+import { mv } from '../../../src/actions/tm/mv.ts';
+import { mvds } from '../../../src/actions/tm/mvds.ts';
 import { postmigrate } from '../../../src/actions/tm/postmigrate.ts';
 import { premigrate } from '../../../src/actions/tm/premigrate.ts';
+import { resize } from '../../../src/actions/tm/resize.ts';
 import { DriverError } from '../../../src/errors.ts';
+import type { ResourceDefinition } from '../../../src/linstor/linstor.ts';
+import { ReplyLost } from '../../../src/linstor/reply-lost.ts';
+import { closeLeftWindows } from '../../../src/volumes/left-window.ts';
 import { refusal } from '../../support/fake-linstor.ts';
 import {
   isolated,
@@ -497,5 +506,246 @@ describe.skipIf(!isolated)('the window that LINSTOR manages', () => {
       'BAD_MESSAGE',
     );
     expect(lab.calls).toEqual([]);
+  });
+});
+
+describe.skipIf(!isolated).each([{ managedDualPrimary: false }, { managedDualPrimary: true }])(
+  'the window closes whatever else fails, managed by LINSTOR: %o',
+  (options) => {
+    const unreachable = new DriverError('LINSTOR_UNREACHABLE', 'no controller answers');
+    const empty = new DriverError('LINSTOR_ERROR', 'HTTP 500 and no reason');
+    const isOpen = (lab: MovingLab): boolean =>
+      lab.linstor.props(resource)[dual] === 'yes' || lab.linstor.window(resource) !== undefined;
+
+    async function opened(): Promise<MovingLab> {
+      const lab = makeLab({}, options);
+      lab.linstor.add(resource, ['host3'], { diskless: ['host1'] });
+      lab.linstor.setInUse(resource, 'host1', true);
+      lab.write('host1', 'one-7_VARS.fd', 'nvram');
+      expect((await step(lab, 'premigrate', 'host1', 'host2')).error).toBeUndefined();
+      expect(isOpen(lab)).toBe(true);
+      lab.linstor.writes.length = 0;
+      return lab;
+    }
+
+    test.each(['postmigrate', 'failmigrate'] as const)('%s: no read is answered', async (name) => {
+      const lab = await opened();
+      if (name === 'postmigrate') moveVm(lab, [resource], 'host1', 'host2');
+      for (const read of ['replicas', 'resources', 'nodes', 'definitions']) lab.linstor.down.set(read, empty);
+      await step(lab, name, 'host1', 'host2');
+      expect(isOpen(lab)).toBe(false);
+    });
+
+    test('the controller is away for a minute', async () => {
+      const lab = await opened();
+      moveVm(lab, [resource], 'host1', 'host2');
+      for (const call of ['replicas', 'modifyDefinition', 'unmakeAvailable'])
+        lab.linstor.down.set(call, unreachable);
+      lab.onWait = (now) => {
+        if (now > 60_000) lab.linstor.down.clear();
+      };
+      await step(lab, 'postmigrate', 'host1', 'host2');
+      expect(isOpen(lab)).toBe(false);
+    });
+
+    test('oned does not tell the settings at first', async () => {
+      const lab = await opened();
+      moveVm(lab, [resource], 'host1', 'host2');
+      lab.oneFailures.push(
+        ...Array.from({ length: 4 }, () => new DriverError('ONE_UNREACHABLE', 'oned restarts')),
+      );
+      expect((await step(lab, 'postmigrate', 'host1', 'host2')).error).toBeUndefined();
+      expect(isOpen(lab)).toBe(false);
+    });
+
+    test('a host that keeps its disk open by LINSTOR’s last word, until LINSTOR has given it up', async () => {
+      const lab = await opened();
+      lab.linstor.setInUse(resource, 'host2', true);
+      lab.onWait = (now) => {
+        // As with a satellite that was stopped: what it had said holds until the controller misses its pings.
+        if (now > 12_000) lab.linstor.setInUse(resource, 'host1', false);
+      };
+      expect((await step(lab, 'postmigrate', 'host1', 'host2')).error).toBeUndefined();
+      expect(isOpen(lab)).toBe(false);
+    });
+
+    test('what could not be closed in minutes is told with the way out, after a number of tries', async () => {
+      const lab = await opened();
+      moveVm(lab, [resource], 'host1', 'host2');
+      for (const call of ['modifyDefinition', 'unmakeAvailable']) lab.linstor.down.set(call, unreachable);
+      const { error } = await step(lab, 'postmigrate', 'host1', 'host2');
+      expect(error?.code).toBe('LINSTOR_UNREACHABLE');
+      expect(error?.message).toContain(`two primaries of ${resource} could not be forbidden`);
+      expect(error?.remedy).toContain(`linstor resource-definition set-property ${resource} ${dual} no`);
+      const tries = lab.linstor.writes.filter((write) => write.startsWith('modifyDefinition')).length;
+      expect(tries).toBeGreaterThan(20);
+      expect(tries).toBeLessThan(60);
+    });
+  },
+);
+
+describe.skipIf(!isolated)('the window', () => {
+  const clones = { disks: [{ id: 0, kind: 'clone' as const }] };
+
+  function running(lab: MovingLab): void {
+    lab.linstor.add(resource, ['host3'], { diskless: ['host1'] });
+    lab.linstor.setInUse(resource, 'host1', true);
+    lab.write('host1', 'one-7_VARS.fd', 'nvram');
+  }
+
+  test('opens when everything else is ready, and is the first thing to close', async () => {
+    const lab = makeLab({ disks: [...clones.disks, { id: 1, kind: 'clone', image: 9, tmMad: 'ceph' }] });
+    running(lab);
+    const seen: (string | undefined)[] = [];
+    lab.script('var/remotes/tm/ceph/premigrate', 'echo premigrate >>"$LAB/calls"');
+    lab.script('var/remotes/tm/ceph/postmigrate', 'echo postmigrate >>"$LAB/calls"');
+    lab.linstor.onWrite = (write) => {
+      if (write.includes(dual))
+        seen.push(`${write.split(' ').at(-1)} after ${lab.file('calls').trim() || 'nothing'}`);
+    };
+    await step(lab, 'premigrate', 'host1', 'host2');
+    moveVm(lab, [resource], 'host1', 'host2');
+    await step(lab, 'postmigrate', 'host1', 'host2');
+    expect(seen).toEqual([`${dual}=yes after premigrate`, `-${dual} after premigrate`]);
+    const closing = lab.linstor.writes.findIndex((write) => write.endsWith(`-${dual}`));
+    expect(lab.linstor.writes.slice(closing + 1)).toEqual([`deleteResource ${resource} host1`]);
+  });
+
+  test('never opens when another TM refuses the migration', async () => {
+    const lab = makeLab({ disks: [...clones.disks, { id: 1, kind: 'clone', image: 9, tmMad: 'ceph' }] });
+    running(lab);
+    lab.script('var/remotes/tm/ceph/premigrate', 'exit 7');
+    lab.script('var/remotes/tm/ceph/failmigrate', 'exit 0');
+    expect((await step(lab, 'premigrate', 'host1', 'host2')).error?.code).toBe('HOST_COMMAND');
+    expect(lab.linstor.writes.filter((write) => write.includes(dual))).toEqual([]);
+  });
+
+  test('a satellite that failed to apply it is told again: with what changes something', async () => {
+    const lab = makeLab(clones);
+    running(lab);
+    await step(lab, 'premigrate', 'host1', 'host2');
+    moveVm(lab, [resource], 'host1', 'host2');
+    lab.linstor.writes.length = 0;
+    lab.linstor.failures.set(`modifyDefinition ${resource}`, refusal(`modify ${resource}`, 998));
+    expect((await step(lab, 'postmigrate', 'host1', 'host2')).error).toBeUndefined();
+    expect(lab.linstor.writes).toEqual([
+      `modifyDefinition ${resource} -${dual}`,
+      `modifyDefinition ${resource} ${dual}=no`,
+      `deleteResource ${resource} host1`,
+    ]);
+  });
+
+  test('a late answer to what was done is not waited for again', async () => {
+    const lab = makeLab(clones);
+    running(lab);
+    await step(lab, 'premigrate', 'host1', 'host2');
+    moveVm(lab, [resource], 'host1', 'host2');
+    lab.linstor.writes.length = 0;
+    lab.linstor.onWrite = (write) => {
+      if (!write.endsWith(`-${dual}`)) return;
+      lab.linstor.forgetProp(resource, dual);
+      throw new ReplyLost(`PUT ${resource}`, 'none in time', { late: true });
+    };
+    expect((await step(lab, 'postmigrate', 'host1', 'host2')).error).toBeUndefined();
+    expect(lab.linstor.writes.filter((write) => write.includes(dual))).toHaveLength(1);
+  });
+
+  test('a definition that is gone has no window', async () => {
+    const lab = makeLab(clones);
+    expect((await step(lab, 'postmigrate', 'host1', 'host2')).error).toBeUndefined();
+  });
+});
+
+describe.skipIf(!isolated)('a window that was left open', () => {
+  const left = { props: { [dual]: 'yes' } };
+  const image = 'one-image-5';
+  const at = (lab: MovingLab, host: string, id = 0) => `${host}:${lab.location}/100/7/disk.${id}`;
+
+  test.each([
+    ['ln', ln, 'PROLOG', (lab: MovingLab) => [`fe:/dev/drbd/by-res/${image}/0`, at(lab, 'host1'), '7', '1']],
+    ['mv', mv, 'PROLOG_MIGRATE', (lab: MovingLab) => [at(lab, 'host1'), at(lab, 'host2'), '7', '1']],
+    ['mvds', mvds, 'EPILOG', (lab: MovingLab) => [at(lab, 'host1'), `/dev/drbd/by-res/${image}/0`, '7', '1']],
+    ['delete', deleteDisk, 'EPILOG', (lab: MovingLab) => [at(lab, 'host1'), '7', '1']],
+    ['resize', resize, 'DISK_RESIZE', (lab: MovingLab) => [at(lab, 'host1'), '64', '7', '1']],
+  ] as const)('is closed by the next action on the disk: %s', async (name, handler, lcm, argv) => {
+    const lab = makeLab({ lcm, disks: [{ id: 0, kind: 'persistent', image: 5 }] });
+    lab.linstor.add(image, ['host3'], { diskless: ['host1'], ...left });
+    await lab.link('host1', 'disk.0', lab.device(image));
+    await lab.run(handler, { name, argv: argv(lab) });
+    expect(lab.linstor.props(image)[dual]).toBeUndefined();
+    expect(
+      lab.log.filter((line) => line.includes('two primaries of one-image-5 were still allowed')),
+    ).toHaveLength(1);
+  });
+
+  test('is closed before the VM starts', async () => {
+    const lab = makeLab({ lcm: 'BOOT_POWEROFF' });
+    lab.script('var/remotes/tm/common/context', 'exit 0');
+    lab.linstor.add(resource, ['host3'], { diskless: ['host1'], ...left });
+    await lab.link('host1', 'disk.0', lab.device(resource));
+    const argv = ['context.sh', `host1:${lab.location}/100/7/disk.5`, '7', '100'];
+    expect((await lab.run(context, { name: 'context', argv })).error).toBeUndefined();
+    expect(lab.linstor.props(resource)[dual]).toBeUndefined();
+  });
+
+  const monitoring = (lab: MovingLab, definitions?: ResourceDefinition[]) =>
+    closeLeftWindows(lab.context(), lab.linstor, {
+      prefix: '',
+      ...(definitions ? { known: Promise.resolve(definitions) } : {}),
+    });
+
+  test('is closed by monitoring, which asks no satellite for it', async () => {
+    const lab = makeLab({ lcm: 'RUNNING' });
+    lab.linstor.add(resource, ['host3'], { diskless: ['host1'], ...left });
+    lab.linstor.setInUse(resource, 'host1', true);
+    lab.linstor.down.set('resources', new Error('a satellite hangs'));
+    await monitoring(lab);
+    expect(lab.linstor.props(resource)[dual]).toBeUndefined();
+    expect(lab.log.filter((line) => line.startsWith('warn'))).toHaveLength(1);
+  });
+
+  test.each([
+    ['of a migration in progress', { lcm: 'MIGRATE' }, resource, {}],
+    ['of a VM that OpenNebula does not have', { lcm: 'RUNNING' }, 'one-vm-8-disk-0', {}],
+    ['of a disk that the VM does not have', { lcm: 'RUNNING' }, 'one-vm-7-disk-3', {}],
+    ['of a shareable image', { disks: [{ id: 0, kind: 'shareable', image: 5 }] }, image, {}],
+    ['of somebody else’s resource', { lcm: 'RUNNING' }, 'vm-100-disk-1', {}],
+  ] as const)('%s: none, and monitoring leaves it', async (_, vm, name, props) => {
+    const lab = makeLab({ lcm: 'RUNNING', ...vm } as Partial<VmSpec>);
+    lab.linstor.add(name, ['host3'], { diskless: ['host1'], props: { ...left.props, ...props } });
+    await monitoring(lab);
+    expect(lab.linstor.props(name)[dual]).toBe('yes');
+    expect(lab.linstor.writes).toEqual([]);
+  });
+
+  test('open on two hosts: told, and left for a person to decide', async () => {
+    const lab = makeLab({ lcm: 'RUNNING' });
+    lab.linstor.add(resource, ['host3'], { diskless: ['host1', 'host2'], ...left });
+    for (const host of ['host1', 'host2']) lab.linstor.setInUse(resource, host, true);
+    await monitoring(lab);
+    expect(lab.linstor.props(resource)[dual]).toBe('yes');
+    expect(lab.log.join()).toContain('open on host1 and host2 at once');
+  });
+
+  test('the migration that began meanwhile keeps its window', async () => {
+    const lab = makeLab({ lcm: 'RUNNING' });
+    lab.linstor.add(resource, ['host3'], { diskless: ['host1'], ...left });
+    const stale = await lab.linstor.definitions();
+    lab.vm = { ...lab.vm, lcm: 'MIGRATE' };
+    await monitoring(lab, stale);
+    expect(lab.linstor.props(resource)[dual]).toBe('yes');
+  });
+
+  test('monitoring fails for nothing of it', async () => {
+    const lab = makeLab({ lcm: 'RUNNING' });
+    lab.linstor.add(resource, ['host3'], left);
+    lab.linstor.down.set('definitions', new DriverError('LINSTOR_UNREACHABLE', 'nobody answers'));
+    await monitoring(lab);
+    lab.linstor.down.clear();
+    lab.linstor.down.set('modifyDefinition', new DriverError('LINSTOR_UNREACHABLE', 'nobody answers'));
+    await monitoring(lab);
+    expect(lab.log.filter((line) => line.startsWith('warn'))).toHaveLength(2);
+    // One try in each round: the next is a minute away.
+    expect(lab.linstor.writes).toHaveLength(1);
   });
 });

@@ -273,6 +273,21 @@ Probably left over: 2. Look before you remove one:
     expect(world.text).toContain('removed  one-image-3@one-vm-9-disk-3\n');
   });
 
+  test('two primaries that are still allowed after a live migration', async () => {
+    const props = { 'DrbdOptions/Net/allow-two-primaries': 'yes' };
+    world.definitions = [definition('one-vm-7-disk-0', { props }), definition('one-image-3', { props })];
+    world.vms = [vm(7, { lcmState: 4 })];
+    expect(find()).toEqual([]);
+    world.vms = [vm(7, { disks: [disk(0), disk(1, { kind: 'shareable' })] as Vm['disks'] })];
+    expect(brief(find())).toEqual(['window one-vm-7-disk-0 proven']);
+    expect(await run('--apply')).toBe(0);
+    expect(world.writes).toEqual(['modify definition one-vm-7-disk-0']);
+    expect(world.locks).toEqual(['rd-one-vm-7-disk-0']);
+    expect(world.text).toContain('removed  permission for two primaries of one-vm-7-disk-0\n');
+    world.resources = world.resources.map((item) => ({ ...item, inUse: true }));
+    expect(brief(find())).toEqual(['window one-vm-7-disk-0 unproven']);
+  });
+
   test('--name takes one more, and refuses what is none', async () => {
     leave();
     expect(await run('--apply', '--name', 'one-vm-9-checkpoint')).toBe(0);
