@@ -46,6 +46,10 @@ const commands: Readonly<Record<string, Listed>> = {
     summary: 'a simulated cluster to try the driver on',
     load: async () => (await import('./lab/lab.ts')).lab,
   },
+  leader: {
+    summary: 'does this front-end lead its zone? for timers',
+    load: async () => (await import('./leader.ts')).leader,
+  },
   completion: {
     summary: 'completion scripts for bash, zsh and fish',
     load: async () => (await import('./completion.ts')).completion,

@@ -41,6 +41,17 @@ export function parseMarketplaceHosts(xml: string): string[] {
   return addresses.flat().flatMap((text) => (text && URL.canParse(text) ? [new URL(text).hostname] : []));
 }
 
+/** SOLO and LEADER among the states of OpenNebula's consensus: 0 solo, 1 candidate, 2 follower, 3 leader. */
+const leading: ReadonlySet<string> = new Set(['0', '3']);
+
+/** `<RAFT>` of a front-end: does it lead its zone, or has none beside it? */
+export function parseLeads(xml: string): boolean {
+  const state = parseXml(xml, 'RAFT').value('STATE');
+  if (state === undefined || !/^\d+$/.test(state))
+    throw new DriverError('ONE_INCOMPLETE', 'the state of this front-end among the others is missing');
+  return leading.has(state);
+}
+
 /** From the extended pool: the plain one lacks disks. A VM that cannot be read fails the whole list: `gc` decides by it. */
 export function parseVms(xml: string): Vm[] {
   return pool(xml, 'VM', (element) => readVm(element));

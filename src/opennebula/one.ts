@@ -122,5 +122,7 @@ export interface One {
   images(): Promise<Image[]>;
   /** Hosts of the marketplaces, as their addresses name them. */
   marketplaceHosts(): Promise<string[]>;
+  /** Does this front-end lead its zone? True as well where it is the only one. XML-RPC alone tells. */
+  leads(): Promise<boolean>;
   version(): Promise<string>;
 }

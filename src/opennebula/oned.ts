@@ -6,6 +6,7 @@ import {
   parseHosts,
   parseImage,
   parseImages,
+  parseLeads,
   parseMarketplaceHosts,
   parseVm,
   parseVms,
@@ -99,6 +100,7 @@ export function createOne(options: OneOptions): One {
           (by) => by.marketplaces(),
         ),
       ),
+    leads: async () => parseLeads(await client.call('one.zone.raftstatus')),
     version: () =>
       ask(
         () => client.call('one.system.version'),

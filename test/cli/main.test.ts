@@ -124,3 +124,11 @@ describe('suggestions', () => {
     expect(suggest('inst', ['install', 'status'])).toBe('install');
   });
 });
+
+test('leader tells by its exit code', async () => {
+  const world = new World();
+  expect(await runCli(['leader'], world.environment())).toBe(0);
+  world.leads = false;
+  expect(await runCli(['leader'], world.environment())).toBe(1);
+  expect(world.text).toBe('');
+});

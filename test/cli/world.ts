@@ -283,6 +283,7 @@ export class World {
   /** Also those that are done; `one.vm` finds them. */
   past: Vm[] = [];
   images: Image[] = [image(3)];
+  leads = true;
   linstorError: DriverError | undefined;
   oneError: DriverError | undefined;
   hostAnswer: (host: string, command: HostCommand) => string = () => healthyProbe();
@@ -371,6 +372,7 @@ export class World {
     };
     return {
       marketplaceHosts: async () => [],
+      leads: async () => this.leads,
       version: () => answer('7.0.0'),
       hosts: () => answer(this.hosts),
       datastores: () => answer(this.datastores),

@@ -6,6 +6,7 @@ import {
   parseHosts,
   parseImage,
   parseImages,
+  parseLeads,
   parseVm,
   parseVms,
   requireDisk,
@@ -211,4 +212,10 @@ describe('image, datastore, host', () => {
     const enabled = parseHosts(`<HOST_POOL>${xml}</HOST_POOL>`).filter((host) => host.enabled);
     expect(enabled.map((host) => host.state)).toEqual([0, 1, 2, 6]);
   });
+});
+
+test('a front-end leads when it is alone or the leader of its zone', () => {
+  const raft = (state: string): string => `<RAFT><SERVER_ID>1</SERVER_ID><STATE>${state}</STATE></RAFT>`;
+  expect(['0', '1', '2', '3'].map((state) => parseLeads(raft(state)))).toEqual([true, false, false, true]);
+  expect(() => parseLeads('<RAFT></RAFT>')).toThrow('is missing');
 });

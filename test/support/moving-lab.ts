@@ -188,6 +188,7 @@ export class MovingLab {
       vms: refuse,
       images: refuse,
       marketplaceHosts: refuse,
+      leads: refuse,
       version: async () => '7.0.0',
     };
   }

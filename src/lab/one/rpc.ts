@@ -116,6 +116,7 @@ const methods = new Map<string, Method>([
       ),
   ],
   ['one.system.version', ({ state }) => state.version],
+  ['one.zone.raftstatus', () => '<RAFT><SERVER_ID>-1</SERVER_ID><STATE>0</STATE><TERM>0</TERM></RAFT>'],
   [
     'one.system.config',
     ({ location }) =>
