@@ -207,6 +207,13 @@ export const actions: readonly ActionDefinition[] = [
   },
   {
     kind: 'tm',
+    name: 'restore',
+    variants: [],
+    summary: 'make the disks of a stopped VM what a backup holds',
+    load: async () => (await import('./tm/restore.ts')).restore,
+  },
+  {
+    kind: 'tm',
     name: 'snap_create',
     variants: systemModes,
     summary: 'snapshot a disk of a stopped VM',

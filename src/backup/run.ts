@@ -7,13 +7,13 @@ import { type BackupConfig, readBackupConfig } from '../opennebula/backup-config
 import type { BackupMessage } from '../opennebula/backup-message.ts';
 import { inLcm } from '../opennebula/states.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
-import { lockName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
 import { makeDirectory, saveTpm } from './directory.ts';
 import { type BackupDisk, chosenDisks, onlyController, viewBackupDisks } from './disks.ts';
 import { type Export, exportDisk, type Finished, finishFiles } from './export.ts';
 import type { FreezeWindow } from './freeze.ts';
+import { withLocks } from './locks.ts';
 import { inParallel } from './parallel.ts';
 import { type BackupPlace, backupPlace } from './place.ts';
 import { type BackupKind, backupKind, pointName, superfluous, usableParent } from './points.ts';
@@ -179,12 +179,6 @@ async function requireWanted(ctx: Context, vmId: number): Promise<void> {
   }
   if (!inLcm(vm.lcmState, 'BACKUP', 'BACKUP_POWEROFF'))
     throw new DriverError('INTERRUPTED', `the backup of VM ${vmId} was cancelled in OpenNebula`);
-}
-
-/** Locks of all resources, in one order, so that two backups never wait for each other. */
-function withLocks<T>(ctx: Context, disks: readonly BackupDisk[], work: () => Promise<T>): Promise<T> {
-  const names = [...new Set(disks.map((disk) => lockName(disk.resource)))].sort();
-  return names.reduceRight<() => Promise<T>>((inner, name) => () => ctx.lock(name, inner), work)();
 }
 
 async function dropAll(ctx: Context, snapshots: readonly Snapshot[], linstor: Linstor): Promise<void> {

@@ -11,6 +11,8 @@ export interface TakeRequest {
   readonly linstor: Linstor;
   readonly points: readonly { readonly resource: ResourceName; readonly snapshot: string }[];
   readonly window: FreezeWindow;
+  /** The caller takes them back itself. */
+  readonly keeps?: boolean;
 }
 
 /** How long a replica that is still syncing is waited for; the guest is not held meanwhile. */
@@ -30,7 +32,7 @@ export async function takeTogether(ctx: Context, request: TakeRequest): Promise<
     ctx.log.warn(
       'the snapshots of the disks are taken one after the other, so that they are from moments apart: LINSTOR takes them together from REST API 1.18 on; FS_FREEZE would hold the guest meanwhile',
     );
-  for (const { resource, snapshot } of points)
+  for (const { resource, snapshot } of request.keeps ? [] : points)
     ctx.undo.push(`delete snapshot ${snapshot} of ${resource}`, () =>
       linstor.deleteSnapshot(resource, snapshot),
     );

@@ -116,6 +116,8 @@ export interface One {
   /** Decrypted. */
   datastore(id: number): Promise<Datastore>;
   image(id: number): Promise<Image>;
+  /** As it comes, for what is handed on to another driver; a datastore's is decrypted. */
+  document(kind: 'image' | 'datastore', id: number): Promise<string>;
   hosts(): Promise<Host[]>;
   datastores(): Promise<Datastore[]>;
   vms(): Promise<Vm[]>;

@@ -43,6 +43,16 @@ export function createOne(options: OneOptions): One {
     : undefined;
   const ask = withFallback(commands);
   const decrypt = atLeast(version, 5, 12) ? [true] : [];
+  const datastore = (id: number): Promise<string> =>
+    ask(
+      () => client.callWithExtra('one.datastore.info', [id], decrypt),
+      (by) => by.datastore(id),
+    );
+  const image = (id: number): Promise<string> =>
+    ask(
+      () => client.call('one.image.info', id),
+      (by) => by.image(id),
+    );
   return {
     vm: async (id) =>
       parseVm(
@@ -51,20 +61,9 @@ export function createOne(options: OneOptions): One {
           (by) => by.vm(id),
         ),
       ),
-    datastore: async (id) =>
-      parseDatastore(
-        await ask(
-          () => client.callWithExtra('one.datastore.info', [id], decrypt),
-          (by) => by.datastore(id),
-        ),
-      ),
-    image: async (id) =>
-      parseImage(
-        await ask(
-          () => client.call('one.image.info', id),
-          (by) => by.image(id),
-        ),
-      ),
+    datastore: async (id) => parseDatastore(await datastore(id)),
+    image: async (id) => parseImage(await image(id)),
+    document: (kind, id) => (kind === 'image' ? image(id) : datastore(id)),
     hosts: async () =>
       parseHosts(
         await ask(

@@ -83,7 +83,8 @@ function unreadable(error: unknown, { label, info }: FileSource): unknown {
   });
 }
 
-async function importFile(
+/** Writes an image that has been fetched. Throws as `importImage` does. */
+export async function importFile(
   hosts: Hosts,
   source: FileSource,
   target: TransferTarget,

@@ -373,6 +373,7 @@ export class World {
     return {
       marketplaceHosts: async () => [],
       leads: async () => this.leads,
+      document: () => Promise.reject(new Error('no documents here')),
       version: () => answer('7.0.0'),
       hosts: () => answer(this.hosts),
       datastores: () => answer(this.datastores),

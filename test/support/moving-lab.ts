@@ -189,6 +189,7 @@ export class MovingLab {
       images: refuse,
       marketplaceHosts: refuse,
       leads: refuse,
+      document: () => Promise.reject(new Error('no documents here')),
       version: async () => '7.0.0',
     };
   }

@@ -4,16 +4,18 @@
  * INCREMENT_ID in the document, the list is that of the last increment (B14).
  */
 
+/** One element a line. */
 const xml = `
-value() { sed -n "s:.*<$1><!\\[CDATA\\[\\([^]]*\\)\\]\\]></$1>.*:\\1:p; s:.*<$1>\\([^<]*\\)</$1>.*:\\1:p" | head -n 1; }
-part() { tr -d '\\n' | sed -n "s:.*<$1>\\(.*\\)</$1>.*:\\1:p"; }
+flat() { tr -d '\\n' | sed 's/<!\\[CDATA\\[\\([^]]*\\)\\]\\]>/\\1/g; s/></>\\n</g'; }
+value() { sed -n "s:^<$1>\\(.*\\)</$1>$:\\1:p" | head -n 1; }
+part() { sed -n "/^<$1>$/,/^<\\/$1>$/p"; }
 `;
 
 /** Arguments as prebackup's. Replies \`<id> <MB> raw\`. */
 export const storeBackup = `#!/bin/bash
 set -e -o pipefail
 ${xml}
-document=$(cat)
+document=$(flat)
 host=\${1%%:*} vmdir=\${1#*:} vm=\${@: -2:1}
 bridge=$(value LAST_BRIDGE <<<"$document")
 base=$(value BASE_PATH <<<"$document")
@@ -30,17 +32,16 @@ set -e -o pipefail
 ${xml}
 wanted=-1
 if [ "$1" = -i ]; then wanted=$2; fi
-document=$(cat)
+document=$(flat)
 datastore=$(part DATASTORE <<<"$document")
 image=$(part IMAGE <<<"$document")
 base=$(value BASE_PATH <<<"$datastore") ds=$(value ID <<<"$datastore")
 vm=$(part VMS <<<"$image" | value ID)
 ids=() sources=()
-while read -r id source; do ids+=("$id"); sources+=("$source"); done < <(
-  part BACKUP_INCREMENTS <<<"$image" | sed 's:</INCREMENT>:&\\n:g' |
-    sed -n 's:.*<ID><!\\[CDATA\\[\\([0-9]*\\)\\]\\]></ID>.*<SOURCE><!\\[CDATA\\[\\([^]]*\\)\\]\\]></SOURCE>.*:\\1 \\2:p')
-if [ "\${#ids[@]}" = 0 ]; then ids=(0); sources=("$(sed 's:<BACKUP_INCREMENTS>.*</BACKUP_INCREMENTS>::' <<<"$image" | value SOURCE)"); fi
-selected=$(sed -n 's:.*<INCREMENT_ID>\\([0-9]*\\)</INCREMENT_ID>.*:\\1:p' <<<"$document")
+while read -r id && read -r source; do ids+=("$id") sources+=("$source"); done < <(
+  part BACKUP_INCREMENTS <<<"$image" | sed -n 's:^<ID>\\(.*\\)</ID>$:\\1:p; s:^<SOURCE>\\(.*\\)</SOURCE>$:\\1:p')
+if [ "\${#ids[@]}" = 0 ]; then ids=(0) sources=("$(value SOURCE <<<"$image")"); fi
+selected=$(value INCREMENT_ID <<<"$document")
 chain= shown=\${sources[-1]}
 for i in "\${!ids[@]}"; do
   if [ "\${ids[i]}" = "$selected" ]; then shown=\${sources[i]}; fi
