@@ -151,7 +151,7 @@ describe('in the cluster', () => {
 
   test('a device node that comes later', async () => {
     const lab = openLab();
-    lab.lab.setFaults([{ method: 'POST', fault: { kind: 'device-late', node: 'alpha', seconds: 0.05 } }]);
+    lab.lab.setFaults([{ method: 'POST', fault: { kind: 'device-late', node: 'alpha', seconds: 0.8 } }]);
     await makeGroup(lab, 'grp', { node_name_list: ['alpha'] });
     await spawn(lab, 'grp', 'rr');
     const device = await lab.device('rr', 'alpha');

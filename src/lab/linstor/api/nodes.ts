@@ -47,6 +47,7 @@ export const create: Handler = (call) => {
       cause: 'No network interfaces were given.',
       correction:
         'At least one network interface has to be given and be marked to be used for controller-satellite communitaction.',
+      report: true,
     });
   }
   if (findNode(lab.state, name)) {
@@ -133,7 +134,9 @@ export const lost: Handler = async (call) => {
   const node = findNode(lab.state, name);
   if (!node) throw hadNoEffect(name);
   if (isOnline(node))
-    throw new Refusal(519, `Node '${node.name}' still connected, please use the 'node delete' api.`);
+    throw new Refusal(519, `Node '${node.name}' still connected, please use the 'node delete' api.`, {
+      report: true,
+    });
   await forget(lab, node);
   reply.add(DELETED, `Node '${node.name}' deleted.`, {
     details: `Node '${node.name}' UUID was: ${node.uuid}`,

@@ -52,9 +52,14 @@ export const create: Handler = (call) => {
   const host = mustFindNode(lab.state, node);
   checkName('pool', name);
   const kind = (text(body, 'provider_kind') ?? '').toUpperCase();
-  if (!isProvider(kind)) throw new Refusal(227, `The given provider kind '${kind}' is invalid.`);
+  if (!isProvider(kind)) {
+    const given = text(body, 'provider_kind');
+    const message =
+      given === undefined ? 'Given provider kind is null.' : `Given provider kind '${given}' is invalid`;
+    throw new Refusal(224, message, { plain: true });
+  }
   if (findPool(lab.state, host.name, name)) {
-    throw new Refusal(510, `A storage pool with the name '${name}' already exists on node '${host.name}'.`, {
+    throw new Refusal(510, `Node: ${node}, Storage pool name: ${name} already exists.`, {
       cause: 'The StorPool already exists',
     });
   }
@@ -106,7 +111,7 @@ export const remove: Handler = (call) => {
   const reply = scope(call, 'delete', node, name);
   mustFindNode(state, node);
   if (sameName(name, DISKLESS_POOL))
-    throw new Refusal(208, 'The default diskless storage pool cannot be deleted!');
+    throw new Refusal(208, 'The default diskless storage pool cannot be deleted!', { report: true });
   const pool = findPool(state, node, name);
   if (!pool) {
     const inline = `storage pool '${name}' on node '${node}'`;
@@ -135,6 +140,7 @@ export const remove: Handler = (call) => {
       {
         details: `Volumes / snapshot-volumes that are still using the storage pool: ${lines.join('')}`,
         correction: 'Delete the listed volumes and snapshot-volumes first.',
+        report: true,
       },
     );
   }

@@ -1,14 +1,11 @@
 import { findDefinition, type LabDefinition } from '../model/definition.ts';
 import { doesAnswer, findNode } from '../model/node.ts';
-import { DISKLESS_POOL } from '../model/pool.ts';
 import {
-  clearFlags,
   diskful,
   findResource,
   isDeleting,
   isDiskless,
   isDrbd,
-  isTieBreaker,
   type LabResource,
   setFlags,
 } from '../model/resource.ts';
@@ -16,10 +13,12 @@ import { done, type Handler } from '../rest/call.ts';
 import { DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
-import { dropDisk, removeVolume } from '../satellite/device.ts';
+import { deploy } from '../satellite/deploy.ts';
+import { removeVolume } from '../satellite/device.ts';
 import { forgetInitialized } from '../satellite/first-replica.ts';
 import { drbdSays, pass, volumeSays, warnOffline } from '../satellite/pass.ts';
-import { disableTieBreaker, enableTieBreaker, settleQuorum, wantsTieBreaker } from '../satellite/quorum.ts';
+import { type Decision, markDeleted, settleDeletion, settleQuorum } from '../satellite/quorum.ts';
+import { removeDisk } from './remove-disk.ts';
 import { resourceScope } from './resources.ts';
 
 export const remove: Handler = async (call) => {
@@ -74,73 +73,53 @@ export async function deleteResource(
   resource: LabResource,
   options: DeleteOptions,
 ): Promise<void> {
-  if (isDrbd(resource) && !options.managed) {
-    if (await takenOver(lab, reply, definition, resource, options)) return;
+  if (options.managed) {
+    markDeleted(resource);
+    reply.add(10004, 'Tie breaker marked for deletion', { severity: 'info' });
+    settleQuorum(reply, definition);
+    await cleanUp(lab, reply, definition, resource, true);
+    return;
+  }
+  let first: Decision = {};
+  if (isDrbd(resource)) {
+    for (const item of [resource, ...resource.volumes]) setFlags(item, 'DRBD_DELETE');
+    first = settleDeletion(lab, reply, definition, options.keepTieBreaker === true);
+    if (first.takenOver) return becomeTieBreaker(lab, reply, definition, first.takenOver);
     await prepare(lab, reply, definition, resource);
   }
-  const wasTieBreaker = isTieBreaker(resource);
-  setFlags(resource, 'DELETE');
-  for (const volume of resource.volumes) setFlags(volume, 'DELETE');
-  if (wasTieBreaker) reply.add(10004, 'Tie breaker marked for deletion', { severity: 'info' });
-  if (isDrbd(resource)) settleQuorum(reply, definition);
-  await cleanUp(lab, reply, definition, resource, options.managed === true);
-  const superfluous = definition.resources.find((other) => isTieBreaker(other) && !isDeleting(other));
-  if (!options.managed && superfluous && !wantsTieBreaker(lab, definition)) {
-    await deleteResource(lab, reply, definition, superfluous, { managed: true });
-  }
+  markDeleted(resource);
+  const second = isDrbd(resource) ? settleDeletion(lab, reply, definition, false) : {};
+  await cleanUp(lab, reply, definition, resource, false);
+  for (const decision of [second, first]) await carryOut(lab, reply, definition, decision);
 }
 
-/**
- * Where a tie-breaker is due and none is there, the resource that was to be deleted becomes it
- * (linstor-behaviour §3.11). Deleting the tie-breaker itself switches the automatism off, unless told not to.
- */
-async function takenOver(
+/** What was decided beside the deletion. A tie-breaker may have been marked twice, or be what was deleted. */
+async function carryOut(
+  lab: Runtime,
+  reply: Reply,
+  definition: LabDefinition,
+  { superfluous, fresh }: Decision,
+): Promise<void> {
+  if (superfluous && definition.resources.includes(superfluous))
+    await cleanUp(lab, reply, definition, superfluous, true);
+  if (fresh) await deploy(lab, definition, [fresh], { reply, ready: reply });
+}
+
+/** Without a disk it only gets the flag; with one it loses the disk first (linstor-behaviour §3.11). */
+async function becomeTieBreaker(
   lab: Runtime,
   reply: Reply,
   definition: LabDefinition,
   resource: LabResource,
-  options: DeleteOptions,
-): Promise<boolean> {
-  if (options.keepTieBreaker && !wantsTieBreaker(lab, definition, resource))
-    tryEnable(lab, definition, resource);
-  const wanted = wantsTieBreaker(lab, definition, resource);
-  const other = definition.resources.some(
-    (item) => item !== resource && isTieBreaker(item) && !isDeleting(item),
-  );
-  if (!wanted || other) return false;
-  if (isTieBreaker(resource) && !options.keepTieBreaker) {
-    disableTieBreaker(definition);
-    const text = `Disabling auto-tiebreaker on resource-definition '${definition.name}' as tiebreaker resource was manually deleted`;
-    reply.add(10002, text, { severity: 'info' });
-    return false;
+): Promise<void> {
+  if (isDiskless(resource)) {
+    setFlags(resource, 'TIE_BREAKER');
+    await pass(lab, reply, definition, {
+      message: (item) => `Resource '${definition.name}' updated on node '${item.node}'`,
+    });
+    return;
   }
-  const message =
-    'The given resource will not be deleted but will be taken over as a linstor managed tiebreaker resource.';
-  reply.add(10006, message, { severity: 'info' });
-  becomeTieBreaker(lab, definition, resource);
-  await pass(lab, reply, definition, {
-    message: (item) => `Resource '${definition.name}' updated on node '${item.node}'`,
-  });
-  return true;
-}
-
-function tryEnable(lab: Runtime, definition: LabDefinition, resource: LabResource): void {
-  const before = { ...definition.props };
-  enableTieBreaker(definition);
-  if (!wantsTieBreaker(lab, definition, resource)) definition.props = before;
-}
-
-function becomeTieBreaker(lab: Runtime, definition: LabDefinition, resource: LabResource): void {
-  clearFlags(resource, 'DELETE', 'DRBD_DELETE');
-  if (!isDiskless(resource)) {
-    for (const volume of resource.volumes) {
-      dropDisk(lab, { definition, resource, volume });
-      volume.pool = DISKLESS_POOL;
-      volume.provider = 'DISKLESS';
-    }
-    resource.props['StorPoolName'] = DISKLESS_POOL;
-  }
-  setFlags(resource, 'DISKLESS', 'DRBD_DISKLESS', 'TIE_BREAKER');
+  await removeDisk(lab, reply.within({ operation: 'modify' }), definition, resource, true);
 }
 
 /** First round of DRBD resources: the peers let go. */

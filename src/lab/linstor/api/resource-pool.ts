@@ -49,9 +49,11 @@ export function poolFor(lab: Runtime, definition: LabDefinition, node: string, n
   if (name === 'DfltStorPool') {
     throw new Refusal(
       311,
-      `The default storage pool 'DfltStorPool' for resource '${definition.name}' for volume number '0' is not deployed on node '${node}'.`,
+      `The storage pool 'DfltStorPool' for resource '${definition.name}' for volume number '0' is not deployed on node '${node}'.`,
       {
-        details: `The resource which should be deployed had at least one volume definition (volume number '0') which LINSTOR tried to automatically create. The default storage pool's name for this new volume was looked for in its volume definition's properties, its resource's properties, its node's properties and finally in a system wide default storage pool name defined by the LINSTOR controller.`,
+        cause: 'Dependency not found',
+        details: `The resource which should be deployed had at least one volume definition (volume number '0') which LINSTOR tried to automatically create. The storage pool name for this new volume was looked for, in order, in: the properties of the resource, volume definition, resource definition and node, and finally in a system wide default storage pool name defined by the LINSTOR Controller.`,
+        report: true,
       },
     );
   }

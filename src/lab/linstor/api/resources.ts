@@ -63,7 +63,7 @@ async function setActive(call: Call, active: boolean) {
     throw new Refusal(997, 'Cannot deactivate a resource while being in use!', { report: true });
   }
   if (active && hasFlag(resource, 'INACTIVE_PERMANENTLY')) {
-    throw new Refusal(225, 'This DRDB-resource cannot be re-activated!');
+    throw new Refusal(225, 'This DRDB-resource cannot be re-activated!', { report: true });
   }
   const [own, others] = active
     ? [

@@ -159,11 +159,15 @@ export async function restoreResources(
 function checkSizes(definition: LabDefinition, snapshot: LabSnapshot): void {
   for (const volume of definition.volumes) {
     const taken = snapshot.volumes.find((item) => item.number === volume.number);
-    if (!taken) throw new Refusal(314, `Snapshot does not contain required volume number ${volume.number}`);
+    if (!taken)
+      throw new Refusal(314, `Snapshot does not contain required volume number ${volume.number}`, {
+        report: true,
+      });
     if (taken.sizeKib !== volume.sizeKib) {
       throw new Refusal(
         206,
         `Snapshot size does not match for volume number ${volume.number}; snapshot size: ${taken.sizeKib}KiB, required size: ${volume.sizeKib}KiB`,
+        { report: true },
       );
     }
   }

@@ -1,17 +1,17 @@
 import { type LabDefinition, mustFindDefinition } from '../model/definition.ts';
-import { findNode, isOnline, missing, mustFindNode } from '../model/node.ts';
+import { missing, mustFindNode } from '../model/node.ts';
 import { choose, largestKib } from '../model/placement.ts';
-import { DISKLESS_POOL, findPool, type LabPool } from '../model/pool.ts';
-import { diskful, isDiskless, isDrbd, type LabResource, mustFindResource } from '../model/resource.ts';
+import { findPool, type LabPool } from '../model/pool.ts';
+import { isDiskless, type LabResource, mustFindResource } from '../model/resource.ts';
 import { type Call, done, type Handler, text } from '../rest/call.ts';
 import { CREATED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { deploy, markVolumes } from '../satellite/deploy.ts';
-import { dropDisk } from '../satellite/device.ts';
 import { pass } from '../satellite/pass.ts';
 import { addTieBreaker, settleQuorum, tieBreakerOf, wantsTieBreaker } from '../satellite/quorum.ts';
 import { effectiveFilter, sizeOf } from './placing.ts';
+import { needDrbd, removeDisk } from './remove-disk.ts';
 import { deleteResource } from './resource-delete.ts';
 
 /** A replica gets or loses its disk (linstor-behaviour §3.11). */
@@ -41,6 +41,7 @@ export const toDiskless: Handler = async (call) => {
   const { reply, definition, resource } = start(call);
   if (isDiskless(resource)) return already(call, reply, 1008, 'Resource already diskless');
   await removeDisk(call.lab, reply, definition, resource);
+  await afterwards(call.lab, reply, definition);
   return done(reply);
 };
 
@@ -64,7 +65,10 @@ export const toggle: Handler = async (call) => {
       full ? 'Resource already has disk' : 'Resource already diskless',
     );
   if (full) await addDisk(call.lab, reply, definition, resource, text(call.body, 'storage_pool'));
-  else await removeDisk(call.lab, reply, definition, resource);
+  else {
+    await removeDisk(call.lab, reply, definition, resource);
+    await afterwards(call.lab, reply, definition);
+  }
   const source = text(call.body, 'migrate_from');
   if (full && source) await dropSource(call.lab, reply, definition, source);
   return done(reply);
@@ -96,11 +100,6 @@ async function dropSource(
   });
 }
 
-function needDrbd(resource: LabResource): void {
-  if (isDrbd(resource)) return;
-  throw new Refusal(225, 'Toggle disk is only supported in combination with DRBD');
-}
-
 function poolForDisk(
   lab: Runtime,
   definition: LabDefinition,
@@ -124,7 +123,8 @@ function poolForDisk(
   if (found?.[0]) return found[0];
   throw new Refusal(
     311,
-    `The default storage pool 'DfltStorPool' for resource '${definition.name}' for volume number '0' is not deployed on node '${resource.node}'.`,
+    `The storage pool 'DfltStorPool' for resource '${definition.name}' for volume number '0' is not deployed on node '${resource.node}'.`,
+    { cause: 'Dependency not found', report: true },
   );
 }
 
@@ -171,43 +171,6 @@ export async function addDisk(
     message: (other) => (other === resource ? `Added disk on '${resource.node}'` : undefined),
   });
   await afterwards(lab, modify, definition);
-}
-
-async function removeDisk(
-  lab: Runtime,
-  reply: Reply,
-  definition: LabDefinition,
-  resource: LabResource,
-): Promise<void> {
-  const online = diskful(definition).filter((other) => isOnline(findNode(lab.state, other.node)));
-  if (online.length <= 1) {
-    throw new Refusal(991, 'Cannot remove the disk from the only online resource with a disk');
-  }
-  needDrbd(resource);
-  const { name } = definition;
-  reply.within({ operation: 'create' }).add(CREATED, 'Successfully set property key(s): StorPoolName');
-  reply.add(MODIFIED, `Removal of disk from resource '${name}' on node '${resource.node}' registered`);
-  for (const volume of resource.volumes) {
-    dropDisk(lab, { definition, resource, volume });
-    volume.pool = DISKLESS_POOL;
-    volume.provider = 'DISKLESS';
-    volume.knownKib = definition.volumes.find((item) => item.number === volume.number)?.sizeKib ?? 0;
-  }
-  resource.props['StorPoolName'] = DISKLESS_POOL;
-  delete resource.props['DiskfulBy'];
-  resource.flags.push('DISKLESS', 'DRBD_DISKLESS');
-  if (resource.drbd) resource.drbd.initialized = false;
-  settleQuorum(reply, definition);
-  await pass(lab, reply, definition, {
-    message: (other) => (other === resource ? `Removed disk on '${resource.node}'` : undefined),
-  });
-  await pass(lab, reply, definition, {
-    message: (other) =>
-      other === resource
-        ? undefined
-        : `Notified '${other.node}' that disk has been removed on '${resource.node}'`,
-  });
-  await afterwards(lab, reply, definition);
 }
 
 /** A tie-breaker may have become needed or superfluous. */

@@ -100,6 +100,7 @@ export const create: Handler = async (call) => {
     throw new Refusal(
       205,
       `The specified volume number '${wish}' is invalid. Volume numbers have to be in range of 0 - 65534.`,
+      { cause: `Volume number ${wish} is out of range [0 - 65534]`, report: true },
     );
   }
   if (definition.volumes.some((volume) => volume.number === wish)) {

@@ -78,7 +78,7 @@ function avoided(state: ClusterState, node: string, filter: SelectFilter): boole
 
 export const poolKey = (pool: LabPool): string => `${pool.node};${pool.name}`;
 
-/** Pools that qualify, best first: most free space, then by name. */
+/** Pools that qualify, best first: most free space, then by name of the node and of the pool (`StorPoolWithScore`). */
 export function candidates(state: ClusterState, request: PlacementRequest): LabPool[] {
   const { filter } = request;
   const names = poolsOfFilter(filter);
@@ -127,6 +127,34 @@ export function disklessNodes(
       !avoided(state, pool.node, filter)
     );
   });
+}
+
+/**
+ * Where a tie-breaker may be put: as placement would, but for the lists of nodes and pools of the group, which are of replicas with
+ * data. `only`: may it be there, where a replica is going away?
+ */
+export function tieBreakerPool(
+  state: ClusterState,
+  definition: LabDefinition,
+  group: SelectFilter,
+  only?: string,
+): LabPool | undefined {
+  const filter: SelectFilter = {
+    ...group,
+    node_name_list: only === undefined ? [] : [only],
+    x_replicas_on_different_map: Object.fromEntries(
+      Object.keys(group.x_replicas_on_different_map ?? {}).map((key) => [key, 1]),
+    ),
+  };
+  const others = definition.resources.filter(
+    (resource) => only === undefined || !sameName(resource.node, only),
+  );
+  const present = others
+    .filter((resource) => !resource.flags.includes('DELETE'))
+    .map((resource) => resource.node);
+  return disklessNodes(state, { ...definition, resources: others }, filter, ['DRBD']).find((pool) =>
+    fits(state, pool, [], present, filter),
+  );
 }
 
 /** `Aux/rack` or `Aux/rack=7`. */
@@ -183,8 +211,32 @@ export function choose(state: ClusterState, request: PlacementRequest): LabPool[
   const present = (request.definition?.resources ?? [])
     .filter((resource) => !resource.flags.includes('DISKLESS') && !resource.flags.includes('DELETE'))
     .map((resource) => resource.node);
-  const found = search(state, list, request, present, []);
+  const found = best(state, list, request, present);
   return found && byName(found, (pool) => pool.node);
+}
+
+/**
+ * Of the sets that begin with the best pool, the second best, and so on, the one with the most space; the first of equals
+ * (`Selector`, LINSTOR 1.33.3). Only where constraints tie pools to each other it is not the first set.
+ */
+function best(
+  state: ClusterState,
+  list: readonly LabPool[],
+  request: PlacementRequest,
+  present: readonly string[],
+): LabPool[] | undefined {
+  const free = new Map(list.map((pool) => [pool, freeKib(state, pool)]));
+  const space = (pools: readonly LabPool[]): number =>
+    pools.reduce((sum, pool) => sum + (free.get(pool) ?? 0), 0);
+  let chosen: LabPool[] | undefined;
+  for (let start = 0; start + request.count <= list.length; start += 1) {
+    // The rest cannot hold more, whatever the constraints say.
+    if (chosen && space(list.slice(start, start + request.count)) <= space(chosen)) return chosen;
+    const found = search(state, list.slice(start), request, present, []);
+    if (!found) return chosen;
+    if (!chosen || space(found) > space(chosen)) chosen = found;
+  }
+  return chosen;
 }
 
 function search(

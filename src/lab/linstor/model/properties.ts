@@ -14,15 +14,25 @@ export type PropertyOwner = 'C' | 'N' | 'P' | 'R' | 'D' | 'V';
 interface ValueRule {
   readonly test: RegExp;
   readonly hint: string;
+  /** As it is kept, whatever the case it was given in. */
+  readonly normal?: (value: string) => string;
 }
 
 const symbols = (...values: string[]): ValueRule => ({
   test: new RegExp(`^(?:${values.join('|')})$`, 'i'),
   hint: `This value has to match one of [${values.join(', ')}].`,
 });
-const yesNo: ValueRule = { test: /^(?:yes|no)$/i, hint: "This value must be either 'yes' or 'no'." };
-const truth: ValueRule = { test: /^(?:true|false)$/i, hint: "This value must be either 'true' or 'false'." };
-const whole: ValueRule = { test: /^-?\d+$/, hint: 'This value must be an integer.' };
+const yesNo: ValueRule = {
+  test: /^(?:yes|no)$/i,
+  hint: "This value must be either 'yes' or 'no'.",
+  normal: (value) => value.toLowerCase(),
+};
+const truth: ValueRule = {
+  test: /^(?:true|false|yes|no)$/i,
+  hint: "This value must be either 'yes', 'no', 'true' or 'false'.",
+  normal: (value) => String(/^(?:true|yes)$/i.test(value)),
+};
+const whole: ValueRule = { test: /^-?\d+$/, hint: 'This value has to be of type Long.' };
 const decimal: ValueRule = { test: /^\d+(?:\.\d+)?$/, hint: 'This value must be a number.' };
 const text: ValueRule = { test: /^[\s\S]*$/, hint: '' };
 const poolName: ValueRule = {
@@ -222,7 +232,7 @@ export function changeProps(
   const before = { ...props };
   const override = Object.entries(change.override ?? {});
   for (const [key, value] of override) checkProperty(options.owner, key, value);
-  for (const [key, value] of override) props[key] = value;
+  for (const [key, value] of override) props[key] = rules.get(key)?.rule.normal?.(value) ?? value;
   for (const key of change.remove ?? []) delete props[key];
   for (const space of change.namespaces ?? []) {
     for (const key of Object.keys(props)) if (key === space || key.startsWith(`${space}/`)) delete props[key];
