@@ -6,6 +6,15 @@ interface Step {
   readonly run: () => Promise<unknown>;
   /** Works in which it was pushed, outermost first. */
   readonly works: readonly symbol[];
+  readonly about: About;
+}
+
+/** What a step is about, where one step makes another needless. */
+export interface About {
+  /** Removes this object as a whole. */
+  readonly removes?: string;
+  /** Changes this object only: not worth while if it is removed next. */
+  readonly part?: string;
 }
 
 /**
@@ -24,8 +33,8 @@ export class Undo {
   }
 
   /** Returns a function that forgets this one step (e.g. after a thaw that has been done). */
-  push(label: string, run: () => Promise<unknown>): () => void {
-    const step = { label, run, works: this.#present() };
+  push(label: string, run: () => Promise<unknown>, about: About = {}): () => void {
+    const step = { label, run, works: this.#present(), about };
     this.#steps.push(step);
     return () => {
       const index = this.#steps.indexOf(step);
@@ -81,6 +90,9 @@ export class Undo {
       const step = this.#steps.findLast(concerned);
       if (!step) return;
       this.#steps.splice(this.#steps.lastIndexOf(step), 1);
+      const { part } = step.about;
+      if (part !== undefined && this.#steps.some((each) => each.about.removes === part && concerned(each)))
+        continue;
       try {
         this.#log.info(`undo: ${step.label}`);
         await step.run();

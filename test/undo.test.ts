@@ -41,6 +41,26 @@ describe('undo', () => {
     expect(done).toEqual(['inner', 'outer', 'before']);
   });
 
+  test('of what is removed as a whole no part is taken back before; what stays, is', async () => {
+    const { undo, done } = stack();
+    const step = (label: string, about: { removes?: string; part?: string }): void => {
+      undo.push(label, async () => done.push(label), about);
+    };
+    step('remove a', { removes: 'a' });
+    step('detach a', { part: 'a' });
+    step('detach b', { part: 'b' });
+    await fails(
+      undo.within(async () => {
+        step('detach a again', { part: 'a' });
+        throw new Error('failed');
+      }),
+    );
+    // Only what is removed in the same turn makes it needless.
+    expect(done).toEqual(['detach a again']);
+    await undo.rollback();
+    expect(done).toEqual(['detach a again', 'detach b', 'remove a']);
+  });
+
   test('what runs beside it is taken back only when it has ended', async () => {
     const { undo, done, push } = stack();
     const events: string[] = [];

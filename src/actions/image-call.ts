@@ -4,6 +4,7 @@ import type { Linstor, ResourceName } from '../linstor/linstor.ts';
 import { type DatastoreMessage, readDatastoreMessage, requireImage } from '../opennebula/message.ts';
 import type { Image } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
+import { registrationMark } from '../volumes/marks.ts';
 import { imageResource, resourceOfSource, snapshotName } from '../volumes/names.ts';
 import type { Call } from './action.ts';
 
@@ -36,3 +37,12 @@ export function targetSnapshot({ image }: ImageCall): { readonly id: number; rea
     throw new DriverError('BAD_MESSAGE', `image ${image.id} comes without a target snapshot`);
   return { id, name: snapshotName(id) };
 }
+
+/** Mark of a resource that is made for this image and no other; see `clearOwnLeftover`. */
+export const registrationProps = (
+  { image }: Pick<ImageCall, 'image'>,
+  resource: ResourceName,
+): Record<string, string> => ({ [registrationMark(resource)]: registrationOf(image) });
+
+export const registrationOf = ({ id, registeredAt }: Pick<Image, 'id' | 'registeredAt'>): string =>
+  `${id}-${registeredAt}`;

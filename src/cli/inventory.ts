@@ -12,6 +12,8 @@ export interface Inventory {
   readonly resources: readonly Resource[];
   readonly snapshots: readonly Snapshot[];
   readonly nodes: readonly Node[];
+  /** Notes of complete copies, by resource. */
+  readonly copies?: Readonly<Record<string, string>>;
   /** All that are not DONE. */
   readonly vms: readonly Vm[];
   readonly images: readonly Image[];

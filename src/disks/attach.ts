@@ -217,7 +217,9 @@ async function makeAvailable(
   const wasThere = present !== undefined && !isDeleting(present);
   // A tie-breaker becomes an ordinary diskless replica; deleting that gives the tie-breaker back.
   if (!wasThere || isTieBreaker(present)) {
-    ctx.undo.push(`detach ${resource} from ${node}`, () => detach(linstor, resource, node));
+    ctx.undo.push(`detach ${resource} from ${node}`, () => detach(linstor, resource, node), {
+      part: resource,
+    });
   }
   const custom = settings.disklessPool !== 'DfltDisklessStorPool' && present === undefined;
   const outcome = custom

@@ -11,9 +11,10 @@ import {
   cloneBySnapshot,
   cloneNatively,
 } from '../volumes/clone.ts';
+import { noteComplete } from '../volumes/copies.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
-import { marks, vmMarks } from '../volumes/marks.ts';
+import { copyMark, marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { planPlacement, unknownGroup } from '../volumes/placement.ts';
 import { removeResource } from '../volumes/remove.ts';
@@ -45,8 +46,11 @@ export interface Duplicate {
   readonly snapshot?: string;
   /** The caller has just taken it: LINSTOR's answer has said that it is usable. */
   readonly snapshotIsNew?: boolean;
-  /** Mark of the target that goes when the content is complete; with the change of other marks, if one is needed. */
-  readonly completes?: string;
+  /**
+   * How a later call shall know that the content is complete. `mark`: by a mark that is gone, along with the change of other marks; `note`: what was
+   * copied, by a note outside of the target. Absent: OpenNebula knows it.
+   */
+  readonly completion?: 'mark' | 'note';
   readonly target: ResourceName;
   readonly sizeKib: KiB;
   /** Marks of the target. */
@@ -237,7 +241,7 @@ async function ownMarks(request: Duplicate, carried = request.source.props): Pro
   const usage = Object.keys(carried).filter(
     (key) => key.startsWith('Aux/one/SNAPSHOT_') || ownState.includes(key),
   );
-  const completed = request.completes === undefined ? [] : [request.completes];
+  const completed = request.completion === 'mark' ? [marks.incomplete] : [];
   if (foreign.length + usage.length + completed.length === 0) return;
   await request.linstor.modifyDefinition(request.target, {
     set: Object.fromEntries(
@@ -251,7 +255,8 @@ async function copyBytes(
   ctx: Context,
   request: Duplicate,
 ): Promise<{ view: readonly Resource[]; sizeKib: KiB }> {
-  const { linstor, settings, target, host } = request;
+  const { linstor, settings, target, host, completion } = request;
+  const nonce = crypto.randomUUID();
   const plan = await planPlacement(linstor, settings.placement);
   const local = !hasNetworkLayer(plan.effectiveLayers);
   const sourceKib = request.source.volumes[0]?.sizeKib ?? request.sizeKib;
@@ -260,7 +265,7 @@ async function copyBytes(
     name: target,
     sizeKib,
     plan,
-    props: { ...request.props, [marks.incomplete]: 'copy' },
+    props: { ...request.props, ...(completion === 'note' ? { [copyMark(target)]: nonce } : {}) },
     ...(host !== undefined && (local || settings.preferNode) ? await wishedNode(namesOf(request), host) : {}),
   });
   await withStableSource(ctx, request, async (from) => {
@@ -270,8 +275,8 @@ async function copyBytes(
       sizeKib: sourceKib,
     });
   });
-  const { completes = marks.incomplete } = request;
-  await linstor.modifyDefinition(target, { unset: [...new Set([completes, marks.incomplete])] });
+  if (completion === 'mark') await linstor.modifyDefinition(target, { unset: [marks.incomplete] });
+  if (completion === 'note') await noteComplete(ctx, linstor, settings.namePrefix, target, nonce);
   return { view: created, sizeKib };
 }
 

@@ -3,13 +3,13 @@ import type { DiskTarget } from '../actions/target.ts';
 import { diskMarks, isCompleted } from '../actions/tm/clone.ts';
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
+import type { Resource, ResourceDefinition } from '../linstor/linstor.ts';
 import { kibToBytes, type MiB, mibToKib } from '../units.ts';
 import { createVolume } from '../volumes/create.ts';
-import { marks } from '../volumes/marks.ts';
 import { lockName } from '../volumes/names.ts';
-import { planPlacement } from '../volumes/placement.ts';
+import { type Plan, planPlacement } from '../volumes/placement.ts';
 import { clearLeftover, requireOwn } from '../volumes/reclaim.ts';
-import { hasNetworkLayer, readsZeroWhenNew, replicasOf } from '../volumes/replicas.ts';
+import { hasNetworkLayer, isReadable, readsZeroWhenNew, replicasOf } from '../volumes/replicas.ts';
 import { namesOf } from './attach.ts';
 import { formatDevice, wipeDevice } from './device-content.ts';
 import { ensureDiskAttached } from './ensure-attached.ts';
@@ -38,37 +38,43 @@ export async function makeVolatile(ctx: Context, request: VolatileDisk): Promise
 
 async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promise<void> {
   const name = call.diskResource.resource;
-  const minKib = mibToKib(request.sizeMib);
   const [[existing], plan] = await Promise.all([
     call.linstor.definitions({ names: [name] }),
     planPlacement(call.linstor, call.settings.placement),
   ]);
-  if (isCompleted(call, existing)) {
-    await ensureDiskAttached(ctx, { ...diskOf(call), minBytes: kibToBytes(minKib) }, call.target.host);
-    return;
-  }
-  requireOwn(existing);
-  if (existing) {
-    const left = replicasOf(await call.linstor.resources({ names: [name] }), name);
-    await requireClosed(ctx, { ...diskOf(call), view: left, hosts: [call.target.host] });
-  }
-  await clearLeftover(ctx, call.linstor, name, existing);
-  const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
-  const view = await createVolume(ctx, call.linstor, {
-    name,
-    sizeKib: minKib,
-    plan,
-    props: { ...diskMarks(call), [marks.incomplete]: 'format' },
-    ...(prefer ? await wishedNode(namesOf(call), call.target.host) : {}),
-  });
+  const left = existing ? replicasOf(await call.linstor.resources({ names: [name] }), name) : [];
+  const whole = isCompleted(call, existing) && left.filter(isReadable).length >= plan.replicas;
+  const view = whole ? left : await makeAnew(ctx, call, request, plan, existing, left);
   const device = await ensureDiskAttached(
     ctx,
-    { ...diskOf(call), view, minBytes: kibToBytes(minKib) },
+    { ...diskOf(call), view, minBytes: kibToBytes(mibToKib(request.sizeMib)) },
     call.target.host,
   );
+  // Also what an earlier try of this deployment has made: how far it had got is not known, and the VM has never run.
   // No tenant reads what another left in a thick pool.
   if (!readsZeroWhenNew(view)) await wipeDevice(ctx, call.target.host, device);
   if (request.swap) await formatDevice(ctx, call.target.host, device, 'swap');
   else if (call.disk.fs !== '') await formatDevice(ctx, call.target.host, device, call.disk.fs);
-  await call.linstor.modifyDefinition(name, { unset: [marks.incomplete] });
+}
+
+async function makeAnew(
+  ctx: Context,
+  call: DiskCall,
+  request: VolatileDisk,
+  plan: Plan,
+  existing: ResourceDefinition | undefined,
+  left: readonly Resource[],
+): Promise<readonly Resource[]> {
+  const name = call.diskResource.resource;
+  requireOwn(existing);
+  if (existing) await requireClosed(ctx, { ...diskOf(call), view: left, hosts: [call.target.host] });
+  await clearLeftover(ctx, call.linstor, name, existing);
+  const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
+  return createVolume(ctx, call.linstor, {
+    name,
+    sizeKib: mibToKib(request.sizeMib),
+    plan,
+    props: diskMarks(call),
+    ...(prefer ? await wishedNode(namesOf(call), call.target.host) : {}),
+  });
 }

@@ -19,6 +19,7 @@ const imageFields = {
   CLONING_ID: orElse(idOrNone, -1),
   TARGET_SNAPSHOT: optional(idOrNone),
   DATASTORE_ID: optional(idOrNone),
+  REGTIME: orElse(count, 0),
 };
 
 /**
@@ -41,6 +42,7 @@ export function readImage(element: XmlElement): Image {
     format: fields.FORMAT,
     fs: fields.FS === '' ? fields.FSTYPE : fields.FS,
     sizeMib: mib(fields.SIZE),
+    registeredAt: fields.REGTIME,
     state: fields.STATE,
     cloningId: fields.CLONING_ID,
     ...(target === undefined || target < 0 ? {} : { targetSnapshot: target }),

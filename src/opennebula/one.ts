@@ -35,6 +35,8 @@ export interface Image {
   /** FS (≥ 6.0) or FSTYPE (≤ 5.12). */
   readonly fs: string;
   readonly sizeMib: MiB;
+  /** Epoch seconds; 0 where the document does not say. */
+  readonly registeredAt: number;
   readonly state: number;
   readonly cloningId: number;
   readonly targetSnapshot?: number;

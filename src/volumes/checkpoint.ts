@@ -1,10 +1,11 @@
 import type { Context } from '../context.ts';
-import { DriverError } from '../errors.ts';
+import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
 import type { Vm } from '../opennebula/one.ts';
 import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
 import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
 import { createVolume, type NewVolume } from './create.ts';
+import { deploymentMark } from './disk.ts';
 import { marks } from './marks.ts';
 import { checkpointResource } from './names.ts';
 import { type Plan, planPlacement } from './placement.ts';
@@ -74,8 +75,8 @@ async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB>
 const holds = (pool: StoragePool, size: KiB): boolean => pool.freeKib === undefined || pool.freeKib >= size;
 
 /**
- * A new volume, on the node that is wished for if it can be. What an earlier, failed save left is removed. Until `completeCheckpoint` it is marked as
- * incomplete; its removal is on the undo stack. The caller holds the lock.
+ * A new volume, on the node that is wished for if it can be. What an earlier, failed save left is removed. Its removal is on the
+ * undo stack. The caller holds the lock.
  */
 export async function createCheckpoint(
   ctx: Context,
@@ -95,14 +96,10 @@ export async function createCheckpoint(
     name,
     sizeKib,
     plan,
-    props: { [marks.vmId]: String(vm.id), [marks.incomplete]: 'checkpoint' },
+    props: { [marks.vmId]: String(vm.id), [marks.deployment]: deploymentMark(vm) },
     ...wish,
   });
   return { resource: name, view, sizeKib };
-}
-
-export async function completeCheckpoint(linstor: Linstor, name: ResourceName): Promise<void> {
-  await linstor.modifyDefinition(name, { unset: [marks.incomplete] });
 }
 
 export interface Checkpoint {
@@ -111,7 +108,7 @@ export interface Checkpoint {
 }
 
 /**
- * The checkpoint volume of a VM, with its replicas; undefined when it has none. One that is marked as incomplete counts:
+ * The checkpoint volume of a VM, with its replicas; undefined when it has none. Nothing tells whether it is complete:
  * OpenNebula asks only after a save that succeeded, and libvirt has a mark of its own in the data of a partial one.
  */
 export async function findCheckpoint(
@@ -133,4 +130,33 @@ export async function removeCheckpoint(
   vmId: number,
 ): Promise<void> {
   await removeResource(ctx, linstor, checkpointResource(settings.namePrefix, vmId));
+}
+
+/** A request that LINSTOR has had for so long is being carried out, whoever waits for the answer. */
+const handedOverMs = 1_000;
+
+/**
+ * Asks for the removal and returns when LINSTOR is at it. Nobody comes back to it: what stays all the same is removed by the next save, with
+ * the VM, or by gc. Never fails.
+ */
+export async function beginRemoval(
+  ctx: Pick<Context, 'clock' | 'log'>,
+  linstor: Linstor,
+  settings: Pick<Settings, 'namePrefix'>,
+  vmId: number,
+): Promise<void> {
+  const name = checkpointResource(settings.namePrefix, vmId);
+  let asked = ctx.clock.now();
+  let ended = false;
+  const removal = removeResource(ctx, linstor, name, () => {
+    asked = ctx.clock.now();
+  })
+    .catch((error: unknown) => {
+      ctx.log.warn(`checkpoint ${name} could not be removed: ${toDriverError(error).message}`);
+    })
+    .finally(() => {
+      ended = true;
+    });
+  while (!ended && ctx.clock.now() - asked < handedOverMs)
+    await Promise.race([removal, ctx.clock.sleep(100).catch(() => undefined)]);
 }

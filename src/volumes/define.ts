@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
-import type { Linstor, PlacementFilter, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, PlacementFilter, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import type { KiB } from '../units.ts';
 import { balanceProperty, madeByMark } from './marks.ts';
@@ -37,10 +37,14 @@ export async function createDefinition(
 /** What is made under this nonce is ours, and removed by undo. */
 function claim(ctx: Context, linstor: Linstor, name: ResourceName): { nonce: string; forget: () => void } {
   const nonce = crypto.randomUUID();
-  const forget = ctx.undo.push(`remove resource ${name}`, async () => {
-    const [definition] = await linstor.definitions({ names: [name] });
-    if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
-  });
+  const forget = ctx.undo.push(
+    `remove resource ${name}`,
+    async () => {
+      const [definition] = await linstor.definitions({ names: [name] });
+      if (definition?.props[madeByMark(name)] === nonce) await removeResource(ctx, linstor, name);
+    },
+    { removes: name },
+  );
   return { nonce, forget };
 }
 
@@ -70,14 +74,22 @@ export interface SpawnRequest {
 export async function spawnMarked(ctx: Context, linstor: Linstor, request: SpawnRequest): Promise<Spawned> {
   const { name, plan, props, sizeKib, options } = request;
   const { nonce, forget } = claim(ctx, linstor, name);
+  // The group's volume group has another number, and SOURCE strings and every action mean volume 0.
+  const withoutZero = async (): Promise<Spawned> => {
+    ctx.log.info(`resource group ${plan.group} does not number its volume 0; ${name} is made step by step`);
+    await removeResource(ctx, linstor, name);
+    forget();
+    return 'cannot';
+  };
   try {
-    await linstor.spawn(plan.group, name, [sizeKib], {
+    const outcome = await linstor.spawn(plan.group, name, [sizeKib], {
       ...options,
       filter: { ...options.filter, ...(plan.layers.length > 0 ? { layers: plan.layers } : {}) },
       props: { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce },
       marked: true,
     });
-    return 'made';
+    const numbers = outcome.entries.flatMap(({ refs }) => refs['VlmNr'] ?? []);
+    return numbers.length === 0 || numbers.includes('0') ? 'made' : await withoutZero();
   } catch (error) {
     // 228: the group has several volume groups.
     const cannot =
@@ -87,19 +99,26 @@ export async function spawnMarked(ctx: Context, linstor: Linstor, request: Spawn
       return 'cannot';
     }
     if (isLinstorError(error, 501)) {
-      await explainExisting(linstor, name, nonce);
-      return 'ours';
+      const existing = await explainExisting(linstor, name, nonce);
+      return hasZero(existing) ? 'ours' : withoutZero();
     }
     if (!isReplyLost(error) || error.late) throw error;
     const [existing] = await linstor.definitions({ names: [name] });
-    return existing?.props[madeByMark(name)] === nonce ? 'ours' : 'cannot';
+    if (existing?.props[madeByMark(name)] !== nonce) return 'cannot';
+    return hasZero(existing) ? 'ours' : withoutZero();
   }
 }
 
-/** 501 may be the echo of our own request whose reply was lost. */
-async function explainExisting(linstor: Linstor, name: ResourceName, nonce: string): Promise<void> {
+const hasZero = ({ volumes }: ResourceDefinition): boolean => volumes.some((volume) => volume.number === 0);
+
+/** 501 may be the echo of our own request whose reply was lost. Returns what is ours. */
+async function explainExisting(
+  linstor: Linstor,
+  name: ResourceName,
+  nonce: string,
+): Promise<ResourceDefinition> {
   const [existing] = await linstor.definitions({ names: [name] });
-  if (existing?.props[madeByMark(name)] === nonce) return;
+  if (existing?.props[madeByMark(name)] === nonce) return existing;
   if (existing?.flags.includes('DELETE')) {
     throw new DriverError('LINSTOR_DELETING', `resource ${name} is still being deleted`);
   }

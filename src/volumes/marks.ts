@@ -9,7 +9,10 @@ export const marks = {
   diskId: 'Aux/one/DISK_ID',
   /** Deployment that made the disk: `<history seq>-<stime>`; a recreated VM has another. */
   deployment: 'Aux/one/DEPLOYMENT',
-  /** Present while the content is not complete; removed last. */
+  /**
+   * Present while the content is not complete; removed last. Each change of a definition is a round of work for all its satellites, so it
+   * is set only where another change has to follow anyway; on images and disks of older releases it means what it always did.
+   */
   incomplete: 'Aux/one/INCOMPLETE',
   /** The snapshot that the disk was cloned from could not be deleted: it stays on the image until the disk goes. */
   helper: 'Aux/one/HELPER',
@@ -22,6 +25,15 @@ export const marks = {
  * part of the key: a restore copies the source's properties over the target's, and must not hit this one.
  */
 export const madeByMark = (resource: string): string => `Aux/one/MADE_BY/${resource}`;
+
+/**
+ * Image id and time of registration: which image of which OpenNebula it was made for. It stays; whether the image is complete is what
+ * OpenNebula has been told.
+ */
+export const registrationMark = (resource: string): string => `Aux/one/REGISTRATION/${resource}`;
+
+/** The driver copies its bytes; once all have arrived, the same value is in the store of copies (`copies.ts`). */
+export const copyMark = (resource: string): string => `Aux/one/COPY/${resource}`;
 
 /** Marks of a disk of a VM; an image that was saved from one must not carry them on. */
 export const vmMarks: readonly string[] = [

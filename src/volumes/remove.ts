@@ -21,10 +21,12 @@ export async function removeResource(
   ctx: Pick<Context, 'clock' | 'log'>,
   linstor: Linstor,
   name: ResourceName,
+  onRequest: () => void = () => undefined,
 ): Promise<Removal> {
   let last: unknown;
   const done = await poll(ctx.clock, inUseGraceMs, async () => {
     try {
+      onRequest();
       const outcome = await linstor.deleteDefinition(name);
       return { away: outcome.satelliteAway };
     } catch (error) {

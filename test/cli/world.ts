@@ -196,6 +196,7 @@ export function image(id: number, change: Partial<Image> = {}): Image {
     format: 'raw',
     fs: '',
     sizeMib: mib(10240),
+    registeredAt: 1_700_000_000,
     state: 1,
     cloningId: -1,
     snapshots: [],
@@ -270,6 +271,8 @@ export class World {
     replica('one-vm-7-disk-0', 'bravo'),
   ];
   snapshots: Snapshot[] = [];
+  /** Notes of complete copies. */
+  copies: Record<string, string> = {};
   properties: Record<string, string> = {};
   capabilities: Capabilities = capabilities;
   encryption: 'unset' | 'locked' | 'unlocked' | undefined = 'unlocked';
@@ -410,6 +413,12 @@ export class World {
       resources: (query) => named(this.resources, query?.names, (item) => item.name),
       snapshots: (query) => named(this.snapshots, query?.names, (item) => item.resource),
       controllerProperties: () => answer(this.properties),
+      keyValues: () => answer(this.copies),
+      modifyKeyValues: async (_store, { unset = [] }) => {
+        await answer(undefined);
+        for (const key of unset) delete this.copies[key];
+        return new Outcome([]);
+      },
       encryption: () => answer(this.encryption),
       modifyDefinition: (name) => write(`modify definition ${name}`),
       deleteDefinition: (name) => write(`delete definition ${name}`),

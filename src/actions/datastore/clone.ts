@@ -3,14 +3,12 @@ import { type Duplicate, duplicate } from '../../disks/duplicate.ts';
 import { DriverError } from '../../errors.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
-import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource, sourceOf } from '../../volumes/names.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growVolume } from '../../volumes/resize.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
+import { type ImageCall, newImageResource, openImageCall, registrationProps } from '../image-call.ts';
 import { clearOwnLeftover } from './mkfs.ts';
 
 /**
@@ -50,7 +48,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     replicas: replicasOf(view, origin),
     target: resource,
     sizeKib: mibToKib(image.image.sizeMib),
-    props: { [marks.incomplete]: 'clone' },
+    props: registrationProps(image, resource),
     // CLONE_MODE is about VM disks; images share blocks whenever that is possible.
     mode: settings.cloneMode === 'clone' ? 'clone' : 'snapshot',
     base: 'use',
@@ -61,7 +59,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
     const made = await duplicate(ctx, request);
     if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0))
       await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
-    await bothDone(linstor.modifyDefinition(resource, { unset: [marks.incomplete] }), made.tidy());
+    await made.tidy();
     return made;
   });
 }

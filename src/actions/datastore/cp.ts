@@ -4,13 +4,12 @@ import { isDriverError } from '../../errors.ts';
 import type { SourceRequest } from '../../transfer/source.ts';
 import { type MiB, mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
-import { marks } from '../../volumes/marks.ts';
 import { lockName, sourceOf } from '../../volumes/names.ts';
 import { type Plan, planPlacement } from '../../volumes/placement.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
+import { type ImageCall, newImageResource, openImageCall, registrationProps } from '../image-call.ts';
 import { imageSource } from '../image-source.ts';
 import { clearOwnLeftover } from './mkfs.ts';
 
@@ -29,7 +28,6 @@ export const cp: ActionHandler = async (call, ctx) => {
     ]);
     await clearOwnLeftover(ctx, image, existing, resource);
     await importFitting(ctx, image, { resource, source, plan });
-    await image.linstor.modifyDefinition(resource, { unset: [marks.incomplete] });
   });
   return `${sourceOf(resource)} raw`;
 };
@@ -77,7 +75,7 @@ async function importInto(
     name: resource,
     sizeKib: minKib,
     plan: placed,
-    props: { [marks.incomplete]: 'import' },
+    props: registrationProps(image, resource),
   });
   const bridge = await attachForCopy(ctx, image, { resource, view, minKib, spread, machines });
   const [{ importImage }, { withProgress }] = await Promise.all([

@@ -2,15 +2,24 @@ import type { Context } from '../../context.ts';
 import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
 import { formatDevice, wipeDevice } from '../../disks/device-content.ts';
 import { DriverError } from '../../errors.ts';
+import { imageState } from '../../opennebula/states.ts';
 import { mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
-import { marks } from '../../volumes/marks.ts';
+import { marks, registrationMark } from '../../volumes/marks.ts';
 import { lockName, sourceOf } from '../../volumes/names.ts';
 import { planPlacement } from '../../volumes/placement.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { readsZeroWhenNew } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type ImageCall, newImageResource, openImageCall } from '../image-call.ts';
+import {
+  type ImageCall,
+  newImageResource,
+  openImageCall,
+  registrationOf,
+  registrationProps,
+} from '../image-call.ts';
+
+const usedStates: ReadonlySet<number> = new Set([imageState.USED, imageState.USED_PERS]);
 
 /** Values of FORMAT (FSTYPE up to 5.12) that are no file system. */
 const notFileSystems = new Set(['', 'raw', 'qcow2', 'save_as']);
@@ -48,7 +57,7 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
     name: resource,
     sizeKib: minKib,
     plan: placed,
-    props: { [marks.incomplete]: 'mkfs' },
+    props: registrationProps(image, resource),
   });
   const fs = image.image.fs.toLowerCase();
   const wantsFs = !notFileSystems.has(fs);
@@ -59,12 +68,12 @@ async function makeImage(ctx: Context, image: ImageCall, resource: string): Prom
     if (wantsFs) await formatDevice(ctx, bridge.host, bridge, fs);
     await releaseAfterCopy(ctx, image, bridge);
   }
-  await linstor.modifyDefinition(resource, { unset: [marks.incomplete] });
 }
 
 /**
- * Image ids are never used twice, so a resource of this name is what an earlier, killed try of this very image left – if
- * it still carries the mark of an unfinished one. A finished one means that OpenNebula lost the reply: it is not touched.
+ * Image ids are never used twice, so a resource of this name is what an earlier, killed try of this very image left – if it was made for
+ * this very registration, of which OpenNebula still waits to hear, or carries an older release's mark of an unfinished one. Anything
+ * else may be another OpenNebula's image, or one of a database that has been restored: it is not touched.
  */
 export async function clearOwnLeftover(
   ctx: Context,
@@ -73,7 +82,10 @@ export async function clearOwnLeftover(
   resource: string,
 ): Promise<void> {
   if (!existing) return;
-  if (existing.props[marks.incomplete] === undefined && !existing.flags.includes('DELETE')) {
+  const waiting = image.state !== imageState.READY && !usedStates.has(image.state);
+  const mine =
+    waiting && image.registeredAt > 0 && existing.props[registrationMark(resource)] === registrationOf(image);
+  if (!mine && existing.props[marks.incomplete] === undefined && !existing.flags.includes('DELETE')) {
     throw new DriverError(
       'LINSTOR_EXISTS',
       `resource ${resource} for the new image ${image.id} exists already and is complete`,

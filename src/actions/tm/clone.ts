@@ -7,6 +7,7 @@ import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/l
 import { imageState, lcm } from '../../opennebula/states.ts';
 import { type KiB, kib, kibToBytes, mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
+import { isCompleteCopy, isCopy } from '../../volumes/copies.ts';
 import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../../volumes/names.ts';
@@ -57,12 +58,17 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
     throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
   if (image.props[marks.incomplete] !== undefined) await requireRegistered(ctx, call, source);
   const existing = definitions.find((definition) => sameName(definition.name, name));
-  if (isCompleted(call, existing) && replicasOf(view, name).some(isReadable)) {
+  if (
+    existing &&
+    isCompleted(call, existing) &&
+    replicasOf(view, name).some(isReadable) &&
+    (!isCopy(existing) || (await isCompleteCopy(call.linstor, call.settings.namePrefix, existing)))
+  ) {
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
     const replicas = replicasOf(view, name);
     await bothDone(
       dropHelper(ctx, call, image, replicasOf(view, source)),
-      use(ctx, call, image, { view: replicas, volume: existing?.volumes[0] }),
+      use(ctx, call, image, { view: replicas, volume: existing.volumes[0] }),
     );
     return;
   }
@@ -143,13 +149,14 @@ async function makeClone(
     host: call.target.host,
     mode: call.settings.cloneMode,
     base: 'make',
+    completion: 'note',
     what: `disk ${call.disk.id} of VM ${call.vm.id}`,
     spread: call.vm.id,
   });
 }
 
 /**
- * Made by this very deployment, and whole? Only while the VM has never run: after that, content of that name is not what
+ * Made by this very deployment, and not known to be incomplete? Only while the VM has never run: after that, content of that name is not what
  * the image holds.
  */
 export function isCompleted(call: DiskCall, existing: ResourceDefinition | undefined): boolean {

@@ -68,7 +68,7 @@ async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapsho
     target: image,
     sizeKib: mibToKib(disk.disk.sizeMib),
     props: { [marks.incomplete]: 'saveas' },
-    completes: marks.incomplete,
+    completion: 'mark',
     mode: disk.settings.cloneMode === 'copy' ? 'snapshot' : disk.settings.cloneMode,
     what: `the saved image of disk ${disk.disk.id} of VM ${disk.vm.id}`,
     spread: disk.vm.id,

@@ -7,6 +7,7 @@ import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
+import { forgetCopy, isCopy } from '../../volumes/copies.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { isOwn } from '../../volumes/reclaim.ts';
@@ -84,6 +85,8 @@ async function removeDisk(
     return;
   }
   await removeResource(ctx, call.linstor, resource);
+  if (definition && isCopy(definition))
+    await forgetCopy(ctx, call.linstor, call.settings.namePrefix, resource);
   if (call.disk.kind === 'clone' && mayHaveHelper(call.vm, view, definition)) {
     await call.linstor.deleteSnapshot(resourceOfSource(call.disk.source), resource);
   }

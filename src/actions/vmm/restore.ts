@@ -5,8 +5,9 @@ import { isRegularFile, removeLink } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
-import { type Checkpoint, findCheckpoint, removeCheckpoint } from '../../volumes/checkpoint.ts';
-import { checkpointResource, lockName } from '../../volumes/names.ts';
+import { beginRemoval, type Checkpoint, findCheckpoint } from '../../volumes/checkpoint.ts';
+import { lockName } from '../../volumes/names.ts';
+import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { driverName } from '../disk-call.ts';
 import { replyLine } from '../foreign-script.ts';
@@ -51,14 +52,12 @@ async function restoreFromVolume(
   await ensureDiskAttached(ctx, disk, host);
   const reply = replyLine(await runNative(ctx, 'restore', call.argv, message));
   ctx.undo.commit();
-  try {
-    await removeLink(ctx.hosts, host, message.checkpoint);
-    await removeCheckpoint(ctx, linstor, settings, message.vmId);
-  } catch (error) {
-    // The VM runs; a checkpoint that is left over is removed by the next save, with the VM, or by gc.
-    ctx.log.warn(
-      `checkpoint ${checkpointResource(settings.namePrefix, message.vmId)} could not be removed: ${toDriverError(error).message}`,
-    );
-  }
+  // The VM runs, and whoever resumed it waits for nothing that it does not need.
+  await bothDone(
+    removeLink(ctx.hosts, host, message.checkpoint).catch((error: unknown) => {
+      ctx.log.warn(`${message.checkpoint} stays on ${host}: ${toDriverError(error).message}`);
+    }),
+    beginRemoval(ctx, linstor, settings, message.vmId),
+  );
   return reply;
 }

@@ -7,12 +7,7 @@ import type { Linstor } from '../../linstor/linstor.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { kibToBytes } from '../../units.ts';
-import {
-  completeCheckpoint,
-  createCheckpoint,
-  planCheckpoint,
-  removeCheckpoint,
-} from '../../volumes/checkpoint.ts';
+import { createCheckpoint, planCheckpoint, removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { checkpointResource, lockName } from '../../volumes/names.ts';
 import type { Plan } from '../../volumes/placement.ts';
 import type { ActionHandler, Call } from '../action.ts';
@@ -79,13 +74,6 @@ async function saveToVolume(
   }
   // From here on the memory is only in the volume: nothing that fails may take it away.
   ctx.undo.commit();
-  try {
-    await completeCheckpoint(linstor, volume.resource);
-  } catch (error) {
-    ctx.log.warn(
-      `${volume.resource} stays marked as incomplete, though it is complete: ${toDriverError(error).message}`,
-    );
-  }
   return reply;
 }
 

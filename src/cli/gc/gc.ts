@@ -4,7 +4,8 @@ import type { Linstor } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
-import { lockName } from '../../volumes/names.ts';
+import { copyStore, forgetCopy } from '../../volumes/copies.ts';
+import { lockName, parseResource } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { forbidTwoPrimaries } from '../../volumes/two-primaries.ts';
 import { wholeNumber } from '../arguments.ts';
@@ -154,11 +155,12 @@ async function takeInventory(
   hours: number,
 ): Promise<Inventory> {
   // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
-  const [definitions, resources, snapshots, nodes] = await Promise.all([
+  const [definitions, resources, snapshots, nodes, copies] = await Promise.all([
     linstor.definitions(),
     linstor.resources(),
     linstor.snapshots(),
     linstor.nodes(),
+    linstor.keyValues(copyStore(settings.namePrefix)),
   ]);
   const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
   const prefix = settings.namePrefix;
@@ -172,6 +174,7 @@ async function takeInventory(
     resources,
     snapshots,
     nodes,
+    copies,
     vms,
     images,
     past,
@@ -228,7 +231,7 @@ async function removeAll(context: Context, chosen: readonly Found[]): Promise<Re
         );
         if (!still || still.proof !== leftover.proof || still.doubt !== leftover.doubt)
           throw new DriverError('IN_USE', `${resource} changed meanwhile and was left`);
-        await removeOne(context, linstor, still);
+        await removeOne(context, linstor, settings, still);
       });
       results.push(result);
     } catch (error) {
@@ -246,13 +249,15 @@ async function lookAgain(
   leftover: Leftover,
 ): Promise<Inventory> {
   const { resource, snapshot, kind } = leftover;
+  const { prefix } = inventory;
   const names = snapshot === undefined ? [resource] : [resource, snapshot];
-  const [definitions, resources, snapshots] = await Promise.all([
+  const [definitions, resources, snapshots, copies] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
     linstor.snapshots({ names: [resource] }),
+    kind === 'note' ? linstor.keyValues(copyStore(prefix)) : {},
   ]);
-  const fresh = { ...inventory, definitions, resources, snapshots };
+  const fresh = { ...inventory, definitions, resources, snapshots, copies };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
   if (concerned(inventory, new Index(inventory), leftover)) {
@@ -261,8 +266,10 @@ async function lookAgain(
     return reread({ one }, now, [concerned(now, new Index(now), leftover) ?? { vms: [], images: [] }]);
   }
   const past = new Map(inventory.past);
-  const vms = [...inventory.vms];
-  for (const id of pastVmIds(fresh)) {
+  // A VM that ran a moment ago may be suspended by now, and its memory be in a new volume of that name: it is asked for anew.
+  const own = kind === 'checkpoint' ? parseResource(prefix, resource)?.vmId : undefined;
+  const vms = inventory.vms.filter(({ id }) => id !== own);
+  for (const id of pastVmIds({ ...fresh, vms })) {
     const vm = await ifKnown(() => one.vm(id));
     past.set(id, vm);
     if (vm && vm.state !== vmState.DONE) vms.push(vm);
@@ -270,11 +277,18 @@ async function lookAgain(
   return { ...fresh, past, vms };
 }
 
-async function removeOne(context: Context, linstor: Linstor, leftover: Leftover): Promise<void> {
+async function removeOne(
+  context: Context,
+  linstor: Linstor,
+  settings: Settings,
+  leftover: Leftover,
+): Promise<void> {
   if (leftover.kind === 'snapshot')
     await linstor.deleteSnapshot(leftover.resource, leftover.snapshot as string);
   else if (leftover.kind === 'replica')
     await linstor.deleteResource(leftover.resource, leftover.node as string);
   else if (leftover.kind === 'window') await forbidTwoPrimaries(context, linstor, leftover.resource);
+  else if (leftover.kind === 'note')
+    await forgetCopy(context, linstor, settings.namePrefix, leftover.resource);
   else await removeResource(context, linstor, leftover.resource);
 }

@@ -1,6 +1,8 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
-import { vmState } from '../../opennebula/states.ts';
+import type { Vm } from '../../opennebula/one.ts';
+import { inLcm, vmState } from '../../opennebula/states.ts';
 import { isBase, isSuperseded } from '../../volumes/base.ts';
+import { staleCopies } from '../../volumes/copies.ts';
 import { isLeftOpen } from '../../volumes/left-window.ts';
 import { marks } from '../../volumes/marks.ts';
 import { parseResource } from '../../volumes/names.ts';
@@ -14,7 +16,7 @@ import { ofSharedVolume } from './snapshot-leftovers.ts';
  * so a name alone proves nothing: `proven` needs a fact that only this OpenNebula and this driver can have left.
  */
 export interface Leftover {
-  readonly kind: 'disk' | 'checkpoint' | 'image' | 'scratch' | 'snapshot' | 'replica' | 'deleting' | 'window';
+  readonly kind: 'disk' | 'checkpoint' | 'image' | 'scratch' | 'snapshot' | 'replica' | 'note' | 'deleting' | 'window';
   readonly resource: string;
   readonly snapshot?: string;
   readonly node?: string;
@@ -32,6 +34,13 @@ export function findLeftovers(inventory: Inventory): Leftover[] {
     ...inventory.definitions.flatMap((item) => ofDefinition(inventory, index, item)),
     ...inventory.snapshots.flatMap((item) => ofSnapshot(inventory, index, item)),
     ...inventory.resources.flatMap((item) => ofReplica(inventory, index, item)),
+    ...staleCopies(inventory.copies ?? {}, inventory.definitions).map((resource) => ({
+      kind: 'note' as const,
+      resource,
+      bytes: 0,
+      proof: 'proven' as const,
+      why: 'note of a copy that is gone',
+    })),
   ];
 }
 
@@ -57,7 +66,7 @@ function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDe
         },
       ];
     case 'checkpoint':
-      return ofCheckpoint(inventory, index, base, parsed.vmId as number);
+      return ofCheckpoint(inventory, index, definition, base, parsed.vmId as number);
     case 'disk':
       return ofDisk(inventory, index, definition, base, parsed.vmId as number, parsed.diskId as number);
   }
@@ -135,8 +144,15 @@ function ofDisk(
   ];
 }
 
-function ofCheckpoint(inventory: Inventory, index: Index, base: Base, vmId: number): Leftover[] {
-  if (index.vms.has(vmId)) return [];
+function ofCheckpoint(
+  inventory: Inventory,
+  index: Index,
+  definition: ResourceDefinition,
+  base: Base,
+  vmId: number,
+): Leftover[] {
+  const alive = index.vms.get(vmId);
+  if (alive) return ofResumed(inventory, index, definition, base, alive);
   const past = inventory.past.get(vmId);
   if (past && past.state !== vmState.DONE) return [];
   const why = past ? `VM ${vmId} is done` : `OpenNebula does not know VM ${vmId}`;
@@ -148,6 +164,32 @@ function ofCheckpoint(inventory: Inventory, index: Index, base: Base, vmId: numb
       why,
       doubt: 'checkpoints have no mark of their deployment',
     },
+  ];
+}
+
+/** A VM that runs has read its memory back; resuming does not wait for the volume to go. */
+function ofResumed(
+  inventory: Inventory,
+  index: Index,
+  { props }: ResourceDefinition,
+  base: Base,
+  vm: Vm,
+): Leftover[] {
+  const runs = vm.state === vmState.ACTIVE && inLcm(vm.lcmState, 'RUNNING');
+  const age = ageOf(inventory, index.replicasOf(base.resource));
+  if (!runs || age === undefined || age < inventory.olderThanMs || index.inUse(base.resource)) return [];
+  const why = `VM ${vm.id} runs again`;
+  const mine = vm.history.some((item) => `${item.seq}-${item.stime}` === props[marks.deployment]);
+  return [
+    mine
+      ? { ...base, kind: 'checkpoint', proof: 'proven', why }
+      : {
+          ...base,
+          kind: 'checkpoint',
+          proof: 'unproven',
+          why,
+          doubt: 'it has no mark of a deployment of this VM',
+        },
   ];
 }
 
@@ -317,6 +359,7 @@ export function commandFor({ kind, resource, snapshot, node }: Leftover): string
   if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
   if (kind === 'window')
     return `linstor resource-definition set-property ${resource} ${dualPrimaryProperty} no`;
+  if (kind === 'note') return 'linstor_un gc --apply';
   if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
   return `linstor resource-definition delete ${resource}`;
 }

@@ -113,6 +113,16 @@ describe.skipIf(!isolated)('save and restore', () => {
     expect(lab.read('host2', 'checkpoint')).toBeUndefined();
   });
 
+  test('a VM is resumed when its memory is read, however long the volume takes to go', async () => {
+    const lab = makeLab();
+    expect(await runSave(lab)).toEqual({ reply: undefined });
+    lab.linstor.deleteDefinition = () => new Promise(() => {});
+    expect(await runRestore(lab)).toEqual({ reply: undefined });
+    expect(lab.file('restored')).toBe('saved memory');
+    expect(lab.linstor.names()).toEqual([volume]);
+    expect(lab.read('host1', 'checkpoint')).toBeUndefined();
+  });
+
   test('VMs of other datastores: the stock script, same arguments, decoded document, its reply', async () => {
     const lab = makeLab();
     lab.script('scripts/vmm/kvm/save', `${saveScript}\necho done; echo "INFO: save: it took a while" >&2`);

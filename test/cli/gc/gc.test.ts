@@ -3,6 +3,7 @@ import { findLeftovers, type Leftover } from '../../../src/cli/gc/leftovers.ts';
 import { runCli } from '../../../src/cli/main.ts';
 import { DriverError } from '../../../src/errors.ts';
 import type { Vm } from '../../../src/opennebula/one.ts';
+import { vmState } from '../../../src/opennebula/states.ts';
 import { kib } from '../../../src/units.ts';
 import { definition, disk, diskless, image, now, placedOn, replica, snapshot, vm, World } from '../world.ts';
 
@@ -286,6 +287,37 @@ Probably left over: 2. Look before you remove one:
     expect(world.text).toContain('removed  permission for two primaries of one-vm-7-disk-0\n');
     world.resources = world.resources.map((item) => ({ ...item, inUse: true }));
     expect(brief(find())).toEqual(['window one-vm-7-disk-0 unproven']);
+  });
+
+  test('the volume of a VM that has read its memory back, and notes of copies that are gone', async () => {
+    world.definitions.push(definition('one-vm-7-checkpoint', { props: marksOf(7) }));
+    world.resources.push(replica('one-vm-7-checkpoint', 'alpha'));
+    world.definitions.push(
+      definition('one-vm-7-disk-1', { props: { 'Aux/one/COPY/one-vm-7-disk-1': 'a', ...marksOf(7) } }),
+    );
+    world.vms = world.vms.map((each) => (each.id === 7 ? vm(7, { disks: [...each.disks, disk(1)] }) : each));
+    world.copies = { 'one-vm-7-disk-1': 'a', 'one-vm-9-disk-0': 'b' };
+    expect(await run('--apply')).toBe(0);
+    expect(world.writes).toEqual(['delete definition one-vm-7-checkpoint']);
+    expect(world.copies).toEqual({ 'one-vm-7-disk-1': 'a' });
+  });
+
+  test('a VM that was suspended in between keeps its memory', async () => {
+    world.definitions.push(definition('one-vm-7-checkpoint', { props: marksOf(7) }));
+    world.resources.push(replica('one-vm-7-checkpoint', 'alpha'));
+    const environment = world.environment();
+    const { context } = environment;
+    const suspended = vm(7, { state: vmState.SUSPENDED });
+    const changing = {
+      ...environment,
+      context: async () => {
+        const real = await context();
+        return { ...real, one: { ...real.one, vm: async () => suspended } };
+      },
+    };
+    expect(await runCli(['gc', '--apply'], changing)).toBe(1);
+    expect(world.writes).toEqual([]);
+    expect(world.text).toContain('changed meanwhile and was left');
   });
 
   test('--name takes one more, and refuses what is none', async () => {
