@@ -16,7 +16,16 @@ import { ofSharedVolume } from './snapshot-leftovers.ts';
  * so a name alone proves nothing: `proven` needs a fact that only this OpenNebula and this driver can have left.
  */
 export interface Leftover {
-  readonly kind: 'disk' | 'checkpoint' | 'image' | 'scratch' | 'snapshot' | 'replica' | 'note' | 'deleting' | 'window';
+  readonly kind:
+    | 'disk'
+    | 'checkpoint'
+    | 'image'
+    | 'scratch'
+    | 'snapshot'
+    | 'replica'
+    | 'note'
+    | 'deleting'
+    | 'window';
   readonly resource: string;
   readonly snapshot?: string;
   readonly node?: string;
