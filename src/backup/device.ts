@@ -15,6 +15,7 @@ import type { BackupDisk } from './disks.ts';
 /** Content of a disk, to be read on a host. */
 export interface ReadableDevice {
   readonly host: string;
+  readonly node: NodeName;
   readonly device: string;
 }
 

@@ -1,8 +1,9 @@
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { zeroFunctions } from '../transfer/wire.ts';
+import { thinFunctions } from './thin-script.ts';
 
 /** Exit codes of the scripts. */
-export const imageCodes = { noDevice: 71, noSpace: 72, noTool: 73, short: 74 } as const;
+export const imageCodes = { noDevice: 71, noSpace: 72, noTool: 73, short: 74, noDelta: 75 } as const;
 
 /**
  * One disk as a qcow2 file, made on the host that has the device; only the finished file travels.
@@ -14,9 +15,10 @@ export const imageCodes = { noDevice: 71, noSpace: 72, noTool: 73, short: 74 } a
  * stands for “as before”, so that zeroes have to be in it.
  *
  * `compare`: clusters that differ between the two devices; qemu-img finds them when it moves a file from the one to the other.
- * `whole`: everything; the parent is lost. Read through copy-on-read, which keeps what was read, and zeroes as zero clusters.
+ * `thin`: what a thin pool says has changed between its two snapshots, which are named instead of the parent's device; `noDelta` and a reason when it
+ * cannot be asked, nothing having been written. `whole`: everything; the parent is lost. Read through copy-on-read, which keeps what was read, and zeroes as zero clusters.
  */
-export const buildImage = `${sizeFunctions}${zeroFunctions}
+export const buildImage = `${sizeFunctions}${zeroFunctions}${thinFunctions}
 how=$1 device=$2 parent=$3 out=$4 directory= pid=
 umask 077
 case $(kind_of "$device") in block|file) ;; *) exit ${imageCodes.noDevice} ;; esac
@@ -26,6 +28,7 @@ exec 8<&0 </dev/null
 finish() {
   trap '' HUP INT TERM
   if [ -n "$pid" ]; then kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; fi
+  thin_release
   if [ -n "$directory" ]; then rm -rf -- "$directory"; fi
 }
 trap finish EXIT
@@ -77,6 +80,10 @@ case $how in
   whole)
     overlay || exit 1
     keep <<<"0 $size" || exit 1 ;;
+  thin)
+    thin_ranges "$5" "$6" >"$directory/ranges" || exit ${imageCodes.noDelta}
+    overlay || exit 1
+    keep <"$directory/ranges" || exit 1 ;;
   *) exit 1 ;;
 esac
 if [ "$how" != full ]; then qemu-img rebase -u -f qcow2 -b '' "$out" >&2 || exit 1; fi
