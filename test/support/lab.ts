@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cluster, createCluster, type LabRequest } from '../../src/lab/cluster.ts';
@@ -7,6 +7,7 @@ import { type ServedCluster, serveCluster } from '../../src/lab/cluster-serve.ts
 import type { DriverCall } from '../../src/lab/one/driver.ts';
 import type { LabOne } from '../../src/lab/one/lab-one.ts';
 import type { LabOnedOptions } from '../../src/lab/one/oned.ts';
+import { FileStore } from '../../src/lab/one/store.ts';
 import type { ActionRecord } from '../../src/log/record.ts';
 import { ownBinary } from '../../src/tools/own-binary.ts';
 import { isBase } from '../../src/volumes/base.ts';
@@ -38,6 +39,8 @@ export interface TestLab {
   lastRecord(): ActionRecord;
   /** What the driver recorded about all its calls so far, oldest first. */
   records(): ActionRecord[];
+  /** From now on OpenNebula, and ssh, know the hosts by these names. Returns them, in the order of the nodes. */
+  renameHosts(name: (node: string, index: number) => string): string[];
   stop(): Promise<void>;
 }
 
@@ -129,6 +132,15 @@ export async function startLab(
       on(host, `dd if='${path}' bs=1 skip=${offset} count=${length} status=none`),
     lastRecord: () => records().at(-1) ?? ({} as ActionRecord),
     records,
+    renameHosts: (name) => {
+      const renamed = new Map(cluster.description.nodes.map((node, index) => [node, name(node, index)]));
+      for (const [node, host] of renamed)
+        if (node !== host) symlinkSync(node, join(cluster.dir, 'hosts', host));
+      new FileStore(cluster.paths.store).update((state) => {
+        state.hosts = state.hosts.map((host) => ({ ...host, name: renamed.get(host.name) ?? host.name }));
+      });
+      return [...renamed.values()];
+    },
     stop: async () => {
       await served.stop();
       rmSync(dir, { recursive: true, force: true });
