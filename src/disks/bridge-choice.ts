@@ -1,6 +1,7 @@
 import { DriverError } from '../errors.ts';
 import type { Node, NodeName, Resource } from '../linstor/linstor.ts';
 import type { Host } from '../opennebula/one.ts';
+import { hasNetworkLayer, isReadable, layersOf, sameName } from '../volumes/replicas.ts';
 import { type NodeMap, nodeOfHost } from './host-node.ts';
 
 /** Which host copies the bytes (contract §2.8). Pure functions over what OpenNebula and LINSTOR said. */
@@ -30,20 +31,6 @@ export interface RefusedBridge {
   readonly reason: string;
 }
 
-const hasFlag = (resource: Resource, ...flags: string[]): boolean =>
-  flags.some((flag) => resource.flags.includes(flag));
-
-/** A replica whose own disk can be read here and now. */
-function isDiskful(resource: Resource): boolean {
-  if (!resource.stateKnown) return false;
-  if (hasFlag(resource, 'DISKLESS', 'DRBD_DISKLESS', 'TIE_BREAKER', 'DELETE', 'INACTIVE')) return false;
-  return resource.volumes.every((volume) => (volume.diskState ?? 'UpToDate') === 'UpToDate');
-}
-
-/** Can the volume be used from nodes that don't hold it? Plain storage and LUKS on it cannot (linstor-behaviour §7.5). */
-const isNetworked = (resource: Resource): boolean =>
-  resource.layers.includes('DRBD') || resource.layers.includes('NVME');
-
 function candidates(query: BridgeQuery): string[] {
   const names = query.bridgeList.length > 0 ? query.bridgeList : query.hosts.map((host) => host.name);
   return [...new Set(names)];
@@ -68,9 +55,10 @@ function judge(host: string, query: BridgeQuery): Bridge | RefusedBridge {
   if (node.status !== 'ONLINE') return { host, reason: `satellite ${node.name} is ${node.status}` };
   let diskful = 0;
   for (const [name, replicas] of resourcesByName(query.resources ?? [])) {
-    const here = replicas.some((replica) => replica.node === node.name && isDiskful(replica));
+    const here = replicas.some((replica) => sameName(replica.node, node.name) && isReadable(replica));
     if (here) diskful += 1;
-    else if (!replicas.some(isNetworked)) return { host, reason: `${name} is local storage of another node` };
+    else if (!hasNetworkLayer(layersOf(replicas)))
+      return { host, reason: `${name} is local storage of another node` };
   }
   return { host, node: node.name, diskful };
 }

@@ -4,13 +4,7 @@ import type { Linstor, NodeName, Resource, ResourceDefinition, ResourceName } fr
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
 import { type Base, requireBase, servingBase } from '../volumes/base.ts';
-import {
-  type Clone,
-  canCloneNatively,
-  canSnapshot,
-  cloneBySnapshot,
-  cloneNatively,
-} from '../volumes/clone.ts';
+import { type Clone, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
 import { noteComplete } from '../volumes/copies.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
@@ -19,6 +13,8 @@ import { scratchResource } from '../volumes/names.ts';
 import { planPlacement, unknownGroup } from '../volumes/placement.ts';
 import { removeResource } from '../volumes/remove.ts';
 import {
+  canCloneNatively,
+  canSnapshot,
   hasNetworkLayer,
   isDiskful,
   isReadable,

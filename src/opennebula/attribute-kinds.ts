@@ -1,5 +1,6 @@
 import { isDriverError } from '../errors.ts';
 import type { LayerKind } from '../linstor/linstor.ts';
+import { providerNames } from '../linstor/providers.ts';
 import { parseController } from '../linstor/rest/controllers.ts';
 import { parseSourceRule, type SourceRule } from './source-rule.ts';
 
@@ -122,23 +123,7 @@ export const layers = listOf(
   word<LayerKind>(['DRBD', 'LUKS', 'NVME', 'WRITECACHE', 'CACHE', 'BCACHE', 'STORAGE']),
 );
 
-export const providers = listOf(
-  word([
-    'LVM',
-    'LVM_THIN',
-    'ZFS',
-    'ZFS_THIN',
-    'FILE',
-    'FILE_THIN',
-    'SPDK',
-    'REMOTE_SPDK',
-    'EBS_INIT',
-    'EBS_TARGET',
-    'EXOS',
-    'STORAGE_SPACES',
-    'STORAGE_SPACES_THIN',
-  ]),
-);
+export const providers = listOf(word(providerNames));
 
 export const controllers = listOf<string>({
   allowed: 'host, host:port, linstor://host[:port], linstor+ssl://host[:port], http(s)://host[:port]',

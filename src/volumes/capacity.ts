@@ -1,4 +1,6 @@
 import type { Linstor, Node, ResourceGroup, StoragePool } from '../linstor/linstor.ts';
+import { takesVolumes } from '../linstor/node-state.ts';
+import { isReal, isThin } from '../linstor/providers.ts';
 import type { PlacementSettings } from '../opennebula/settings.ts';
 import { type KiB, kib, kibToMibFloor, type MiB, mib } from '../units.ts';
 import { planFor, unknownGroup } from './placement.ts';
@@ -16,6 +18,7 @@ interface PoolSpace {
   readonly free: number;
 }
 
+/** The controller's default for `MaxOversubscriptionRatio` (linstor-behaviour §3.3). */
 const defaultRatio = 20;
 const defaultGroup: ResourceGroup = { name: 'DfltRscGrp', props: {}, filter: { placeCount: 2 } };
 
@@ -58,7 +61,7 @@ export function eligiblePools(
     list.length === 0 || list.some((each) => each.toLowerCase() === value.toLowerCase());
   return pools.filter(
     (pool) =>
-      pool.provider !== 'DISKLESS' &&
+      isReal(pool) &&
       pool.totalKib !== undefined &&
       pool.freeKib !== undefined &&
       usable.has(pool.node) &&
@@ -67,11 +70,6 @@ export function eligiblePools(
       listed(hosts, pool.node),
   );
 }
-
-const takesVolumes = (node: Node): boolean =>
-  node.status === 'ONLINE' &&
-  !node.flags.some((flag) => flag === 'EVICTED' || flag === 'EVACUATE' || flag === 'DELETE') &&
-  node.props['AutoplaceTarget']?.toLowerCase() !== 'false';
 
 /**
  * Capacity of independent pools for volumes of `replicas` copies on as many pools. The largest total x for which
@@ -118,7 +116,7 @@ function ratio(
   controller: Readonly<Record<string, string>>,
   keys: readonly string[],
 ): number {
-  if (!pool.provider.endsWith('_THIN')) return 1;
+  if (!isThin(pool.provider)) return 1;
   for (const props of [pool.props, controller]) {
     for (const key of keys) {
       const value = Number(props[key]);
@@ -128,10 +126,14 @@ function ratio(
   return defaultRatio;
 }
 
+/** How much more than is free may be promised in the pool. `controller`: its properties; none where they would cost a call of their own. */
+export const freeRatio = (pool: StoragePool, controller: Readonly<Record<string, string>> = {}): number =>
+  ratio(pool, controller, freeRatioKeys);
+
 /** Only a limit below LINSTOR's default can bind before the physical space does. */
 const isLimited = (pool: StoragePool, controller: Readonly<Record<string, string>>): boolean =>
-  pool.provider.endsWith('_THIN') &&
-  (ratio(pool, controller, totalRatioKeys) < defaultRatio || ratio(pool, controller, freeRatioKeys) < 1);
+  isThin(pool.provider) &&
+  (ratio(pool, controller, totalRatioKeys) < defaultRatio || freeRatio(pool, controller) < 1);
 
 function spaceOf(
   pool: StoragePool,
@@ -141,7 +143,7 @@ function spaceOf(
   const total = pool.totalKib ?? 0;
   const free = pool.freeKib ?? 0;
   if (promised === undefined) return { manager: pool.freeSpaceManager, total, free };
-  const byFree = free * ratio(pool, controller, freeRatioKeys);
+  const byFree = free * freeRatio(pool, controller);
   const byTotal = total * ratio(pool, controller, totalRatioKeys) - promised;
   return { manager: pool.freeSpaceManager, total, free: Math.max(0, Math.min(free, byFree, byTotal)) };
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
+import { isReal, isThin } from '../linstor/providers.ts';
 import type { Vm } from '../opennebula/one.ts';
 import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
 import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
@@ -65,10 +66,9 @@ export function checkpointPlacement(settings: Settings, vmId: number): Placement
 async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB> {
   const pools = (
     await linstor.storagePools(plan.filter.storagePools ? { pools: plan.filter.storagePools } : {})
-  ).filter((pool) => pool.provider !== 'DISKLESS');
+  ).filter(isReal);
   const large = mibToKib(checkpointSize(vm, true));
-  const generous =
-    pools.length > 0 && pools.every((pool) => pool.provider.endsWith('_THIN') && holds(pool, large));
+  const generous = pools.length > 0 && pools.every((pool) => isThin(pool.provider) && holds(pool, large));
   return generous ? large : mibToKib(checkpointSize(vm, false));
 }
 

@@ -9,15 +9,7 @@ import { type FirstReplica, withoutFurtherReplica } from './first-replica.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
 import type { Plan } from './placement.ts';
 import { removeResource } from './remove.ts';
-import {
-  isDiskful,
-  isNumbered,
-  isReadable,
-  layersOf,
-  namesakePath,
-  sameName,
-  stablePath,
-} from './replicas.ts';
+import { isNumbered, isOnZfs, isReadable, layersOf, namesakePath, sameName, stablePath } from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
 import { bothDone, persistently, poll } from './wait.ts';
@@ -53,38 +45,9 @@ export interface Clone {
   readonly tidy: () => Promise<void>;
 }
 
-const snapshotProviders: ReadonlySet<string> = new Set([
-  'LVM_THIN',
-  'ZFS',
-  'ZFS_THIN',
-  'FILE',
-  'FILE_THIN',
-  'SPDK',
-  'REMOTE_SPDK',
-  'EBS_TARGET',
-]);
-
-/** Can the replicas be snapshotted? LVM (thick) cannot; one such replica fails the whole request (linstor-behaviour §6.1). */
-export const canSnapshot = (replicas: readonly Resource[]): boolean =>
-  replicas
-    .filter(isDiskful)
-    .every((replica) => replica.volumes.every((volume) => snapshotProviders.has(volume.provider)));
-
-/**
- * What LINSTOR clones itself (linstor-behaviour §6.1). It must be known beforehand: asking a 1.33 controller to clone FILE_THIN
- * is refused, and its later writes then fail at random.
- */
-const cloneProviders: ReadonlySet<string> = new Set(['LVM', 'LVM_THIN', 'ZFS', 'ZFS_THIN']);
-
-export const canCloneNatively = (replicas: readonly Resource[]): boolean =>
-  replicas
-    .filter(isDiskful)
-    .every((replica) => replica.volumes.every((volume) => cloneProviders.has(volume.provider)));
-
 /** ZFS volumes made from a snapshot depend on it; before server 1.31 it then cannot be deleted. */
 const dependsOnSnapshot = async (linstor: Linstor, replicas: readonly Resource[]): Promise<boolean> =>
-  replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS'))) &&
-  !(await linstor.capabilities()).deleteSnapshotWithClones;
+  isOnZfs(replicas) && !(await linstor.capabilities()).deleteSnapshotWithClones;
 
 /**
  * A copy that shares its blocks with the source, restored from the source's base where there is one. Otherwise from a snapshot of its

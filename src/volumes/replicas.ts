@@ -7,9 +7,12 @@ import type {
   ResourceName,
   ResourceVolume,
 } from '../linstor/linstor.ts';
+import { clonesItself, hasSnapshots, isZfs, readsZero } from '../linstor/providers.ts';
 
 /**
- * Pure readings of replicas: of what the controller knows by itself wherever that is enough, else of the view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3). */
+ * What a replica is: the one place that says so, by pure readings: of what the controller knows by itself wherever that is enough, else
+ * of the view. Flags are tested for membership: LINSTOR lists composed ones (linstor-behaviour §1.3).
+ */
 
 type Flagged = Pick<Replica, 'flags'>;
 
@@ -23,23 +26,43 @@ export const isDiskless = (resource: Flagged): boolean =>
   has(resource, 'DRBD_DISKLESS') ||
   has(resource, 'NVME_INITIATOR') ||
   has(resource, 'EBS_INITIATOR');
-export const isInactive = (resource: Flagged): boolean =>
-  has(resource, 'INACTIVE') || has(resource, 'EVICTED');
+/** Switched off, as during a rollback. */
+export const isInactive = (resource: Flagged): boolean => has(resource, 'INACTIVE');
+/** Its node was away for so long that LINSTOR has replaced it. */
+const isEvicted = (resource: Flagged): boolean => has(resource, 'EVICTED');
+/** LINSTOR has placed another one for it; it stays in use until that is in sync. */
+export const isEvacuating = (resource: Flagged): boolean => has(resource, 'EVACUATE');
 
-/** Holds data and is meant to: with a disk, not deleting, not inactive or evicted. */
+/** DRBD leaves the disk alone: LINSTOR sets it after the disk has failed, and only a person takes it away. */
+const skipsDisk = ({ props }: Pick<Resource, 'props'>): boolean =>
+  props['DrbdOptions/SkipDisk']?.toLowerCase() === 'true';
+
+/** Holds data and is meant to: with a disk, not deleting, not switched off or evicted. */
 export const isDiskful = (resource: Flagged & { readonly volumes: readonly unknown[] }): boolean =>
-  !isDiskless(resource) && !isDeleting(resource) && !isInactive(resource) && resource.volumes.length > 0;
+  !isDiskless(resource) &&
+  !isDeleting(resource) &&
+  !isInactive(resource) &&
+  !isEvicted(resource) &&
+  resource.volumes.length > 0;
 
-/** A replica whose disk can be read now: satellite online and, with DRBD, UpToDate. */
-export function isReadable(resource: Resource): boolean {
-  if (!isDiskful(resource) || !resource.stateKnown) return false;
-  const state = resource.volumes[0]?.diskState;
-  return state === undefined || state === '' || state === '[]' || state === 'UpToDate';
-}
+/** In sync, as far as DRBD tells; plain storage has no state. */
+const isInSync = ({ diskState }: Pick<ResourceVolume, 'diskState'>): boolean =>
+  diskState === undefined || diskState === '' || diskState === '[]' || diskState === 'UpToDate';
+
+/** A replica whose disk can be read now: satellite online and, with DRBD, every volume in sync. */
+export const isReadable = (resource: Resource): boolean =>
+  isDiskful(resource) &&
+  resource.stateKnown &&
+  !(skipsDisk(resource) && resource.layers.includes('DRBD')) &&
+  resource.volumes.every(isInSync);
+
+/** A replica of which a snapshot is part that LINSTOR takes now (linstor-behaviour §3.12). */
+export const isSnapshotSource = (resource: Resource): boolean =>
+  isReadable(resource) && !isEvacuating(resource);
 
 /** Counts as "the disk is on that host": tie-breakers and what is being deleted do not. */
 export const isAttached = (resource: Flagged): boolean =>
-  !isDeleting(resource) && !isTieBreaker(resource) && !isInactive(resource);
+  !isDeleting(resource) && !isTieBreaker(resource) && !isInactive(resource) && !isEvicted(resource);
 
 /** Layers that let a node without the disk use the resource. */
 export const hasNetworkLayer = (layers: readonly LayerKind[]): boolean =>
@@ -70,17 +93,24 @@ export function readsZeroWhenNew(replicas: readonly Resource[]): boolean {
     diskful.every(
       (resource) =>
         resource.layers.every((layer) => layer === 'DRBD' || layer === 'STORAGE' || layer === 'NVME') &&
-        resource.volumes.every((volume) => thinProviders.has(volume.provider)),
+        resource.volumes.every((volume) => readsZero(volume.provider)),
     )
   );
 }
 
-const thinProviders: ReadonlySet<string> = new Set([
-  'LVM_THIN',
-  'ZFS_THIN',
-  'FILE_THIN',
-  'STORAGE_SPACES_THIN',
-]);
+const everyVolume = (replicas: readonly Resource[], can: (provider: string) => boolean): boolean =>
+  replicas.filter(isDiskful).every((replica) => replica.volumes.every((volume) => can(volume.provider)));
+
+/** Can the replicas be snapshotted? LVM (thick) cannot; one such replica fails the whole request (linstor-behaviour §6.1). */
+export const canSnapshot = (replicas: readonly Resource[]): boolean => everyVolume(replicas, hasSnapshots);
+
+/** Does LINSTOR clone them itself (linstor-behaviour §6.1)? */
+export const canCloneNatively = (replicas: readonly Resource[]): boolean =>
+  everyVolume(replicas, clonesItself);
+
+/** Has one of them a volume on ZFS, where what is made from a snapshot depends on it? */
+export const isOnZfs = (replicas: readonly Resource[]): boolean =>
+  replicas.some((replica) => replica.volumes.some((volume) => isZfs(volume.provider)));
 
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
 export function devicePaths(replica: Replica): string[] {

@@ -6,10 +6,10 @@ import type {
   Resource,
   ResourceDefinition,
   ResourceName,
-  StoragePool,
   VolumeDefinition,
 } from '../linstor/linstor.ts';
 import { type KiB, kib } from '../units.ts';
+import { freeRatio } from './capacity.ts';
 import { requireConnected, requireDataConnected, whenConnected } from './online.ts';
 import { isDiskful, replicasOf } from './replicas.ts';
 import { poll } from './wait.ts';
@@ -167,9 +167,6 @@ function volumeIn(definition: ResourceDefinition | undefined, name: ResourceName
   return volume;
 }
 
-/** The controller's default for `MaxOversubscriptionRatio` (linstor-behaviour §3.3). */
-const defaultRatio = 20;
-
 async function requireRoom(
   linstor: Linstor,
   name: ResourceName,
@@ -185,20 +182,12 @@ async function requireRoom(
   for (const replica of diskful) {
     const pool = pools.find((each) => each.node === replica.node && each.name === replica.volumes[0]?.pool);
     if (pool?.freeKib === undefined) continue;
-    const allowed = pool.freeKib * ratioOf(pool);
+    const allowed = pool.freeKib * freeRatio(pool);
     if (growthKib > allowed) {
       throw new DriverError(
         'LINSTOR_NO_SPACE',
-        `${name} cannot grow by ${growthKib / 1024} MiB: pool ${pool.name} on ${pool.node} has ${Math.floor(pool.freeKib / 1024)} MiB free (over-subscription ${ratioOf(pool)})`,
+        `${name} cannot grow by ${growthKib / 1024} MiB: pool ${pool.name} on ${pool.node} has ${Math.floor(pool.freeKib / 1024)} MiB free (over-subscription ${freeRatio(pool)})`,
       );
     }
   }
-}
-
-function ratioOf(pool: StoragePool): number {
-  if (!pool.provider.endsWith('_THIN')) return 1;
-  const value = Number(
-    pool.props['MaxFreeCapacityOversubscriptionRatio'] ?? pool.props['MaxOversubscriptionRatio'],
-  );
-  return Number.isFinite(value) && value > 0 ? value : defaultRatio;
 }

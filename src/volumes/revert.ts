@@ -4,7 +4,7 @@ import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { isBase } from './base.ts';
 import { requireDataConnected } from './online.ts';
-import { isDeleting, isDiskful, replicasOf } from './replicas.ts';
+import { isDeleting, isDiskful, isInactive, replicasOf } from './replicas.ts';
 import { usableSnapshot } from './snapshot.ts';
 import { poll } from './wait.ts';
 
@@ -69,7 +69,7 @@ const stillRunning = (resource: ResourceName, cause: unknown): DriverError =>
 
 /** Between its steps a rollback leaves no replica, or replicas that go or are switched off. */
 const isWhole = (view: readonly Resource[]): boolean =>
-  view.some(isDiskful) && !view.some((each) => isDeleting(each) || each.flags.includes('INACTIVE'));
+  view.some(isDiskful) && !view.some((each) => isDeleting(each) || isInactive(each));
 
 /** While it runs, a rollback keeps what was there before in a snapshot of this name (linstor-behaviour §3.12). */
 const isSafety = (snapshot: Snapshot): boolean => snapshot.name.startsWith('safety-snap-');

@@ -17,9 +17,7 @@ const variants = [
   { group: 'drbd', mode: 'snapshot', transport: 'cli', hosts: 'node' },
   { group: 'drbd', mode: 'snapshot', transport: 'rest', hosts: 'address' },
   { group: 'plain', mode: 'copy', transport: 'rest', hosts: 'address' },
-  { group: 'drbd', mode: 'snapshot', transport: 'cli', hosts: 'address' },
   { group: 'plain', mode: 'snapshot', transport: 'rest', hosts: 'uname' },
-  { group: 'drbd', mode: 'copy', transport: 'rest', hosts: 'uname' },
   { group: 'drbd', mode: 'snapshot', transport: 'rest', hosts: 'full name' },
 ] as const;
 

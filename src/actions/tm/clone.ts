@@ -13,7 +13,7 @@ import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
-import { isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
+import { isOnZfs, isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { growSeen, type Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { bothDone } from '../../volumes/wait.ts';
@@ -128,7 +128,7 @@ async function dropHelper(
   image: ResourceDefinition,
   replicas: readonly Resource[],
 ): Promise<void> {
-  if (replicas.some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')))) return;
+  if (isOnZfs(replicas)) return;
   await dropSnapshot(ctx, call.linstor, image.name, call.diskResource.resource);
 }
 

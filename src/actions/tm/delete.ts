@@ -12,7 +12,7 @@ import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { isOwn } from '../../volumes/reclaim.ts';
 import { removeResource } from '../../volumes/remove.ts';
-import { hasNetworkLayer, layersOf, replicasOf } from '../../volumes/replicas.ts';
+import { hasNetworkLayer, isOnZfs, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, diskOf, driverName, onDisk, openDiskCall } from '../disk-call.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../target.ts';
@@ -104,10 +104,7 @@ function mayHaveHelper(
 ): boolean {
   const ended = inLcm(vm.lcmState, 'EPILOG', 'EPILOG_FAILURE');
   const ours = definition?.props[marks.deployment] !== undefined;
-  const zfs = view.some((replica) =>
-    replica.volumes.some((volume) => volume.backingPath?.startsWith('/dev/zvol/')),
-  );
-  return !ended || !ours || zfs || definition?.props[marks.helper] !== undefined;
+  return !ended || !ours || isOnZfs(view) || definition?.props[marks.helper] !== undefined;
 }
 
 /** An unreachable node must not keep a VM from being cleaned up; an open device must. */

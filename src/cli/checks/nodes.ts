@@ -1,4 +1,5 @@
 import { nodeOfHost } from '../../disks/host-node.ts';
+import { leavingFlags } from '../../linstor/node-state.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
 
@@ -20,7 +21,7 @@ export function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
   const findings = nodes
     .filter((node) => node.type !== 'CONTROLLER' && node.type !== 'AUXILIARY')
     .flatMap((node): Finding[] => {
-      const flags = node.flags.filter((flag) => ['EVICTED', 'EVACUATE', 'DELETE'].includes(flag));
+      const flags = leavingFlags(node);
       if (flags.length > 0)
         return [
           {

@@ -1,10 +1,10 @@
 import type { StoragePool } from '../../linstor/linstor.ts';
+import { isReal, isThin } from '../../linstor/providers.ts';
 import { humanSize, kibToBytes } from '../../units.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, orElse } from './facts.ts';
 
 /** Diskless pools hold nothing. */
-export const isReal = (pool: StoragePool): boolean => pool.provider !== 'DISKLESS';
 
 /** Reach, free space and kind of every storage pool. */
 export function checkPools(cluster: ClusterFacts): Finding[] {
@@ -51,7 +51,7 @@ function checkFree(pool: StoragePool, object: string): Finding[] {
   const total = pool.totalKib ?? 0;
   const share = total === 0 ? 0 : free / total;
   if (share >= 0.1) return [];
-  const thin = /THIN/.test(pool.provider);
+  const thin = isThin(pool.provider);
   return [
     {
       id: 'storage.free',

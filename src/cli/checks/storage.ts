@@ -1,11 +1,12 @@
+import { isReal } from '../../linstor/providers.ts';
 import { lcm } from '../../opennebula/states.ts';
 import { firstReplicaProperty, lacksFirstReplica } from '../../volumes/first-replica.ts';
 import { parseResource } from '../../volumes/names.ts';
-import { isDiskful, sameName } from '../../volumes/replicas.ts';
+import { isDiskful, isDiskless, sameName } from '../../volumes/replicas.ts';
 import { findLeftovers } from '../gc/leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
-import { checkPools, isReal } from './pools.ts';
+import { checkPools } from './pools.ts';
 
 /** Storage pools and the resources in them. */
 export function checkStorage(facts: Facts): Finding[] {
@@ -105,7 +106,7 @@ function checkResources(cluster: ClusterFacts): Finding[] {
       !item.flags.includes('DELETE') &&
       item.volumes.length > 0 &&
       orElse(cluster.resources, []).length > 0 &&
-      !resources.some((replica) => replica.name === item.name && !replica.flags.includes('DISKLESS')),
+      !resources.some((replica) => sameName(replica.name, item.name) && !isDiskless(replica)),
   );
   group(
     'storage.replicas',

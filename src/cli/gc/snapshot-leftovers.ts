@@ -4,6 +4,7 @@ import type { Vm } from '../../opennebula/one.ts';
 import { imageState, inLcm, vmState } from '../../opennebula/states.ts';
 import { marks } from '../../volumes/marks.ts';
 import { type ParsedName, parseResource, snapshotId } from '../../volumes/names.ts';
+import { isOnZfs } from '../../volumes/replicas.ts';
 import type { Index, Inventory } from '../inventory.ts';
 import type { Leftover } from './leftovers.ts';
 
@@ -82,9 +83,7 @@ function reason(
   if (definition && (definition.props[marks.incomplete] !== undefined || definition.flags.length > 0))
     return undefined;
   // There the image lives from its snapshot, and before LINSTOR 1.31 it cannot go.
-  const zfs = index
-    .replicasOf(resource)
-    .some((replica) => replica.volumes.some((volume) => volume.provider.startsWith('ZFS')));
+  const zfs = isOnZfs(index.replicasOf(resource));
   if (definition && zfs) return undefined;
   return image
     ? `temporary snapshot; image ${target.imageId} is complete`

@@ -1,5 +1,7 @@
 import { nodeOfHost } from '../../disks/host-node.ts';
 import type { StoragePool } from '../../linstor/linstor.ts';
+import { leavingFlags } from '../../linstor/node-state.ts';
+import { isReal, isThin } from '../../linstor/providers.ts';
 import type { Datastore, Host } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';
 import { isDiskful } from '../../volumes/replicas.ts';
@@ -71,16 +73,13 @@ export function clusterStatus(cluster: ClusterFacts, one: OneFacts): ClusterStat
     else hostsWithoutNode.push(host.name);
   }
   const promised = promisedByPool(cluster);
-  const pools = Map.groupBy(
-    orElse(cluster.pools, []).filter((pool) => pool.provider !== 'DISKLESS'),
-    (pool) => pool.node,
-  );
+  const pools = Map.groupBy(orElse(cluster.pools, []).filter(isReal), (pool) => pool.node);
   return {
     label: cluster.label,
     version: cluster.capabilities.value.serverVersion,
     nodes: nodes.map((node): NodeStatus => {
       const host = byNode.get(node.name);
-      const flags = node.flags.filter((flag) => ['EVICTED', 'EVACUATE', 'DELETE'].includes(flag));
+      const flags = leavingFlags(node);
       return {
         name: node.name,
         ...(host ? { host: host.name, hostState: host.enabled ? 'on' : 'off' } : {}),
@@ -108,7 +107,7 @@ function poolStatus(pool: StoragePool, promised: ReadonlyMap<string, number>): P
         }
       : {}),
     provisioned: promised.get(`${pool.node}\n${pool.name}`) ?? 0,
-    thin: /THIN/.test(pool.provider),
+    thin: isThin(pool.provider),
   };
 }
 
