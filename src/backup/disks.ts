@@ -4,8 +4,7 @@ import { type VmDisk, vmDisks } from '../disks/migration-disks.ts';
 import { DriverError } from '../errors.ts';
 import type { Linstor, NodeName, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import type { Vm } from '../opennebula/one.ts';
-import { canSnapshot } from '../volumes/clone.ts';
-import { isDiskful, isReadable, replicasOf, sameName } from '../volumes/replicas.ts';
+import { canSnapshot, isDiskful, isReadable, replicasOf, sameName } from '../volumes/replicas.ts';
 import type { Chain } from './points.ts';
 
 /** A disk that is backed up, with all that LINSTOR knows of it. */

@@ -7,6 +7,7 @@ import { type Base, requireBase, servingBase } from '../volumes/base.ts';
 import { type Clone, cloneBySnapshot, cloneNatively } from '../volumes/clone.ts';
 import { noteComplete } from '../volumes/copies.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
+import { LeftOut, without } from '../volumes/evacuation.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
 import { copyMark, marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
@@ -17,7 +18,9 @@ import {
   canSnapshot,
   hasNetworkLayer,
   isDiskful,
+  isEvacuating,
   isReadable,
+  isSnapshotSource,
   layersOf,
   readsZeroWhenNew,
   replicasOf,
@@ -85,11 +88,11 @@ export async function duplicate(ctx: Context, request: Duplicate): Promise<Clone
       ctx,
       request,
       request.snapshot,
-      taken?.nodes ?? request.replicas.filter(isReadable).map(({ node }) => node),
+      taken?.nodes ?? request.replicas.filter(isSnapshotSource).map(({ node }) => node),
     );
   else {
     try {
-      made = await ctx.undo.within(() => shareBlocks(ctx, request));
+      made = await ctx.undo.within(() => shareStaying(ctx, request));
     } catch (error) {
       if (!isLasting(error)) throw error;
       ctx.log.warn(`${request.what} becomes a full copy: ${error.message}; ${error.remedy}`);
@@ -105,6 +108,19 @@ const copied = async (ctx: Context, request: Duplicate): Promise<Clone> => ({
   ...nothingLeft,
   copied: true,
 });
+
+/** Without the replicas on nodes that are evacuated, of which LINSTOR takes no snapshot. */
+async function shareStaying(ctx: Context, request: Duplicate): Promise<Clone> {
+  const replicas = request.replicas.filter((replica) => !isEvacuating(replica));
+  const staying = replicas.some(isReadable) ? { ...request, replicas } : request;
+  try {
+    return await ctx.undo.within(() => shareBlocks(ctx, staying));
+  } catch (error) {
+    if (!(error instanceof LeftOut)) throw error;
+    ctx.log.info(`${error.message}; ${request.what} is made of the other replicas`);
+    return shareBlocks(ctx, { ...staying, replicas: without(replicas, error.nodes) });
+  }
+}
 
 async function shareBlocks(ctx: Context, request: Duplicate): Promise<Clone> {
   const [volume, ...further] = request.source.volumes;

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
+import { evacuatedAmong, LeftOut, without } from './evacuation.ts';
 import { marks } from './marks.ts';
 import { baseName, baseNumber, lockName } from './names.ts';
 import { isDiskful, isReadable, replicasOf, sameName } from './replicas.ts';
@@ -87,8 +88,10 @@ export async function requireBase(
 ): Promise<Base | undefined> {
   if (isWritten(image)) return undefined;
   const { name } = image;
-  const present = servingBase(await linstor.snapshots({ names: [name] }), image, replicas);
+  const known = await linstor.snapshots({ names: [name] });
+  const present = servingBase(known, image, replicas);
   if (present) return present;
+  await requireWanted(linstor, basesOf(known, name), image, replicas);
   const take = async (): Promise<Base | undefined> => {
     const [all, [now]] = await Promise.all([
       linstor.snapshots({ names: [name] }),
@@ -109,6 +112,25 @@ export async function requireBase(
     return { name: fresh, props: now.props, found: false };
   };
   return ctx.lock(lockName(name), take, takingMs);
+}
+
+/** Throws LeftOut when only nodes that are evacuated keep a base from serving: another one would not have them either. */
+async function requireWanted(
+  linstor: Linstor,
+  bases: readonly Snapshot[],
+  image: ResourceDefinition,
+  replicas: readonly Resource[],
+): Promise<void> {
+  for (const base of bases) {
+    const lacking = replicas
+      .filter(isReadable)
+      .map((replica) => replica.node)
+      .filter((name) => !base.nodes.some((node) => sameName(node, name)));
+    if (lacking.length === 0 || !serves(base, image, without(replicas, lacking))) continue;
+    const evacuated = await evacuatedAmong(linstor, lacking);
+    if (evacuated.length === lacking.length)
+      throw new LeftOut(`snapshot ${base.name} of ${image.name} is not on ${lacking.join(', ')}`, evacuated);
+  }
 }
 
 /** Before anybody may write to the image. Throws SNAPSHOT when one stays: later clones would not hold what was written. */

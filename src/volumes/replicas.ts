@@ -33,9 +33,11 @@ const isEvicted = (resource: Flagged): boolean => has(resource, 'EVICTED');
 /** LINSTOR has placed another one for it; it stays in use until that is in sync. */
 export const isEvacuating = (resource: Flagged): boolean => has(resource, 'EVACUATE');
 
+export const skipDiskProperty = 'DrbdOptions/SkipDisk';
+
 /** DRBD leaves the disk alone: LINSTOR sets it after the disk has failed, and only a person takes it away. */
-const skipsDisk = ({ props }: Pick<Resource, 'props'>): boolean =>
-  props['DrbdOptions/SkipDisk']?.toLowerCase() === 'true';
+export const skipsDisk = ({ props }: Pick<Resource, 'props'>): boolean =>
+  /^(true|yes)$/i.test(props[skipDiskProperty] ?? '');
 
 /** Holds data and is meant to: with a disk, not deleting, not switched off or evicted. */
 export const isDiskful = (resource: Flagged & { readonly volumes: readonly unknown[] }): boolean =>
@@ -46,19 +48,16 @@ export const isDiskful = (resource: Flagged & { readonly volumes: readonly unkno
   resource.volumes.length > 0;
 
 /** In sync, as far as DRBD tells; plain storage has no state. */
-const isInSync = ({ diskState }: Pick<ResourceVolume, 'diskState'>): boolean =>
+export const isInSync = ({ diskState }: Pick<ResourceVolume, 'diskState'>): boolean =>
   diskState === undefined || diskState === '' || diskState === '[]' || diskState === 'UpToDate';
 
 /** A replica whose disk can be read now: satellite online and, with DRBD, every volume in sync. */
 export const isReadable = (resource: Resource): boolean =>
-  isDiskful(resource) &&
-  resource.stateKnown &&
-  !(skipsDisk(resource) && resource.layers.includes('DRBD')) &&
-  resource.volumes.every(isInSync);
+  isDiskful(resource) && resource.stateKnown && resource.volumes.every(isInSync);
 
 /** A replica of which a snapshot is part that LINSTOR takes now (linstor-behaviour §3.12). */
 export const isSnapshotSource = (resource: Resource): boolean =>
-  isReadable(resource) && !isEvacuating(resource);
+  isReadable(resource) && !isEvacuating(resource) && !skipsDisk(resource);
 
 /** Counts as "the disk is on that host": tie-breakers and what is being deleted do not. */
 export const isAttached = (resource: Flagged): boolean =>
@@ -109,8 +108,15 @@ export const canCloneNatively = (replicas: readonly Resource[]): boolean =>
   everyVolume(replicas, clonesItself);
 
 /** Has one of them a volume on ZFS, where what is made from a snapshot depends on it? */
-export const isOnZfs = (replicas: readonly Resource[]): boolean =>
-  replicas.some((replica) => replica.volumes.some((volume) => isZfs(volume.provider)));
+export const isOnZfs = (
+  replicas: readonly { readonly volumes: readonly Partial<ResourceVolume>[] }[],
+): boolean =>
+  replicas.some(({ volumes }) =>
+    volumes.some(
+      ({ provider, backingPath }) =>
+        (provider !== undefined && isZfs(provider)) || backingPath?.startsWith('/dev/zvol/'),
+    ),
+  );
 
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
 export function devicePaths(replica: Replica): string[] {

@@ -2,20 +2,15 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
-import { isDiskful, replicasOf } from './replicas.ts';
+import { isDiskful, isInSync, replicasOf, skipDiskProperty, skipsDisk } from './replicas.ts';
 import { poll } from './wait.ts';
 
 /** What keeps LINSTOR from taking a snapshot, as far as it can be known before it is asked for. */
-
-const skipDiskProperty = 'DrbdOptions/SkipDisk';
 
 /** LINSTOR has one code for what passes by itself and for what lasts until somebody acts. This is the latter: no waiting mends it. */
 export class LastingObstacle extends DriverError {}
 
 export const isLasting = (error: unknown): error is LastingObstacle => error instanceof LastingObstacle;
-
-/** LINSTOR sets it where a disk has failed, and leaves it there. */
-const skipsDisk = ({ props }: Resource): boolean => /^(true|yes)$/i.test(props[skipDiskProperty] ?? '');
 
 /** DRBD has let go of a disk that it is meant to have: an I/O error, or somebody has detached it. */
 const hasLostDisk = (replica: Resource): boolean =>
@@ -62,9 +57,7 @@ export function requirePassing(what: string, name: ResourceName, error: unknown)
 }
 
 const isSyncing = (replica: Resource): boolean =>
-  replica.stateKnown &&
-  isDiskful(replica) &&
-  replica.volumes.some(({ diskState }) => diskState !== undefined && !/^(UpToDate|\[\]|)$/.test(diskState));
+  replica.stateKnown && isDiskful(replica) && !replica.volumes.every(isInSync);
 
 /** As long as LINSTOR itself is asked again. */
 const syncMs = 130_000;

@@ -3,8 +3,9 @@ import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
+import { allEvacuated, evacuatedAmong, LeftOut } from './evacuation.ts';
 import { requireDataConnected } from './online.ts';
-import { sameName } from './replicas.ts';
+import { isReadable, sameName } from './replicas.ts';
 import { requirePassing, requireSnapshottable } from './snapshot-ready.ts';
 import { poll } from './wait.ts';
 
@@ -105,6 +106,8 @@ export async function takeSnapshot(
         return undefined;
       }
       if (isLinstorError(error, 514)) forget();
+      // No diskful satellite that is connected and stays.
+      if (isLinstorError(error, 995)) await requireStaying(linstor, resource, what, options);
       // A failed try leaves a definition that blocks the name and the resource’s deletion (linstor-behaviour §3.12).
       throw error;
     }
@@ -114,6 +117,19 @@ export async function takeSnapshot(
   if (lost || done.warnings.length > 0)
     await requireTaken(linstor, resource, name, options.needs ?? options.nodes ?? []);
   return { keep: forget, noted: props !== undefined };
+}
+
+async function requireStaying(
+  linstor: Linstor,
+  resource: ResourceName,
+  what: string,
+  { nodes, view }: SnapshotOptions,
+): Promise<void> {
+  const asked =
+    nodes ??
+    (view ?? (await linstor.resources({ names: [resource] }))).filter(isReadable).map(({ node }) => node);
+  const evacuated = await evacuatedAmong(linstor, asked);
+  if (asked.length > 0 && evacuated.length === asked.length) throw allEvacuated(what, resource, evacuated);
 }
 
 /** No waiting brings a replica into sync whose satellite is away, or whose disk is not used. */
@@ -133,7 +149,7 @@ async function requireSources(
   );
 }
 
-/** Throws LINSTOR_NODE_OFFLINE when LINSTOR’s own record does not say that the snapshot is whole, on these nodes. */
+/** Throws LINSTOR_NODE_OFFLINE when LINSTOR’s own record does not say that the snapshot is whole, on these nodes: LeftOut if they are evacuated. */
 export async function requireTaken(
   linstor: Linstor,
   resource: ResourceName,
@@ -143,6 +159,12 @@ export async function requireTaken(
   const snapshot = await findSnapshot(linstor, resource, name);
   const lacking = nodes.filter((node) => !snapshot?.nodes.some((each) => sameName(each, node)));
   if (snapshot && isUsable(snapshot) && lacking.length === 0) return;
+  const evacuated = snapshot && isUsable(snapshot) ? await evacuatedAmong(linstor, lacking) : [];
+  if (lacking.length > 0 && evacuated.length === lacking.length)
+    throw new LeftOut(
+      `snapshot ${name} of ${resource} is not on ${lacking.join(', ')}, from where LINSTOR moves volumes away`,
+      evacuated,
+    );
   const state = snapshot ? snapshot.flags.join(', ') || 'incomplete' : 'missing';
   throw new DriverError(
     'LINSTOR_NODE_OFFLINE',
