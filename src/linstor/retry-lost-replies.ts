@@ -1,3 +1,4 @@
+import { isLinstorError } from './error.ts';
 import type { Linstor } from './linstor.ts';
 import { Outcome } from './outcome.ts';
 import { isReplyLost } from './reply-lost.ts';
@@ -43,7 +44,7 @@ async function hasVolume(linstor: Linstor, name: string, number: number): Promis
 /**
  * The same client, for which a connection that breaks before the answer is no failure where the state can tell what
  * happened: a controller that fails over, a proxy that restarts. An answer that is merely late stays one – the controller may be at work
- * on it still.
+ * on it still. A deletion that failed on a satellite is tried once more.
  */
 export function settled(linstor: Linstor, sleep = (ms: number): Promise<void> => Bun.sleep(ms)): Linstor {
   return new Proxy(linstor, {
@@ -64,6 +65,10 @@ export function settled(linstor: Linstor, sleep = (ms: number): Promise<void> =>
             await explainAway(target, sleep, error, check === 'repeat' || name === 'createSnapshot');
             return call(...args);
           }
+          if (deletions.has(name) && isLinstorError(error, failedOnSatellite)) {
+            await sleep(settlingMs);
+            return call(...args);
+          }
           if (check === undefined || !isReplyLost(error) || error.late) throw error;
           if (check !== 'repeat' && (await check(target, ...args))) return new Outcome([]);
           return call(...args);
@@ -72,6 +77,19 @@ export function settled(linstor: Linstor, sleep = (ms: number): Promise<void> =>
     },
   });
 }
+
+/**
+ * What these remove is marked before satellites work on it, and stays marked when one fails: the same call again goes on
+ * where it stopped. DRBD refuses to forget a peer that is going away at that moment, and a busy node's tools run into
+ * LINSTOR's time limit.
+ */
+const deletions: ReadonlySet<string | symbol> = new Set<keyof Linstor>([
+  'deleteDefinition',
+  'deleteResource',
+  'deleteSnapshot',
+]);
+const failedOnSatellite = 998;
+const settlingMs = 3000;
 
 /** Writes whose lost answers are their callers' business. */
 const callersWrites: ReadonlySet<string | symbol> = new Set<keyof Linstor>([

@@ -138,3 +138,48 @@ describe('a write that meets a controller without its satellites', () => {
     expect(await linstor.place('a', {}).catch((thrown: unknown) => thrown)).toBe(symptom);
   });
 });
+
+describe('a deletion that failed on a satellite', () => {
+  const failing = (times: number, code: number): (() => Outcome) => {
+    let left = times;
+    return () => {
+      if (left === 0) return done;
+      left -= 1;
+      const retCode = 0xc000_0000_0000_0000n | BigInt(code);
+      throw new LinstorError(
+        'DELETE /v1/x',
+        [{ retCode, message: '(n2) Failed to adjust', reportIds: [], refs: {} }],
+        500,
+      );
+    };
+  };
+
+  test.each(['deleteDefinition', 'deleteResource', 'deleteSnapshot'] as const)(
+    '%s is sent once more',
+    async (name) => {
+      const { linstor, asked } = client({ [name]: failing(1, 998), nodes: () => [] });
+      expect(await linstor[name]('rd', 'n2')).toBe(done);
+      expect(asked.filter((each) => each === name)).toEqual([name, name]);
+    },
+  );
+
+  test('is not sent a third time', async () => {
+    const { linstor, asked } = client({ deleteDefinition: failing(2, 998), nodes: () => [] });
+    const error = await linstor.deleteDefinition('rd').catch(toDriverError);
+    expect(error).toMatchObject({ code: 'LINSTOR_ERROR' });
+    expect(asked.filter((each) => each === 'deleteDefinition')).toHaveLength(2);
+  });
+
+  test('is left alone when LINSTOR refused it', async () => {
+    const { linstor, asked } = client({ deleteDefinition: failing(1, 997), nodes: () => [] });
+    const error = await linstor.deleteDefinition('rd').catch(toDriverError);
+    expect(error).toMatchObject({ code: 'LINSTOR_IN_USE' });
+    expect(asked).toEqual(['deleteDefinition']);
+  });
+
+  test('and any other write that failed there: not sent again', async () => {
+    const { linstor, asked } = client({ rollback: failing(1, 998), nodes: () => [] });
+    await expect(linstor.rollback('rd', 's')).rejects.toThrow('Failed to adjust');
+    expect(asked.filter((each) => each === 'rollback')).toHaveLength(1);
+  });
+});
