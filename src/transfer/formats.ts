@@ -115,6 +115,16 @@ function vmdk(head: Head): ImageHead {
     if (type !== undefined && type !== 'monolithicSparse' && type !== 'streamOptimized') {
       throw hostile(`a VMDK of type ${JSON.stringify(type.slice(0, 40))} consists of several files`);
     }
+    const extents = [...descriptor.matchAll(/^\s*(?:RW|RDONLY|NOACCESS)\s+(\d+)\s/gim)];
+    const told = extents.reduce((sum, [, sectors]) => sum + Number(sectors), 0);
+    // A stream that was not finished when its header was written says 0 there.
+    if (extents.length > 0 && told !== capacity && told !== 0) {
+      throw new DriverError(
+        'IMAGE_SIZE',
+        `the VMDK header says ${capacity * 512} bytes, its description ${told * 512}`,
+        { remedy: 'convert it to qcow2 where it was made, and compare what it holds' },
+      );
+    }
   }
   return { format: 'vmdk', virtualBytes: sized(capacity * 512) };
 }

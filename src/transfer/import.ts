@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { DriverError, isDriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError, runPipeline, type Stage } from '../hosts/pipeline.ts';
@@ -6,11 +7,12 @@ import { type Bytes, bytes, humanSize } from '../units.ts';
 import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
 import { type NbdSource, sendByNbd } from './nbd.ts';
-import { probeFile } from './probe.ts';
+import { probeFile, repack } from './probe.ts';
 import { type FileSource, openRaw, type SourceRequest, staged } from './source.ts';
-import { scratchPrefix } from './staging.ts';
+import { namelessFile, scratchPrefix } from './staging.ts';
 import { ImageStream, type StreamInput } from './stream.ts';
 import {
+  defaultTimeoutMs,
   stages,
   type TransferOptions,
   type TransferResult,
@@ -90,9 +92,31 @@ export async function importFile(
   target: TransferTarget,
   options: TransferOptions,
 ): Promise<Bytes> {
-  const { format, virtualBytes } = source.info;
+  const { format, virtualBytes, ambiguous } = source.info;
   checkImageFits(source.label, virtualBytes, target);
   if (format !== 'raw') await probeFile(source.fd, source.fileBytes, { thorough: true });
+  if (!ambiguous) return copyFile(hosts, source, target, options);
+  const file = namelessFile(options.stagingDir);
+  try {
+    const info = await repack(source.fd, source.info, {
+      into: file.fd,
+      timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    const packed = { ...source, fd: file.fd, info, fileBytes: bytes(fstatSync(file.fd).size) };
+    return await copyFile(hosts, packed, target, options);
+  } finally {
+    file.close();
+  }
+}
+
+async function copyFile(
+  hosts: Hosts,
+  source: FileSource,
+  target: TransferTarget,
+  options: TransferOptions,
+): Promise<Bytes> {
+  const { format, virtualBytes } = source.info;
   const write = async (): Promise<Bytes> => {
     if (!hosts.isFrontend(target.host)) return fileOverSsh(hosts, source, target, options);
     const spec = { format, source: heldFile, total: virtualBytes };

@@ -6,6 +6,7 @@ import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { headBytes, type ImageFormat, readHead } from './formats.ts';
 import { checkTables } from './tables.ts';
+import { stages } from './target.ts';
 
 /** The first bytes of an open file, without moving its position. */
 export function readFileHead(fd: number, limit = headBytes): Uint8Array {
@@ -22,6 +23,8 @@ export function readFileHead(fd: number, limit = headBytes): Uint8Array {
 export interface ImageInfo {
   readonly format: ImageFormat;
   readonly virtualBytes: Bytes;
+  /** Programs that are not told otherwise see less (or more) of it: `repacked` first. */
+  readonly ambiguous?: boolean;
 }
 
 /** What qemu-img is allowed: address space in KiB, processor seconds. Hostile headers have made it eat both. */
@@ -29,11 +32,25 @@ const limits = { addressKib: 2 * 1024 * 1024, cpuSeconds: 30 } as const;
 const deadlineMs = 30_000;
 const checkDeadlineMs = 300_000;
 
-/** The image is descriptor 3. Arguments: KiB, seconds, sub-command, format. */
+/** The image is descriptor 3. Arguments: KiB, seconds, sub-command, format, name. */
 const script = `
 ulimit -v "$1" && ulimit -t "$2" || exit 70
-exec qemu-img "$3" --output=json -f "$4" /proc/self/fd/3
+exec qemu-img "$3" --output=json -f "$4" "$5"
 `;
+
+const heldFile = '/proc/self/fd/3';
+
+/**
+ * A VHD says its size twice: in bytes, and as cylinders, heads and sectors, which come out smaller. By the creator's name qemu-img
+ * believes the one or the other. What the creator meant are the bytes.
+ */
+const statedSize = JSON.stringify({
+  force_size_calc: 'current_size',
+  file: { driver: 'file', filename: heldFile },
+});
+
+/** For qemu-img, which is told the format as well. */
+const nameFor = (format: ImageFormat): string => (format === 'vpc' ? `json:${statedSize}` : heldFile);
 
 async function qemuImg(
   fd: number,
@@ -41,14 +58,36 @@ async function qemuImg(
   format: ImageFormat,
   okCodes: readonly number[],
   further: readonly Stage[] = [],
+  name = nameFor(format),
 ): Promise<PipelineResult> {
   const checking = command !== 'info';
-  const args = [String(limits.addressKib), String(checking ? 240 : limits.cpuSeconds), command, format];
+  const args = [String(limits.addressKib), String(checking ? 240 : limits.cpuSeconds), command, format, name];
   const stage = { name: `qemu-img ${command}`, argv: localArgv({ script, args }), okCodes };
   return runPipeline([stage, ...further], {
     timeoutMs: checking ? checkDeadlineMs : deadlineMs,
     descriptors: [fd],
   });
+}
+
+/** Of a VHD, as programs see it that nobody tells. */
+async function guessedSize(fd: number): Promise<Bytes> {
+  const { stdout } = await qemuImg(fd, 'info', 'vpc', [0], [], heldFile);
+  return judgeInfo(stdout, 'vpc');
+}
+
+/** The image is descriptor 3, the file that it is packed into descriptor 4. Arguments: format, name. */
+const repackScript = 'exec qemu-img convert -f "$1" -O qcow2 -- "$2" /proc/self/fd/4';
+
+/** The same image, in a file where its size is said once. */
+export async function repack(
+  fd: number,
+  { format, virtualBytes }: ImageInfo,
+  options: { readonly into: number; readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<ImageInfo> {
+  const { into, ...limit } = options;
+  const argv = localArgv({ script: repackScript, args: [format, nameFor(format)] });
+  await runPipeline([{ name: stages.read, argv }], { ...limit, descriptors: [fd, into] });
+  return { format: 'qcow2', virtualBytes };
 }
 
 const infoSchema = z.looseObject({
@@ -70,8 +109,17 @@ const infoSchema = z.looseObject({
     .optional(),
 });
 
+/** Cut off where it is longer than what is kept of a program's output: an image with thousands of snapshots. */
+function parseInfo(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function judgeInfo(text: string, format: ImageFormat): Bytes {
-  const parsed = infoSchema.safeParse(JSON.parse(text));
+  const parsed = infoSchema.safeParse(parseInfo(text));
   if (!parsed.success)
     throw new DriverError('IMAGE_FORMAT', 'qemu-img’s description of the image is not understood');
   const info = parsed.data;
@@ -91,10 +139,22 @@ function judgeInfo(text: string, format: ImageFormat): Bytes {
   return bytes(info['virtual-size']);
 }
 
-/** `qemu-img map` of a huge image is gigabytes of text: only where its data end is kept. */
+/** zlib's best; other programs write what packs better than that as no data at all. */
+const bestPacking = 1100;
+/** The last cluster, tables, and what a program counts differently. */
+const slack = 64 * 1024 * 1024;
+
+/**
+ * `qemu-img map` of a huge image is gigabytes of text: only where its data end is kept, and how much there are. Arguments: the most data that the
+ * file can hold, as they are and packed. Ends when there are more: nothing of what follows matters.
+ */
 const endOfData = `
-sed -n 's/.*"length": \\([0-9]*\\),.*"data": true, "offset": \\([0-9]*\\).*/\\1 \\2/p' |
-  awk '{ end = $1 + $2; if (end > most) most = end } END { printf "%.0f\\n", most }'
+sed -n 's/.*"length": \\([0-9]*\\),.*"data": true\\(.*"offset": \\([0-9]*\\)\\)\\{0,1\\}.*/\\1 \\3/p' |
+  awk -v plain="$1" -v packed="$2" '
+    NF == 2 { end = $1 + $2; if (end > most) most = end; held += $1 }
+    NF == 1 { unpacked += $1 }
+    held > plain || unpacked > packed { too_much = 1; exit }
+    END { if (too_much) print "too much"; else printf "%.0f\\n", most }'
 `;
 
 /**
@@ -102,13 +162,21 @@ sed -n 's/.*"length": \\([0-9]*\\),.*"data": true, "offset": \\([0-9]*\\).*/\\1 
  * become a good image.
  */
 async function checkComplete(fd: number, format: ImageFormat, fileBytes: Bytes): Promise<void> {
+  const limits = [fileBytes + slack, fileBytes * bestPacking + slack].map(String);
   const { stdout } = await qemuImg(
     fd,
     'map',
     format,
-    [0],
-    [{ name: 'awk', argv: localArgv({ script: endOfData }) }],
+    // 141: awk has seen enough.
+    [0, 141],
+    [{ name: 'awk', argv: localArgv({ script: endOfData, args: limits }), okCodes: [0, 141] }],
   );
+  if (stdout.startsWith('too much')) {
+    throw new DriverError(
+      'IMAGE_HOSTILE',
+      `the image is refused: it shows the same part of its file (${fileBytes} bytes) as data over and over`,
+    );
+  }
   const end = Number(stdout);
   // To the byte: clusters are written in full, and the last one is where an interrupted download ends.
   if (end > fileBytes) {
@@ -169,15 +237,15 @@ export async function probeFile(
   try {
     const { stdout } = await qemuImg(fd, 'info', head.format, [0]);
     const virtualBytes = judgeInfo(stdout, head.format);
-    // VHD: qemu-img counts cylinders and heads for some creators.
-    if (head.virtualBytes !== undefined && head.virtualBytes !== virtualBytes && head.format !== 'vpc') {
+    if (head.virtualBytes !== undefined && head.virtualBytes !== virtualBytes) {
       throw new DriverError(
         'IMAGE_SIZE',
         `the image’s header says ${head.virtualBytes} bytes, qemu-img ${virtualBytes}`,
       );
     }
     if (options.thorough) await check(fd, head.format, fileBytes);
-    return { format: head.format, virtualBytes };
+    const ambiguous = head.format === 'vpc' && (await guessedSize(fd)) !== virtualBytes;
+    return { format: head.format, virtualBytes, ...(ambiguous ? { ambiguous } : {}) };
   } catch (error) {
     throw asImageError(error);
   }

@@ -4,11 +4,43 @@
  * Arguments: 1 for "as it is", a file for how it was packed, the FIFO. Unpacks by the first bytes.
  *
  * gzip's own decoder is several times slower than zlib's, which zstd has where it was built with it. What follows the last
- * member may be padding of zeroes, as tapes have it, and nothing else: the rest behind a damaged header of a second member
- * is "trailing garbage" to the programs, and half an image would be a good one. gzip knows padding; zstd does not, so gzip is
- * asked about the file then. A download with padding cannot be read twice and is refused.
+ * member may be padding of zeroes, as tapes have it, or a trailer, as OpenWrt's images have it. It must not be the rest behind a damaged
+ * header of a second member: that is "trailing garbage" to the programs too, and half an image would be a good one. So the file
+ * is looked at: where its one member ends, and what stands there. A download cannot be read twice and is refused.
  */
 export const unpackScript = `
+behind='something stands behind the end of the packed data'
+# The last 64 KiB of the file, as hexadecimal digits.
+tail_of_file() { tail -c 65536 </proc/self/fd/3 | od -An -v -tx1 | tr -d ' \\n'; }
+# gzip's member ends with its length: a trailer behind several of them, or a long one, is not found. None of a member's first bytes.
+gzip_trailer() {
+  local length
+  length=$(gzip -dc </proc/self/fd/3 2>/dev/null | wc -c)
+  tail_of_file | awk -v length_of_all="$length" '
+    { n = length_of_all % 4294967296
+      for (i = 0; i < 4; i++) { want = want sprintf("%02x", n % 256); n = int(n / 256) }
+      for (at = 1; (found = index(substr($0, at), want)) > 0; at = at + found) if ((at + found) % 2 == 0) { end = at + found + 7; break }
+      rest = end ? substr($0, end) : ""
+      exit !(rest != "" && rest !~ /^(1f|..8b|....08|0000)/) }'
+}
+# bzip2's ends with a mark, at any bit, and a sum of four bytes.
+bzip2_trailer() {
+  tail_of_file | awk '
+    BEGIN { for (i = 0; i < 16; i++) { d = sprintf("%x", i); b = ""; n = i; for (j = 0; j < 4; j++) { b = n % 2 b; n = int(n / 2) } bits[d] = b } }
+    { for (at = 1; at <= length($0); at += 512) {
+        part = ""
+        for (i = at; i < at + 512; i++) part = part bits[substr($0, i, 1)]
+        all = all part
+      }
+      mark = "000101110111001001000101001110000101000010010000"
+      at = index(all, mark)
+      end = at ? at - 1 + 48 + 32 : 0
+      bytes = int((end + 7) / 8)
+      rest = at ? substr($0, bytes * 2 + 1) : ""
+      again = index(substr(all, at + 1), mark)
+      exit !(rest != "" && !again && rest !~ /^(425a|42..68|..5a68|0000)/) }'
+}
+is_file() { [ -f /proc/self/fd/3 ]; }
 as_is=$1 report=$2
 exec 6>&1 >"$3" || exit 1
 echo opened >&6
@@ -24,7 +56,10 @@ gunzip_by_zlib() {
     *' 141') exit 141 ;;
     *'unsupported format'*' '[0-9]*' 1' | *'unknown header'*' '[0-9]*' 1')
       cat >/dev/null
-      if [ -f /proc/self/fd/3 ]; then gzip -t </proc/self/fd/3 && exit 0; else echo 'padding or garbage behind the end' >&2; fi
+      if is_file; then
+        if gzip -t </proc/self/fd/3 2>/dev/null || gzip_trailer; then exit 0; fi
+      fi
+      echo "$behind" >&2
       exit 1 ;;
     *) printf '%s\\n' "\${said% * *}" >&2; exit 1 ;;
   esac
@@ -44,12 +79,23 @@ case $packing in
   none) again ;;
   gzip)
     if zstd -vV 2>&1 | grep -q 'supports:.* gzip'; then gunzip_by_zlib; fi
-    again | gzip -dc ;;
+    exec 5>&1
+    said=$(again | gzip -dc 2>&1 >&5; exit "\${PIPESTATUS[1]}")
+    code=$?
+    if [ "$code" = 2 ] && is_file && gzip_trailer; then exit 0; fi
+    if [ "$code" = 2 ]; then said="$behind: $said"; fi
+    if [ "$code" != 0 ]; then printf '%s\\n' "$said" >&2; fi
+    exit "$code" ;;
   # bzip2 says "trailing garbage" and ends with 0.
   bzip2)
     exec 5>&1
-    said=$(again | bzip2 -dc 2>&1 >&5) || { code=$?; printf '%s\\n' "$said" >&2; exit "$code"; }
-    case $said in *'trailing garbage'*) printf '%s\\n' "$said" >&2; exit 1 ;; esac ;;
+    said=$(again | bzip2 -dc 2>&1 >&5; exit "\${PIPESTATUS[1]}") || { code=$?; printf '%s\\n' "$said" >&2; exit "$code"; }
+    case $said in
+      *'trailing garbage'*)
+        if is_file && bzip2_trailer; then exit 0; fi
+        echo "$behind: $said" >&2
+        exit 1 ;;
+    esac ;;
   # Memory limits: a header may ask for gigabytes of window.
   xz) again | xz -dc --memlimit-decompress=1GiB ;;
   zstd) again | zstd -dcq --memory=1024MiB ;;

@@ -241,6 +241,13 @@ export async function openStream(request: StreamRequest, directory: string): Pro
   }
 }
 
+/** A decompression bomb, or an image larger than its volume. */
+export class TooLong extends DriverError {
+  constructor(label: string, limit: Bytes) {
+    super('IMAGE_SIZE', `${label} unpacks to more than ${limit} bytes`);
+  }
+}
+
 /** Puts a stream into a nameless file. Throws IMAGE_SIZE when it is longer than `limit`: a decompression bomb. */
 export async function storeStream(
   stream: ImageStream,
@@ -256,7 +263,7 @@ export async function storeStream(
     await stream.consume((input) => [store(input)], { ...options, descriptors: [fd] });
   } catch (error) {
     if (error instanceof PipelineError && error.stage === stages.store && error.exitCode === 72) {
-      throw new DriverError('IMAGE_SIZE', `${stream.label} unpacks to more than ${limit} bytes`);
+      throw new TooLong(stream.label, limit);
     }
     throw error;
   }

@@ -94,6 +94,15 @@ function failedWrite(error: PipelineError, source: string, where: string): Drive
   }
 }
 
+/** xz: "Memory usage limit reached"; zstd: "Frame requires too much memory for decoding". */
+function unpackRemedy(said: string): string {
+  if (/memory/i.test(said))
+    return 'unpacking it takes more than 1 GiB of memory; pack it again with a smaller window (xz -6, zstd without --long)';
+  if (said.includes('stands behind the end'))
+    return 'the file is damaged; if something belongs there (OpenWrt’s images have such a trailer), unpack it yourself, or import it from a file on the front-end';
+  return 'the file is damaged or was cut off; fetch it again';
+}
+
 /** A failed pipeline as what it means for the image. */
 export function transferError(
   error: unknown,
@@ -109,10 +118,7 @@ export function transferError(
       return new DriverError('IMAGE_FETCH', `${source} could not be fetched${said}`);
     case stages.unpack:
       return new DriverError('IMAGE_FORMAT', `${source} could not be decompressed${said}`, {
-        // xz: "Memory usage limit reached"; zstd: "Frame requires too much memory for decoding".
-        remedy: /memory/i.test(error.stderr)
-          ? 'unpacking it takes more than 1 GiB of memory; pack it again with a smaller window (xz -6, zstd without --long)'
-          : 'the file is damaged or was cut off; fetch it again',
+        remedy: unpackRemedy(error.stderr),
       });
     case stages.read:
       if (error.exitCode === 255)

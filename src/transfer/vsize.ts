@@ -1,11 +1,11 @@
 import { DriverError, isDriverError } from '../errors.ts';
 import type { Stage } from '../hosts/pipeline.ts';
 import { localArgv } from '../hosts/ssh.ts';
-import { type Bytes, bytes, bytesToMib, type MiB, mib } from '../units.ts';
+import { type Bytes, bytes, bytesToMib, humanSize, type MiB, mib } from '../units.ts';
 import { contentLength } from './fetch.ts';
 import { readHead } from './formats.ts';
 import { openRaw, type SourceRequest, staged } from './source.ts';
-import { ImageStream, type StreamInput } from './stream.ts';
+import { ImageStream, type StreamInput, TooLong } from './stream.ts';
 import { countScript } from './stream-scripts.ts';
 import { stages, type TransferOptions, transferError } from './target.ts';
 
@@ -36,8 +36,8 @@ async function count(stream: ImageStream): Promise<Bytes> {
   }
 }
 
-/** A header that is not in the first bytes (VHDX may do that): the whole image is needed. */
-const largestStaged = bytes(2 ** 40);
+/** A header that is not in the first bytes (VHDX may do that): the whole image is needed. A small upload must not fill the disk. */
+const largestStaged = bytes(256 * 1024 * 1024);
 
 async function sizeOfStream(stream: ImageStream, request: SourceRequest, options: Options): Promise<Bytes> {
   if (stream.isShort) return storedSize(stream, request, options);
@@ -49,11 +49,16 @@ async function sizeOfStream(stream: ImageStream, request: SourceRequest, options
 }
 
 async function storedSize(stream: ImageStream, request: SourceRequest, options: Options): Promise<Bytes> {
-  const file = await staged(stream, largestStaged, request, options);
   try {
-    return file.info.virtualBytes;
-  } finally {
+    const file = await staged(stream, largestStaged, request, options);
     await file.close();
+    return file.info.virtualBytes;
+  } catch (error) {
+    if (!(error instanceof TooLong)) throw error;
+    throw new DriverError('IMAGE_SIZE', `${stream.label} does not say near its beginning how large it is`, {
+      remedy: `unpack it, or convert it to qcow2; up to ${humanSize(largestStaged)} are looked through`,
+      cause: error,
+    });
   }
 }
 
