@@ -223,7 +223,7 @@ describe('packed in several parts', () => {
       ] as const) {
         const device = zeroDeviceFile(join(dir, 'device'), 12 * MiB);
         const request = { path, policy, addresses: anywhere, checksums: { sha256: sum } };
-        const target = { host: 'frontend', device, bytes: bytes(12 * MiB), readsZero: true };
+        const target = { host: 'frontend', ...deviceOf(device), bytes: bytes(12 * MiB), readsZero: true };
         const done = importImage(fake.hosts, request, target, { env: fake.env, stagingDir: dir });
         expect(
           await done.then(

@@ -8,6 +8,7 @@ import { probeFile } from '../../src/transfer/probe.ts';
 import { virtualSize } from '../../src/transfer/vsize.ts';
 import { bytes, mib } from '../../src/units.ts';
 import { fakeHosts } from '../hosts/fake-hosts.ts';
+import { device as deviceOf } from '../support/device.ts';
 import { MiB, patch, run, sparseImage, temporary, u32be, u64be, u64le, zeroDeviceFile } from './images.ts';
 import { anywhere } from './work.ts';
 
@@ -82,7 +83,7 @@ describe('a size that is said twice', () => {
       try {
         for (const host of ['host1', 'frontend']) {
           const device = zeroDeviceFile(join(dir, 'device'), 13 * MiB);
-          const target = { host, device, bytes: bytes(13 * MiB), readsZero: true };
+          const target = { host, ...deviceOf(device), bytes: bytes(13 * MiB), readsZero: true };
           await importImage(fake.hosts, request, target, { env: fake.env, stagingDir: dir, verify: true });
           expect(readFileSync(device).subarray(0, raw.length).equals(raw)).toBe(true);
         }
