@@ -8,12 +8,10 @@ import { parseControllers } from '../linstor/rest/controllers.ts';
 import type { DatastoreMessage } from '../opennebula/message.ts';
 import { findEndpoint } from '../opennebula/session.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import { hostOf } from '../transfer/destination.ts';
-import { policyOf } from '../transfer/path-policy.ts';
 import type { SourceRequest } from '../transfer/source.ts';
 
 /** Hosts of LINSTOR's controllers and of oned. */
-function guardedHosts({ controllers }: Settings): string[] {
+function guardedHosts({ controllers }: Settings, hostOf: (url: URL) => string): string[] {
   const endpoint = findEndpoint(process.env, varDirectory(process.env));
   return [
     ...(controllers.length > 0 ? parseControllers(controllers).map(({ host }) => host) : []),
@@ -22,9 +20,17 @@ function guardedHosts({ controllers }: Settings): string[] {
 }
 
 /** Where the image of a driver message comes from, with the datastore's policy. Throws BAD_MESSAGE when it has no PATH. */
-export function imageSource(ctx: Context, message: DatastoreMessage, settings: Settings): SourceRequest {
+export async function imageSource(
+  ctx: Context,
+  message: DatastoreMessage,
+  settings: Settings,
+): Promise<SourceRequest> {
   if (message.path === '')
     throw new DriverError('BAD_MESSAGE', 'the driver message names no PATH to import from');
+  const [{ hostOf }, { policyOf }] = await Promise.all([
+    import('../transfer/destination.ts'),
+    import('../transfer/path-policy.ts'),
+  ]);
   const template = message.image?.template ?? {};
   const downloader = ctx.remotes === undefined ? undefined : join(ctx.remotes, 'datastore/downloader.sh');
   return {
@@ -33,7 +39,7 @@ export function imageSource(ctx: Context, message: DatastoreMessage, settings: S
     addresses: {
       schemes: settings.allowSchemes,
       allow: settings.allowSources,
-      guarded: guardedHosts(settings),
+      guarded: guardedHosts(settings, hostOf),
       // Not knowing them opens nothing.
       marketplaces: () => ctx.one.marketplaceHosts().catch(() => []),
     },

@@ -17,7 +17,7 @@ function reached(entries: readonly string[]): Map<string, string> {
   const walk = (module: string, from: string): void => {
     if (found.has(module)) return;
     found.set(module, from);
-    if (!module.startsWith('src/')) return;
+    if (!module.startsWith('src/') || !module.endsWith('.ts')) return;
     for (const { kind, path } of transpiler.scanImports(readFileSync(join(root, module), 'utf8'))) {
       if (kind !== 'import-statement') continue;
       walk(path.startsWith('.') ? join(module, '..', path) : path, `${from} → ${module}`);

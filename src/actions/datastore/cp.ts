@@ -20,7 +20,7 @@ import { clearOwnLeftover } from './mkfs.ts';
 export const cp: ActionHandler = async (call, ctx) => {
   const image = await openImageCall(call, ctx);
   const resource = newImageResource(image);
-  const source = imageSource(ctx, image.message, image.settings);
+  const source = await imageSource(ctx, image.message, image.settings);
   await ctx.lock(lockName(resource), async () => {
     const [[existing], plan] = await Promise.all([
       image.linstor.definitions({ names: [resource] }),

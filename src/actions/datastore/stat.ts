@@ -8,7 +8,7 @@ export const stat: ActionHandler = async (call, ctx) => {
   const settings = ctx.settings(message.datastore.template);
   const { virtualSize } = await import('../../transfer/vsize.ts');
   return String(
-    await virtualSize(imageSource(ctx, message, settings), {
+    await virtualSize(await imageSource(ctx, message, settings), {
       stagingDir: settings.stagingDir,
       signal: ctx.signal,
     }),
