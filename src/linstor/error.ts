@@ -37,6 +37,12 @@ function kindOf(code: number): ErrorCode {
   return 'LINSTOR_ERROR';
 }
 
+/** What to say for LINSTOR where it says nothing. */
+export function noReason(code: number, status: number): string {
+  const known = [code === 0 ? '' : `code ${code}`, status === 0 ? '' : `HTTP ${status}`].filter(Boolean);
+  return `LINSTOR gave no reason${known.length > 0 ? ` (${known.join(', ')})` : ''}`;
+}
+
 /**
  * LINSTOR refused or failed. `entry` is the first error of the reply: the later ones wrap it
  * (linstor-behaviour §2.1).
@@ -52,7 +58,9 @@ export class LinstorError extends DriverError {
     const first = errors[0] ?? entries[0];
     const code = first ? codeOf(first.retCode) : 0;
     const details = [first?.cause, first?.details].filter((text): text is string => Boolean(text));
-    super(kindOf(code), `${what}: ${first?.message ?? 'LINSTOR gave no reason'}`, {
+    const said = [first?.message, ...details, ...errors.map((entry) => entry.message)];
+    const reason = said.find((text) => text?.trim()) ?? noReason(code, status);
+    super(kindOf(code), `${what}: ${reason}`, {
       details,
       reports: [...new Set(errors.flatMap((entry) => entry.reportIds))],
       ...(first?.correction ? { remedy: first.correction } : {}),

@@ -245,10 +245,14 @@ export interface Linstor {
   absences(): Promise<number>;
 
   nodes(): Promise<Node[]>;
+  /**
+   * With the space that the controller knows of, as of the last time it heard. `fresh`: as the satellites tell now, where they all do within
+   * some seconds; LINBIT's client always asks them.
+   */
   storagePools(query?: {
     nodes?: readonly NodeName[];
     pools?: readonly string[];
-    cached?: boolean;
+    fresh?: boolean;
   }): Promise<StoragePool[]>;
   resourceGroup(name: string): Promise<ResourceGroup | undefined>;
   resourceGroups(): Promise<ResourceGroup[]>;

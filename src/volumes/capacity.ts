@@ -24,20 +24,23 @@ const defaultGroup: ResourceGroup = { name: 'DfltRscGrp', props: {}, filter: { p
 
 /**
  * Capacity for volumes of this placement: replicas counted, shared pools once, nodes that take no volumes left out,
- * over-subscription limits honoured. Thin pools count with their physical space (contract §6.1). Four calls in
+ * over-subscription limits honoured. A satellite that does not answer costs no more than its pools' newest figures. Thin pools count with their physical space (contract §6.1). Four calls in
  * parallel; two more only where an administrator has limited over-subscription.
  */
 export async function capacityOf(linstor: Linstor, settings: PlacementSettings): Promise<Capacity> {
   const [groups, pools, nodes, props] = await Promise.all([
     settings.resourceGroup ? linstor.resourceGroup(settings.resourceGroup) : Promise.resolve(defaultGroup),
-    linstor.storagePools(),
+    linstor.storagePools({ fresh: true }),
     linstor.nodes(),
     linstor.controllerProperties(),
   ]);
   if (!groups) throw unknownGroup(settings.resourceGroup ?? '');
   const eligible = eligiblePools(pools, nodes, groups, settings);
   const limited = eligible.some((pool) => isLimited(pool, props));
-  const promised = limited ? await promisedKib(linstor) : new Map<string, number>();
+  // What has been promised is told by a view of everything, which waits for every satellite: without it, the space that is free counts.
+  const promised = limited
+    ? await promisedKib(linstor).catch(() => new Map<string, number>())
+    : new Map<string, number>();
   return capacityFrom(
     eligible.map((pool) =>
       spaceOf(pool, props, limited ? (promised.get(`${pool.node};${pool.name}`) ?? 0) : undefined),

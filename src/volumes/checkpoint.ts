@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
-import type { Linstor, Resource, ResourceName, StoragePool } from '../linstor/linstor.ts';
+import type { Linstor, Replica, ResourceName, StoragePool } from '../linstor/linstor.ts';
 import { isReal, isThin } from '../linstor/providers.ts';
 import type { Vm } from '../opennebula/one.ts';
 import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
@@ -104,7 +104,7 @@ export async function createCheckpoint(
 
 export interface Checkpoint {
   readonly resource: ResourceName;
-  readonly view: readonly Resource[];
+  readonly view: readonly Replica[];
 }
 
 /**
@@ -118,7 +118,7 @@ export async function findCheckpoint(
 ): Promise<Checkpoint | undefined> {
   const resource = checkpointResource(settings.namePrefix, vmId);
   // One that is being deleted has only replicas that are.
-  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
+  const view = replicasOf(await linstor.replicas([resource]), resource);
   return view.some(isDiskful) ? { resource, view } : undefined;
 }
 

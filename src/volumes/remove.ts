@@ -54,7 +54,7 @@ async function removeSnapshots(linstor: Linstor, name: ResourceName): Promise<vo
 }
 
 async function heldBy(linstor: Linstor, name: ResourceName, cause: unknown): Promise<DriverError> {
-  const holders = (await linstor.resources({ names: [name] }))
+  const holders = (await linstor.replicas([name]))
     .filter((resource) => resource.inUse)
     .map((resource) => resource.node);
   return new DriverError(

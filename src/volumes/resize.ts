@@ -131,22 +131,13 @@ async function resizeInSync(
     } catch (error) {
       last = error;
       if (!isLinstorError(error, 974, 979, 971)) throw error;
-      await requireDataConnected(
-        linstor,
-        `${name} is not resized`,
-        await linstor.resources({ names: [name] }),
-        name,
-      );
+      await requireDataConnected(linstor, `${name} is not resized`, await linstor.replicas([name]), name);
       return undefined;
     }
   });
   if (!outcome) throw last;
   if (!outcome.satelliteAway) return;
-  await requireConnected(
-    linstor,
-    `${name} was not resized on every node`,
-    await linstor.resources({ names: [name] }),
-  );
+  await requireConnected(linstor, `${name} was not resized on every node`, await linstor.replicas([name]));
   throw new DriverError(
     'LINSTOR_NODE_OFFLINE',
     `${name} was not resized on every node: a satellite was away meanwhile`,
@@ -176,6 +167,7 @@ async function requireRoom(
   const diskful = replicas.filter(isDiskful);
   if (diskful.length === 0 || growthKib === 0) return;
   const pools = await linstor.storagePools({
+    fresh: true,
     nodes: diskful.map((replica) => replica.node),
     pools: [...new Set(diskful.flatMap((replica) => replica.volumes.map((volume) => volume.pool)))],
   });

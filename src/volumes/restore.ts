@@ -77,9 +77,9 @@ const discardMs = 30_000;
 async function secondTry(ctx: Waiting, linstor: Linstor, restore: Target): Promise<Outcome> {
   const { to } = restore;
   ctx.log.info(`the answer to the restore of ${to} was lost; it is restored anew`);
-  for (const { node } of await linstor.resources({ names: [to] })) await linstor.deleteResource(to, node);
+  for (const { node } of await linstor.replicas([to])) await linstor.deleteResource(to, node);
   const gone = await poll(ctx.clock, discardMs, async () =>
-    (await linstor.resources({ names: [to] })).length === 0 ? true : undefined,
+    (await linstor.replicas([to])).length === 0 ? true : undefined,
   );
   if (!gone)
     throw new DriverError('LINSTOR_DELETING', `${to} is not restored anew: its first replicas do not go`);

@@ -24,7 +24,7 @@ export const monitor: ActionHandler = async (call, ctx) => {
   const definitions = wanted ? linstor.definitions() : undefined;
   const [capacity, usage] = await Promise.all([
     capacityOf(linstor, settings.placement),
-    definitions ? readUsage(linstor, settings, message, definitions) : Promise.resolve([]),
+    definitions ? usageIfKnown(ctx, readUsage(linstor, settings, message, definitions)) : [],
     closeLeftWindows(ctx, linstor, {
       prefix: settings.namePrefix,
       ...(definitions ? { known: definitions } : {}),
@@ -36,6 +36,16 @@ export const monitor: ActionHandler = async (call, ctx) => {
   await report(ctx, usage);
   return reply;
 };
+
+/** The next round tells what this one could not: capacity is not held back for it. */
+async function usageIfKnown(ctx: Context, reading: Promise<DiskUsage[]>): Promise<DiskUsage[]> {
+  try {
+    return await reading;
+  } catch (error) {
+    ctx.log.warn(`the usage of VM disks is not reported this time: ${toDriverError(error).message}`);
+    return [];
+  }
+}
 
 async function readUsage(
   linstor: Linstor,

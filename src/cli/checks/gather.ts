@@ -119,7 +119,7 @@ async function gatherCluster(
   const [nodes, pools, groups, definitions, resources, snapshots, properties, encryption] = await Promise.all(
     [
       known(() => linstor.nodes()),
-      known(() => linstor.storagePools({ cached: capabilities.value.cachedPools })),
+      known(() => linstor.storagePools()),
       known(() => linstor.resourceGroups()),
       known(() => linstor.definitions()),
       known(() => linstor.resources()),

@@ -9,6 +9,7 @@ import { isReplyLost } from '../reply-lost.ts';
 import { filterByName, requireCapability, requireClone, requireKeyValues } from '../require.ts';
 import type { ResourceOptions, SpawnOptions } from '../rest/bodies.ts';
 import type { LinstorHooks } from '../rest/hooks.ts';
+import type { Patience } from '../rest/http.ts';
 import {
   cannot,
   filterOptions,
@@ -77,6 +78,7 @@ export class CliLinstor implements L.Linstor {
         ['storage-pool', 'list', ...pools, ...(nodes ? ['--nodes', ...nodes] : [])],
         cluster,
         (d) => d.decodePools,
+        'view',
       );
     return this.#byNode(query.nodes, read, (pool) => pool.node);
   }
@@ -99,7 +101,7 @@ export class CliLinstor implements L.Linstor {
       throw cannot('ask for free space with a placement of its own');
     const args = ['resource-group', 'query-size-info', group];
     try {
-      return await this.#read(args, cluster, (d) => d.decodeSizeInfo);
+      return await this.#read(args, cluster, (d) => d.decodeSizeInfo, 'view');
     } catch (error) {
       if (isLinstorError(error, 317)) return undefined;
       throw error;
@@ -122,7 +124,7 @@ export class CliLinstor implements L.Linstor {
 
   /** The client's own document is in memory as a whole in any case. */
   allocations(): Promise<L.Allocation[]> {
-    return this.resources();
+    return this.#read(['resource', 'list'], objects, (d) => d.decodeAllocations, 'usage');
   }
 
   /** `resource list` is the view; the client has no other list of them. */
@@ -132,6 +134,7 @@ export class CliLinstor implements L.Linstor {
       ['resource', 'list', '--resources', ...new Set(names)],
       objects,
       (d) => d.decodeReplicas,
+      'view',
     );
   }
 
@@ -143,6 +146,7 @@ export class CliLinstor implements L.Linstor {
         ['resource', 'list', ...names, ...(nodes ? ['--nodes', ...nodes] : [])],
         objects,
         (d) => d.decodeResources,
+        'view',
       );
     return this.#byNode(query.nodes, read, (resource) => resource.node);
   }
@@ -469,8 +473,9 @@ export class CliLinstor implements L.Linstor {
     args: readonly string[],
     module: () => Promise<M>,
     pick: (m: M) => (raw: Json, what: string) => T,
+    patience: Patience = 'read',
   ): Promise<T> {
-    const [raw, decoders] = await Promise.all([this.#client.read(args), module()]);
+    const [raw, decoders] = await Promise.all([this.#client.read(args, patience), module()]);
     return pick(decoders)(raw, `linstor ${args.join(' ')}`);
   }
 

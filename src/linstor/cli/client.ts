@@ -1,12 +1,13 @@
-import { DriverError } from '../../errors.ts';
+import { DriverError, isDriverError } from '../../errors.ts';
 import type { ControllerSettings } from '../../opennebula/settings.ts';
 import { refusal, toEntries, toOutcome } from '../entries.ts';
 import { describeText, type Json, parseReply } from '../json.ts';
 import { Outcome } from '../outcome.ts';
+import { isPassingRefusal } from '../passing.ts';
 import { ReplyLost } from '../reply-lost.ts';
 import { clientForm, parseControllers } from '../rest/controllers.ts';
 import { type CallHook, type LinstorHooks, sleepOf } from '../rest/hooks.ts';
-import { type Deadlines, defaultDeadlines } from '../rest/http.ts';
+import { type Deadlines, defaultDeadlines, type Patience } from '../rest/http.ts';
 import { usesTlsFiles } from '../rest/tls-files.ts';
 import { type ClientResult, type RunClient, runClient } from './run.ts';
 
@@ -72,6 +73,8 @@ export interface ClientCall {
   readonly newOption?: string;
   /** As for a person, not with -m. */
   readonly text?: boolean;
+  /** Of a reading call; absent: the controller answers by itself. */
+  readonly patience?: Patience;
   /** The answer counts although the action was stopped meanwhile: more has to follow before it may end. */
   readonly unstopped?: boolean;
 }
@@ -112,13 +115,21 @@ export class CliClient {
       : undefined;
   }
 
-  /** A reading command's document, taken out of the list around it. `[[…]]` is one reply. @throws LinstorError, transport errors */
-  async read(args: readonly string[]): Promise<Json> {
+  /**
+   * A reading command's document, taken out of the list around it. `[[…]]` is one reply. What says nothing is asked again for a while.
+   * @throws LinstorError, transport errors
+   */
+  async read(args: readonly string[], patience: Patience = 'read'): Promise<Json> {
     const what = describe(args);
-    const raw = await this.#json(args, what, { write: false });
-    const entries = toEntries(raw);
-    if (entries !== undefined && entries.length > 0) throw refusal(what, entries, 0);
-    return Array.isArray(raw) ? ((raw[0] as Json | undefined) ?? []) : raw;
+    const until = performance.now() + Math.min(this.#deadlines.repeat, this.#deadlines[patience]);
+    for (let pause = 200; ; pause = Math.min(pause * 1.6, 2_000)) {
+      const raw = await this.#json(args, what, { write: false, patience });
+      const entries = toEntries(raw);
+      if (entries === undefined || entries.length === 0)
+        return Array.isArray(raw) ? ((raw[0] as Json | undefined) ?? []) : raw;
+      if (!isPassingRefusal(entries) || performance.now() + pause > until) throw refusal(what, entries, 0);
+      await this.#sleep(pause);
+    }
   }
 
   /** What a person is shown, without colours and line-drawing characters: for what the client cannot print with -m. */
@@ -207,16 +218,16 @@ export class CliClient {
   async #execute(
     args: readonly string[],
     what: string,
-    { write, unstopped, text }: ClientCall,
+    { write, unstopped, text, patience }: ClientCall,
   ): Promise<ClientResult> {
     await this.#checkTls?.();
     this.#checkTls = undefined;
-    const limit = write ? this.#deadlines.write : this.#deadlines.read;
+    const limit = this.#deadlines[write ? 'write' : (patience ?? 'read')];
     const seconds = String(Math.max(1, Math.ceil(limit / 1000)));
     const started = performance.now();
     // A write is never abandoned half-way.
     const stop = this.#stop();
-    const result = await this.#run(
+    const running = this.#run(
       [this.#command, ...(text ? forReading : forPrograms), ...this.#options, '--timeout', seconds, ...args],
       {
         env: this.#env,
@@ -225,6 +236,12 @@ export class CliClient {
         ...(stop && !write ? { signal: stop } : {}),
       },
     );
+    const result = await running.catch((error: unknown) => {
+      // Cut off in the middle of what it said.
+      if (write && isDriverError(error, 'LINSTOR_REPLY'))
+        throw new ReplyLost(what, error.message, { code: 'LINSTOR_REPLY', cause: error });
+      throw error;
+    });
     const outcome = result.timedOut ? 'no answer in time' : `exit ${result.exitCode}`;
     this.#call({
       kind: 'linstor',
@@ -285,9 +302,13 @@ function exitError(command: string, what: string, result: ClientResult, call: Cl
     return new DriverError('LINSTOR_REPLY', `${what} printed nothing`, { details });
   if (/not supported/i.test(line)) return new DriverError('LINSTOR_UNSUPPORTED', `${what}: ${line}`);
   if (call.write)
-    return new ReplyLost(what, `the client ended with exit code ${result.exitCode} (${line})`, {
-      code: 'LINSTOR_REPLY',
-    });
+    return new ReplyLost(
+      what,
+      `the client ended with exit code ${result.exitCode} (${line || 'it said nothing'})`,
+      {
+        code: 'LINSTOR_REPLY',
+      },
+    );
   return new DriverError('LINSTOR_REPLY', `${what} ended with exit code ${result.exitCode}`, { details });
 }
 

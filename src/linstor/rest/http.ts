@@ -2,6 +2,8 @@ import { type FetchOptions, type FetchResponse, ofetch } from 'ofetch';
 import { DriverError, isDriverError } from '../../errors.ts';
 import type { ControllerSettings } from '../../opennebula/settings.ts';
 import { classify, type Failure, failureError } from '../failure.ts';
+import { isPassing } from '../passing.ts';
+import { ReplyLost } from '../reply-lost.ts';
 import { address, baseUrl, type Controller, parseControllers, redirected } from './controllers.ts';
 import { dial } from './dial.ts';
 import { type CallHook, type LinstorHooks, sleepOf } from './hooks.ts';
@@ -10,13 +12,34 @@ import { type TlsMaterial, usesTlsFiles } from './tls-files.ts';
 /** How long is waited for what, in milliseconds (linstor-behaviour §8). */
 export interface Deadlines {
   readonly connect: number;
+  /** What the controller answers by itself. */
   readonly read: number;
+  /** What it asks its satellites for: a pass over them, as a write is. */
+  readonly view: number;
+  /** What may be older as well. */
+  readonly fresh: number;
+  /** Figures for all that there is, of which a round may be left out. */
+  readonly usage: number;
   readonly write: number;
+  /** How long a read is asked again that was answered with nothing to go by: a satellite that is gone is noticed within some ten seconds (real-drbd). */
+  readonly repeat: number;
   /** How long a controller that answered before and is gone is waited for: fail-over takes 10–60 s. */
   readonly failover: number;
 }
 
-export const defaultDeadlines: Deadlines = { connect: 4_000, read: 30_000, write: 300_000, failover: 30_000 };
+export const defaultDeadlines: Deadlines = {
+  connect: 4_000,
+  read: 30_000,
+  view: 300_000,
+  fresh: 10_000,
+  usage: 60_000,
+  write: 300_000,
+  repeat: 30_000,
+  failover: 30_000,
+};
+
+/** Which deadline holds for a read. */
+export type Patience = 'read' | 'view' | 'fresh' | 'usage';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -25,6 +48,8 @@ export interface HttpRequest {
   readonly body?: unknown;
   /** A POST that changes nothing, and may be repeated. */
   readonly query?: boolean;
+  /** Of a read; absent: the controller answers by itself. */
+  readonly patience?: Patience;
   /**
    * Gets the body of an answer with status 200 as it arrives; `text` is then ''. Asked for a new one with each attempt.
    * What it throws as LINSTOR_REPLY is thrown on, and the request not repeated.
@@ -54,18 +79,42 @@ function authorization(settings: ControllerSettings): Record<string, string> {
   return { authorization: `Basic ${pair}` };
 }
 
-/** Only what was hoped for is worth a stream: the text of a refusal is short, and judged as a whole. */
-async function streamed(
-  url: string,
-  options: RequestOptions,
-  into: NonNullable<HttpRequest['into']>,
-): Promise<Answer> {
+/**
+ * The body goes where it is wanted as it arrives, and no further than it may: a text where the answer is a refusal or no sink was given. A
+ * controller that sends without end is cut off.
+ */
+async function received(url: string, options: RequestOptions, request: HttpRequest): Promise<Answer> {
   const answer = await ofetch.raw<unknown, 'stream'>(url, { ...options, responseType: 'stream' });
-  const body = answer._data as ReadableStream<Uint8Array> | undefined;
-  if (answer.status !== 200) return Object.assign(answer, { _data: await new Response(body).text() });
-  const sink = into();
-  for await (const bytes of body ?? []) sink.add(bytes);
-  return Object.assign(answer, { _data: '' });
+  const body = (answer._data ?? []) as AsyncIterable<Uint8Array>;
+  const sink = answer.status === 200 ? request.into?.() : undefined;
+  const limit = sink ? mostBytes.list : mostBytes.document;
+  const decoder = new TextDecoder();
+  const texts: string[] = [];
+  let size = 0;
+  for await (const bytes of body) {
+    size += bytes.byteLength;
+    if (size > limit) throw tooLarge(`${request.method} ${request.path}`, limit);
+    if (sink) sink.add(bytes);
+    else texts.push(decoder.decode(bytes, { stream: true }));
+  }
+  texts.push(decoder.decode());
+  return Object.assign(answer, { _data: texts.join('') });
+}
+
+/** What an answer may hold, in bytes: a single document, and a list that is decoded as it arrives. */
+export const mostBytes = { document: 64 * 1024 * 1024, list: 512 * 1024 * 1024 } as const;
+
+export function tooLarge(what: string, limit: number): DriverError {
+  return new DriverError(
+    'LINSTOR_REPLY',
+    `${what}: the answer is larger than ${limit / 1024 / 1024} MiB and was not read to its end`,
+    { remedy: 'check that LS_CONTROLLERS leads to a LINSTOR controller' },
+  );
+}
+
+/** A server's error without a reason, or with Java's: a satellite was lost while it was asked, the controller is just starting (real-drbd). */
+function saysNothing(answer: Answer): boolean {
+  return answer.status >= 500 && isPassing(answer._data ?? '');
 }
 
 function gatewayFailure(answer: FetchResponse<string>): Failure | undefined {
@@ -124,21 +173,26 @@ export class ControllerHttp {
     const read = request.method === 'GET' || request.query === true;
     // A signal that was raised before belongs to the action; what is called now is an undo step and must get through.
     const stop = this.#hooks.signal?.aborted ? undefined : this.#hooks.signal;
-    for (let left = 2; ; ) {
+    const allowed = read ? this.#deadlines[request.patience ?? 'read'] : this.#deadlines.write;
+    const started = performance.now();
+    for (let tries = 0, pause = 200; ; ) {
       const index = await this.#findLive();
       if (!read && this.#prepared !== this.#absences) {
         this.#prepared = this.#absences;
         await this.#whenBack();
         continue;
       }
-      const attempt = await this.#attempt(index, request, verb, read ? stop : undefined, read);
+      // All attempts of a read share its time.
+      const ms = read ? allowed - (performance.now() - started) : allowed;
+      const attempt = await this.#attempt(index, request, verb, read ? stop : undefined, { read, ms });
       const answer = 'answer' in attempt ? attempt.answer : undefined;
       if (answer && answer.status >= 300 && answer.status < 400) {
         this.#adopt(index, answer);
         continue;
       }
       const failure = 'failure' in attempt ? attempt.failure : gatewayFailure(attempt.answer);
-      if (answer && !failure) {
+      const empty = read && !failure && answer !== undefined && saysNothing(answer);
+      if (answer && !failure && !empty) {
         // A write is never abandoned half-way: its undo would race with the controller's work on it.
         if (stop?.aborted)
           throw failureError(
@@ -149,15 +203,36 @@ export class ControllerHttp {
           );
         return { status: answer.status, text: answer._data ?? '' };
       }
-      if (!failure) throw new DriverError('INTERNAL', `${verb}: neither answer nor failure`);
-      this.#live = undefined;
+      if (!empty) this.#live = undefined;
       // A proxy says that it has no controller behind it.
-      if ('answer' in attempt) this.#absences += 1;
-      left -= 1;
-      const again =
-        failure.kind === 'unsent' || (failure.kind === 'lost' && (request.method !== 'POST' || read));
-      if (!again || left === 0) throw failureError(verb, this.#where(index), failure, read);
+      if (failure && answer) this.#absences += 1;
+      tries += 1;
+      if (!this.#mayRepeat(request, failure, { read, tries, pause, started, allowed })) {
+        if (failure) throw failureError(verb, this.#where(index), failure, read);
+        return { status: answer?.status ?? 0, text: answer?._data ?? '' };
+      }
+      // Somewhere else at once, the same one only after a pause.
+      if (tries > 1 || empty) {
+        await sleepOf(this.#hooks)(pause);
+        pause = Math.min(pause * 1.6, 2_000);
+      }
     }
+  }
+
+  /**
+   * A request that never left, and one that may be carried out twice, is tried once more; a read again and again for a while, within its
+   * own time.
+   */
+  #mayRepeat(
+    request: HttpRequest,
+    failure: Failure | undefined,
+    at: { read: boolean; tries: number; pause: number; started: number; allowed: number },
+  ): boolean {
+    const gone = performance.now() - at.started;
+    if (at.read && gone + at.pause > at.allowed) return false;
+    if (failure && failure.kind !== 'unsent' && failure.kind !== 'lost') return false;
+    if (failure?.kind === 'lost' && request.method === 'POST' && !at.read) return false;
+    return at.tries < 2 || (at.read && gone + at.pause < this.#deadlines.repeat);
   }
 
   #where(index: number): string {
@@ -223,10 +298,12 @@ export class ControllerHttp {
     request: HttpRequest,
     verb: string,
     stop: AbortSignal | undefined,
-    read: boolean,
+    { read, ms }: { readonly read: boolean; readonly ms: number },
   ): Promise<Attempt> {
     const controller = this.#controllers[index] as Controller;
-    const options = await this.#options(controller, request, stop, read);
+    const deadline = AbortSignal.timeout(Math.max(1, Math.ceil(ms)));
+    const signal = stop ? AbortSignal.any([deadline, stop]) : deadline;
+    const options = await this.#options(controller, request, signal, read);
     const start = performance.now();
     const report = (outcome: string) =>
       this.#call({
@@ -238,13 +315,14 @@ export class ControllerHttp {
       });
     try {
       const url = `${baseUrl(controller)}${request.path}`;
-      const answer: Answer = request.into
-        ? await streamed(url, options, request.into)
-        : await ofetch.raw<string, 'text'>(url, { ...options, responseType: 'text' });
+      const answer = await received(url, options, request);
       report(String(answer.status));
       return { answer };
     } catch (error) {
-      if (isDriverError(error, 'LINSTOR_REPLY')) throw error;
+      if (isDriverError(error, 'LINSTOR_REPLY')) {
+        report(error.code);
+        throw read ? error : new ReplyLost(verb, error.message, { code: 'LINSTOR_REPLY', cause: error });
+      }
       const failure = classify(error, stop?.aborted ?? false);
       report(failure.why);
       return { failure };
@@ -254,11 +332,10 @@ export class ControllerHttp {
   async #options(
     controller: Controller,
     request: HttpRequest,
-    stop: AbortSignal | undefined,
+    signal: AbortSignal,
     read: boolean,
   ): Promise<RequestOptions> {
     const tls = controller.scheme === 'https' ? await this.#certificates() : undefined;
-    const deadline = AbortSignal.timeout(read ? this.#deadlines.read : this.#deadlines.write);
     const options: RequestOptions & { tls?: TlsMaterial & { rejectUnauthorized: true }; proxy?: false } = {
       // Bun's fetch obeys http_proxy, even for localhost: a controller is never behind the proxy of the downloads.
       proxy: false,
@@ -266,7 +343,7 @@ export class ControllerHttp {
       retry: 0,
       ignoreResponseError: true,
       redirect: 'manual',
-      signal: stop ? AbortSignal.any([deadline, stop]) : deadline,
+      signal,
       headers: {
         accept: 'application/json',
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -1,4 +1,4 @@
-import { DriverError } from '../../errors.ts';
+import { DriverError, isDriverError } from '../../errors.ts';
 import type { ControllerSettings } from '../../opennebula/settings.ts';
 import type { KiB } from '../../units.ts';
 import { refusal, toEntries, toOutcome } from '../entries.ts';
@@ -12,7 +12,7 @@ import { filterByName, requireCapability, requireClone, requireKeyValues } from 
 import { awaitSatellites } from '../satellites.ts';
 import * as body from './bodies.ts';
 import { type LinstorHooks, sleepOf } from './hooks.ts';
-import { ControllerHttp, type HttpRequest } from './http.ts';
+import { ControllerHttp, type HttpRequest, type Patience } from './http.ts';
 import { pathOf, withQuery } from './paths.ts';
 
 type Decoder<T> = (raw: Json, what: string) => T;
@@ -54,15 +54,20 @@ export class RestLinstor implements L.Linstor {
   async storagePools(query: Parameters<L.Linstor['storagePools']>[0] = {}): Promise<L.StoragePool[]> {
     if (query.nodes?.length === 0 || query.pools?.length === 0) return [];
     // Servers that do not know `cached` ignore it, as they do every query key.
-    const path = (nodes: readonly string[] | undefined) =>
-      withQuery('/v1/view/storage-pools', {
-        nodes,
-        storage_pools: query.pools,
-        cached: query.cached ? 'true' : undefined,
-      });
-    const read = (nodes: readonly string[] | undefined) =>
-      this.#read(path(nodes), cluster, (d) => d.decodePools);
-    return this.#byNode(query.nodes, read, (pool) => pool.node);
+    const read = (cached: boolean) => (nodes: readonly string[] | undefined) => {
+      const filter = { nodes, storage_pools: query.pools, cached: cached ? 'true' : undefined };
+      const path = withQuery('/v1/view/storage-pools', filter);
+      return this.#read(path, cluster, (d) => d.decodePools, cached ? 'read' : 'fresh');
+    };
+    const nodeOf = (pool: L.StoragePool) => pool.node;
+    if (query.fresh) {
+      try {
+        return await this.#byNode(query.nodes, read(false), nodeOf);
+      } catch (error) {
+        if (isDriverError(error, 'INTERRUPTED')) throw error;
+      }
+    }
+    return this.#byNode(query.nodes, read(true), nodeOf);
   }
 
   resourceGroup(name: string): Promise<L.ResourceGroup | undefined> {
@@ -79,6 +84,7 @@ export class RestLinstor implements L.Linstor {
       {
         method: 'POST',
         query: true,
+        patience: 'view',
         path: pathOf('resource-groups', group, 'query-size-info'),
         body: Object.keys(select).length > 0 ? { select_filter: select } : {},
       },
@@ -94,7 +100,10 @@ export class RestLinstor implements L.Linstor {
       resource_definitions: query.names,
       props: query.props,
     });
-    if (query.names) return this.#read(path, objects, (d) => d.decodeDefinitions);
+    if (query.names) {
+      const found = await this.#read(path, objects, (d) => d.decodeDefinitions);
+      return filterByName(found, (definition) => definition.name, query.names);
+    }
     const { decodeDefinitions } = await objects();
     return this.#readParts(path, decodeDefinitions);
   }
@@ -107,7 +116,8 @@ export class RestLinstor implements L.Linstor {
         objects,
         (d) => d.decodeReplicas,
       )) ?? [];
-    return (await Promise.all([...new Set(names)].map(read))).flat();
+    const found = (await Promise.all([...new Set(names)].map(read))).flat();
+    return filterByName(found, (replica) => replica.name, names);
   }
 
   async resources(query: Parameters<L.Linstor['resources']>[0] = {}): Promise<L.Resource[]> {
@@ -115,23 +125,22 @@ export class RestLinstor implements L.Linstor {
     const path = (nodes: readonly string[] | undefined) =>
       withQuery('/v1/view/resources', { resources: query.names, nodes });
     const read = (nodes: readonly string[] | undefined) =>
-      this.#read(path(nodes), objects, (d) => d.decodeResources);
-    return this.#byNode(query.nodes, read, (resource) => resource.node);
+      this.#read(path(nodes), objects, (d) => d.decodeResources, 'view');
+    const found = await this.#byNode(query.nodes, read, (resource) => resource.node);
+    return filterByName(found, (resource) => resource.name, query.names);
   }
 
   async allocations(): Promise<L.Allocation[]> {
     const path = '/v1/view/resources';
     const { decodeAllocations } = await objects();
-    return this.#readParts(path, decodeAllocations);
+    return this.#readParts(path, decodeAllocations, 'usage');
   }
 
   async snapshots(query: Parameters<L.Linstor['snapshots']>[0] = {}): Promise<L.Snapshot[]> {
     if (query.names?.length === 0) return [];
-    return this.#read(
-      withQuery('/v1/view/snapshots', { resources: query.names }),
-      objects,
-      (d) => d.decodeSnapshots,
-    );
+    const path = withQuery('/v1/view/snapshots', { resources: query.names });
+    const found = await this.#read(path, objects, (d) => d.decodeSnapshots);
+    return filterByName(found, (snapshot) => snapshot.resource, query.names);
   }
 
   createDefinition(spec: L.DefinitionSpec): Promise<Outcome> {
@@ -348,12 +357,17 @@ export class RestLinstor implements L.Linstor {
     }
   }
 
-  #read<M, T>(path: string, module: () => Promise<M>, pick: (m: M) => Decoder<T>): Promise<T> {
-    return this.#ask({ method: 'GET', path }, module, pick);
+  #read<M, T>(
+    path: string,
+    module: () => Promise<M>,
+    pick: (m: M) => Decoder<T>,
+    patience: Patience = 'read',
+  ): Promise<T> {
+    return this.#ask({ method: 'GET', path, patience }, module, pick);
   }
 
   /** A list of any length, of which only the decoded elements stay in memory. */
-  async #readParts<T>(path: string, decode: Decoder<T[]>): Promise<T[]> {
+  async #readParts<T>(path: string, decode: Decoder<T[]>, patience: Patience = 'read'): Promise<T[]> {
     const what = `GET ${path}`;
     let list: T[] = [];
     let parts: JsonParts | undefined;
@@ -364,7 +378,7 @@ export class RestLinstor implements L.Linstor {
       });
       return parts;
     };
-    const answer = await this.#http.send({ method: 'GET', path, into });
+    const answer = await this.#http.send({ method: 'GET', path, into, patience });
     if (answer.status !== 200)
       throw readRefusal(parseAnswer(answer.text, answer.status, what), answer.status, what);
     parts?.end();

@@ -29,7 +29,7 @@ async function failure(work: Promise<unknown>): Promise<DriverError> {
 function client(urls: readonly string[], hooks: LinstorHooks = {}, more = {}): RestLinstor {
   return new RestLinstor(settingsFor(urls, more), {
     ...hooks,
-    deadlines: { failover: 0, ...hooks.deadlines },
+    deadlines: { failover: 0, repeat: 0, ...hooks.deadlines },
   });
 }
 

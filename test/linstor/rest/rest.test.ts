@@ -192,7 +192,7 @@ describe('what is sent', () => {
   test('lists are filtered with repeated keys; an empty filter asks nothing', async () => {
     const linstor = linstorOf('1.27.0', () => json('[]'));
     await linstor.resources({ names: ['a', 'b&c'], nodes: ['n1'] });
-    await linstor.storagePools({ pools: ['p'], cached: true });
+    await linstor.storagePools({ pools: ['p'] });
     await linstor.definitions({ props: ['Aux/a=1 2'] });
     for (const empty of [
       linstor.resources({ nodes: [] }),
