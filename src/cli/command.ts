@@ -1,5 +1,6 @@
 import type { ArgsDef, CommandDef } from 'citty';
 import type { Context } from '../context.ts';
+import { printableJson } from '../printable.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The outside of an operator's command, handed to `run` as `data`; a test passes another. */
@@ -49,5 +50,5 @@ export function operatorCommand<const T extends ArgsDef>(command: {
 
 /** The one JSON document on stdout. */
 export function printJson(environment: CliEnvironment, value: unknown): void {
-  environment.terminal.out(`${JSON.stringify(value, null, 2)}\n`);
+  environment.terminal.out(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { printable } from '../printable.ts';
 import { exitCodeOf, type Finding } from './checks/check.ts';
 import { checkClusters } from './checks/cluster.ts';
 import { checkDatastores } from './checks/datastores.ts';
@@ -115,7 +116,7 @@ export function renderDoctor(sections: readonly Section[], { width, paint, all }
     if (shown.length === 0) continue;
     lines.push(paint.strong(title));
     for (const item of shown) {
-      const text = item.object ? `${item.object}: ${item.what}` : item.what;
+      const text = printable(item.object ? `${item.object}: ${item.what}` : item.what);
       const [first = '', ...rest] = wrapText(text, width - 8);
       lines.push(
         `  ${paints[item.severity](marks[item.severity])}  ${first}`,
@@ -123,7 +124,7 @@ export function renderDoctor(sections: readonly Section[], { width, paint, all }
       );
       if (item.severity === 'ok') continue;
       if (item.why)
-        lines.push(...wrapText(item.why, width - 8).map((line) => `        ${paint.faint(line)}`));
+        lines.push(...wrapText(printable(item.why), width - 8).map((line) => `        ${paint.faint(line)}`));
       for (const [index, line] of (item.remedy ?? '').split('\n').filter(Boolean).entries())
         lines.push(`        ${index === 0 ? '→' : ' '} ${line}`);
     }

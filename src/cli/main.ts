@@ -1,4 +1,5 @@
 import { DriverError, toDriverError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { checkArguments } from './arguments.ts';
 import type { CliEnvironment, OperatorCommand } from './command.ts';
 import { suggest } from './suggest.ts';
@@ -163,8 +164,11 @@ function report({ terminal }: CliEnvironment, thrown: unknown): DriverError {
   // citty's own errors are about arguments and carry a code of their own.
   const usage = thrown instanceof Error && thrown.name === 'CLIError';
   const error = usage ? new DriverError('USAGE', Bun.stripANSI(thrown.message)) : toDriverError(thrown);
-  const more = error.details.map((line) => `\n  ${line}`).join('');
+  const more = error.details.map((line) => `\n  ${printable(line)}`).join('');
   const reports = error.reports.length > 0 ? `\n  error reports: ${error.reports.join(', ')}` : '';
-  terminal.message('error', `${error.message}${more}${reports}\n  ${error.remedy} [${error.code}]`);
+  terminal.message(
+    'error',
+    `${printable(error.message)}${more}${reports}\n  ${error.remedy} [${error.code}]`,
+  );
   return error;
 }

@@ -10,7 +10,7 @@ export interface Paint {
 const wrap =
   (code: number) =>
   (text: string): string =>
-    text === '' ? '' : `\u001b[${code}m${text}\u001b[0m`;
+    text === '' ? '' : `\u001b[${code}m${text.replaceAll('\u001b', ' ')}\u001b[0m`;
 const plain = (text: string): string => text;
 
 export function paintFor(color: boolean): Paint {

@@ -10,12 +10,16 @@ export interface Column {
 export const widthOf = (text: string): number => Bun.stringWidth(text);
 
 /** Cut in the middle, where names of our objects differ least: `one-vm-…-disk-0`. */
-export function cut(text: string, width: number): string {
+export function cut(given: string, width: number): string {
+  const text = onOneLine(given);
   if (widthOf(text) <= width) return text;
   if (width <= 1) return '…'.slice(0, width);
   const head = Math.ceil((width - 1) / 2);
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }
+
+/** A name must not begin a line of its own. */
+const onOneLine = (text: string): string => text.replaceAll(/\s*[\r\n]\s*/g, ' ');
 
 const gap = '  ';
 

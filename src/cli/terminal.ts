@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { printableLines, printableScreen } from '../printable.ts';
 import { writeTo } from '../standard-io.ts';
 
 /** Where an operator's command reads and writes. stdout carries the result alone; messages go to stderr. */
@@ -27,8 +28,8 @@ export async function openTerminal(env: Readonly<Record<string, string | undefin
     color: colorful(process.stdout),
     columns: process.stdout.columns || Number(env['COLUMNS']) || 80,
     rows: process.stdout.rows || 24,
-    out: (text) => writeTo(1, text),
-    message: (kind, text) => messages[kind](text),
+    out: (text) => writeTo(1, printableScreen(text)),
+    message: (kind, text) => messages[kind](printableLines(text)),
     confirm: async (question) => {
       const reader = createInterface({ input: process.stdin, output: process.stderr });
       try {
