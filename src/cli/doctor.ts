@@ -7,6 +7,7 @@ import type { Facts } from './checks/facts.ts';
 import { gatherFacts } from './checks/gather.ts';
 import { checkHosts } from './checks/hosts.ts';
 import { checkInstallation } from './checks/installation.ts';
+import { labOf, withoutStandIns } from './checks/lab.ts';
 import { checkOpenNebula } from './checks/opennebula.ts';
 import { checkRegistration } from './checks/registration.ts';
 import { checkStorage } from './checks/storage.ts';
@@ -52,7 +53,8 @@ export const doctor = operatorCommand({
   ],
   run: async (args, environment) => {
     const facts = await gather(environment, noHosts(args));
-    const sections = diagnose(facts);
+    const lab = labOf(environment.env);
+    const sections = lab === undefined ? diagnose(facts) : withoutStandIns(lab, diagnose(facts));
     const findings = sections.flatMap((section) => section.findings);
     const exitCode = exitCodeOf(findings);
     if (args.json)

@@ -78,6 +78,23 @@ export function makeRemotes(remotes: string, target: DriverTarget, version: stri
   writeFileSync(join(remotes, 'VERSION'), `${version}\n`);
 }
 
+/** OpenNebula's commands, of which the lab's oned has its own. */
+export const oneProgramNames = ['onedatastore', 'oneimage', 'onetemplate', 'onevm', 'onehost'] as const;
+
+/** For a person in the lab's environment: this program itself, and OpenNebula's commands. */
+export function makePersonsLaunchers(bin: string, target: DriverTarget): void {
+  const lab = shellWord(dirname(bin));
+  const script = (name: string, ...words: readonly string[]): void =>
+    writeScript(
+      join(bin, name),
+      `#!/bin/sh\nexec env LINSTOR_UN_LAB=${lab} ${targetArgv(target, ...words)
+        .map(shellWord)
+        .join(' ')} "$@"\n`,
+    );
+  script('linstor_un');
+  for (const name of oneProgramNames) script(name, 'lab', name);
+}
+
 /** `bin/linstor`: the client's face, found first in a driver's PATH. */
 export function makeClientLauncher(bin: string, target: DriverTarget): void {
   const lab = shellWord(dirname(bin));

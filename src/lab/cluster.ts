@@ -17,6 +17,7 @@ import { lockFileName } from '../hosts/lock.ts';
 import {
   type DriverTarget,
   makeClientLauncher,
+  makePersonsLaunchers,
   makeRemotes,
   ownTarget,
   underItsName,
@@ -151,6 +152,7 @@ export function createCluster(request: LabRequest): Cluster {
   const target = underItsName(request.target ?? ownTarget(), paths.one);
   makeRemotes(paths.remotes, target, oneVersion);
   makeClientLauncher(paths.bin, target);
+  makePersonsLaunchers(paths.bin, target);
   writeFileSync(paths.auth, `${session}\n`, { mode: 0o600 });
   // Usage of VM disks is sent by datagram: never to a real OpenNebula that may run on this machine (port 9 is discard).
   writeFileSync(

@@ -21,7 +21,15 @@ export const labCommands: Readonly<Record<string, Listed>> = {
   },
   break: { summary: 'inject a fault', load: async () => (await import('./break.ts')).labBreak },
   mend: { summary: 'clear faults', load: async () => (await import('./break.ts')).labMend },
-  env: { summary: 'print its environment for a shell', load: async () => (await import('./up.ts')).labEnv },
+  shell: { summary: 'a shell in it', load: async () => (await import('./environment.ts')).labShell },
+  env: {
+    summary: 'print its environment for a shell',
+    load: async () => (await import('./environment.ts')).labEnv,
+  },
+  story: {
+    summary: 'what can happen, as commands to type',
+    load: async () => (await import('./story.ts')).labStory,
+  },
   serve: {
     summary: 'run its servers in the foreground',
     load: async () => (await import('./up.ts')).labServe,
@@ -33,6 +41,10 @@ const overview = (): string => {
   const rows: [string, string][] = [
     ...Object.entries(labCommands).map(([name, { summary }]): [string, string] => [name, summary]),
     ['linstor …', 'the LINSTOR client, pointed at the lab'],
+    [
+      'oneimage …',
+      'OpenNebula’s commands, on its small oned: onedatastore, oneimage, onetemplate, onevm, onehost',
+    ],
   ];
   return `A simulated LINSTOR cluster with hosts and a small oned on this machine.
 
@@ -74,6 +86,7 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
     return name === undefined ? 64 : 0;
   }
   if (name === 'linstor') return runLinstor(rest, environment);
+  if (/^one[a-z]+$/.test(name)) return runOneProgram(name, rest, environment);
   const listed = Object.hasOwn(labCommands, name) ? labCommands[name] : undefined;
   if (!listed) {
     const meant = suggest(name, [...Object.keys(labCommands), 'linstor']);
@@ -98,6 +111,26 @@ async function showHelp(command: OperatorCommand, { terminal }: CliEnvironment):
     .join('');
   terminal.out(`${(terminal.color ? usage : Bun.stripANSI(usage)).trimEnd()}\n\nEXAMPLES\n\n${examples}`);
   return 0;
+}
+
+/** OpenNebula's commands on the lab's small oned. */
+async function runOneProgram(
+  name: string,
+  argv: readonly string[],
+  environment: CliEnvironment,
+): Promise<number> {
+  const [{ onePrograms, runOne }, { openLab }] = await Promise.all([
+    import('../../lab/one/cli/main.ts'),
+    import('./options.ts'),
+  ]);
+  if (!Object.hasOwn(onePrograms, name))
+    throw new DriverError('USAGE', `the lab has no ${name}`, {
+      remedy: `one of ${Object.keys(onePrograms).join(', ')}`,
+    });
+  const { exit, stdout, stderr } = await runOne(name, argv, openLab(undefined, environment.env));
+  environment.terminal.out(stdout);
+  process.stderr.write(stderr);
+  return exit;
 }
 
 /**

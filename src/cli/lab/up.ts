@@ -1,10 +1,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
+import { relative } from 'node:path';
 import { DriverError } from '../../errors.ts';
 import { Cluster, createCluster, type LabDescription, type LabRequest, labPaths } from '../../lab/cluster.ts';
 import { isRunning, serveCluster, startCluster, stopCluster, withLab } from '../../lab/cluster-serve.ts';
 import { hostFaults } from '../../lab/hosts/faults.ts';
 import type { ClusterDamage } from '../../lab/linstor/strike.ts';
-import { operatorCommand, printJson } from '../command.ts';
+import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
+import { type ArmedRule, inWords } from './fault-words.ts';
 import {
   dirOption,
   labDirectory,
@@ -63,7 +65,8 @@ export const labUp = operatorCommand({
     ['lab up --nodes 5 --pool thin=LVM_THIN:20G,fat=LVM --generation 1.31', 'another cluster'],
     ['lab linstor node list', 'look at it'],
   ],
-  run: async (args, { terminal, env }) => {
+  run: async (args, environment) => {
+    const { terminal, env } = environment;
     const dir = labDirectory(args.dir, env);
     if (args.devices !== 'file' && args.devices !== 'loop')
       throw new DriverError('USAGE', `devices are “file” or “loop”, not “${args.devices}”`);
@@ -87,7 +90,7 @@ export const labUp = operatorCommand({
         `there is a lab already, its ${ignored.join(', ')} stay: \`linstor_un lab down\` first for another`,
       );
     terminal.message('success', `${fresh ? 'made and started' : 'running'}: the lab in ${dir}`);
-    terminal.out(overview(cluster));
+    terminal.out(overview(cluster, environment));
     return 0;
   },
 });
@@ -123,22 +126,59 @@ async function startLab(request: LabRequest): Promise<{ cluster: Cluster; fresh:
     const fresh = !existsSync(labPaths(dir).description);
     const cluster = fresh ? createCluster(request) : new Cluster(dir);
     await startCluster(cluster);
+    if (fresh) await makeGroup(cluster);
     return { cluster, fresh };
   });
 }
 
-function overview(cluster: Cluster): string {
+/** The resource group of the quick start, with as many replicas as there are nodes for. */
+async function makeGroup(cluster: Cluster): Promise<void> {
+  const { nodes, pools } = cluster.description;
+  const filter = {
+    place_count: Math.min(2, nodes.length),
+    storage_pool_list: pools.slice(0, 1).map(({ name }) => name),
+  };
+  for (const [path, body] of [
+    ['/v1/resource-groups', { name: GROUP, select_filter: filter }],
+    [`/v1/resource-groups/${GROUP}/volume-groups`, {}],
+  ] as const)
+    await fetch(`${cluster.linstorUrl}${path}`, { method: 'POST', body: JSON.stringify(body) });
+}
+
+const GROUP = 'opennebula';
+
+/** This program, as this person would call it. */
+function programName({ env, executable }: CliEnvironment): string {
+  if (
+    Bun.which('linstor_un', { PATH: env['PATH'] ?? '' }) !== null ||
+    !/(?:^|\/)linstor_un$/.test(executable)
+  )
+    return 'linstor_un';
+  const near = relative(process.cwd(), executable);
+  return near.startsWith('..') ? executable : near.includes('/') ? near : `./${near}`;
+}
+
+function overview(cluster: Cluster, environment: CliEnvironment): string {
+  const usual = labDirectory(undefined, environment.env) === cluster.dir;
+  const lab = `${programName(environment)} lab`;
+  const dir = usual ? '' : ` --dir ${/^[\w./-]+$/.test(cluster.dir) ? cluster.dir : `'${cluster.dir}'`}`;
+  const commands: readonly (readonly [string, string])[] = [
+    [`${lab} shell${dir}`, 'a shell in it: linstor, oneimage, onevm, ssh node1, linstor_un'],
+    [`${lab} linstor${dir} node list`, 'look at it'],
+    [`${lab} story${dir}`, 'stories to play: a disk fails, a node dies, a snapshot is reverted'],
+    [`${lab} break${dir} host node1`, 'inject a fault'],
+    [`${lab} down${dir}`, 'throw it away'],
+  ];
+  const width = Math.max(...commands.map(([command]) => command.length));
   const { nodes, pools, generation, isolation } = cluster.description;
   return [
     `LINSTOR    ${cluster.linstorUrl} (as ${generation})`,
     `OpenNebula ${cluster.oneUrl}`,
     `hosts      ${nodes.join(', ')}${isolation === 'none' ? ' – sharing one file tree: namespaces are not allowed here' : ''}`,
+    `group      ${GROUP}, with ${Math.min(2, nodes.length)} replicas`,
     `pools      ${pools.map(({ name, provider, sizeKib }) => `${name} (${provider}, ${(sizeKib / 1024 ** 2).toFixed(0)} GiB)`).join(', ')}`,
     '',
-    'linstor_un lab linstor node list    look at it',
-    'eval "$(linstor_un lab env)"        use it from this shell: linstor, ssh node1, the drivers',
-    'linstor_un lab break host node1     inject a fault',
-    'linstor_un lab down                 throw it away',
+    ...commands.map(([command, does]) => `${command.padEnd(width)}    ${does}`),
     '',
   ].join('\n');
 }
@@ -233,7 +273,7 @@ export const labStatus = operatorCommand({
           ? ['note        hosts share one file tree: namespaces are not allowed here']
           : []),
         ...(linstor ? damageLines(linstor.damage) : []),
-        ...state.faults.map((fault) => `fault       ${JSON.stringify(fault)}`),
+        ...(linstor?.faults ?? []).map((fault) => `fault       ${inWords(fault)}`),
       ];
       environment.terminal.out(`${lines.join('\n')}\n`);
     }
@@ -261,7 +301,7 @@ interface ControllerState {
   readonly damage: ClusterDamage;
   readonly nodes: readonly { readonly name: string; readonly connection: string }[];
   readonly definitions: readonly string[];
-  readonly faults: readonly unknown[];
+  readonly faults: readonly ArmedRule[];
 }
 
 async function controllerState(cluster: Cluster): Promise<ControllerState | undefined> {
@@ -272,29 +312,6 @@ async function controllerState(cluster: Cluster): Promise<ControllerState | unde
     return undefined;
   }
 }
-
-export const labEnv = operatorCommand({
-  name: 'lab env',
-  summary: 'Print the environment of the lab’s drivers, for a shell.',
-  args: { dir: dirOption },
-  examples: [
-    ['lab env', 'print it'],
-    ['lab env | grep LS_', 'only the controllers'],
-  ],
-  run: ({ dir }, { terminal, env }) => {
-    const cluster = openLab(dir, env);
-    const variables: Record<string, string> = { ...cluster.driverEnv(), LINSTOR_UN_LAB: cluster.dir };
-    const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-    // A person keeps their own home, language and PATH; the lab's programs come first.
-    const { PATH = '', HOME: _home, LANG: _lang, ...rest } = variables;
-    terminal.out(
-      `export PATH=${quoted(PATH.split(':')[0] ?? '')}:"$PATH"\n${Object.entries(rest)
-        .map(([name, text]) => `export ${name}=${quoted(text)}\n`)
-        .join('')}`,
-    );
-    return 0;
-  },
-});
 
 export const labServe = operatorCommand({
   name: 'lab serve',

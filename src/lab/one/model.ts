@@ -118,6 +118,15 @@ export interface LabVm {
   pending?: PendingScript;
 }
 
+/** What a person makes VMs of; images by name or number, as they were given. */
+export interface LabTemplate {
+  readonly id: number;
+  readonly name: string;
+  readonly cpu: string;
+  readonly memoryMb: number;
+  readonly disks: readonly string[];
+}
+
 export interface OneState {
   version: string;
   /** `user:password` as in oneadmin's auth file. */
@@ -127,6 +136,7 @@ export interface OneState {
   datastores: LabDatastore[];
   images: LabImage[];
   vms: LabVm[];
+  templates?: readonly LabTemplate[];
 }
 
 export const vmState = {
