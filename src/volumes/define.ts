@@ -4,8 +4,9 @@ import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, PlacementFilter, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import type { KiB } from '../units.ts';
-import { balanceProperty, madeByMark } from './marks.ts';
+import { balanceProperty, copyMark, madeByMark, marks, registrationMark } from './marks.ts';
 import type { Plan } from './placement.ts';
+import { clearLeftover } from './reclaim.ts';
 import { removeResource } from './remove.ts';
 
 /** A definition that is ours alone: the removal is on the undo stack before it can exist. */
@@ -17,7 +18,7 @@ export async function createDefinition(
   props: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { nonce } = claim(ctx, linstor, name);
-  try {
+  const create = async (): Promise<void> => {
     await linstor.createDefinition({
       name,
       group: plan.group,
@@ -25,13 +26,46 @@ export async function createDefinition(
       // First: the undo knows by it that the definition is ours.
       props: { [madeByMark(name)]: nonce, ...props, ...(await balanceProps(linstor, plan)) },
     });
+  };
+  try {
+    await unlessLate(ctx, linstor, name, props, nonce, create);
   } catch (error) {
-    if (isLinstorError(error, 501)) {
-      await explainExisting(linstor, name, nonce);
-      return;
-    }
-    throw error;
+    if (!isLinstorError(error, 501)) throw error;
+    await explainExisting(linstor, name, nonce);
   }
+}
+
+/**
+ * `make`, once more when what stands in its way is the work of a try that was ended: its request waited in the controller, and
+ * was carried out after this try had seen that there is nothing. The caller holds the lock, so nobody is at work on it.
+ */
+async function unlessLate<T>(
+  ctx: Context,
+  linstor: Linstor,
+  name: ResourceName,
+  props: Readonly<Record<string, string>>,
+  nonce: string,
+  make: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!isLinstorError(error, 501)) throw error;
+    const [existing] = await linstor.definitions({ names: [name] });
+    const own = existing?.props[madeByMark(name)] === nonce;
+    if (!existing || own || !isLate(existing, props)) throw error;
+    await clearLeftover(ctx, linstor, name, existing);
+    return make();
+  }
+}
+
+/** The same disk of the same deployment, or the same registration of an image: no other OpenNebula has these. */
+function isLate(existing: ResourceDefinition, props: Readonly<Record<string, string>>): boolean {
+  const { name, flags } = existing;
+  if (flags.includes('DELETE') || existing.props[madeByMark(name)] === undefined) return false;
+  const wanted = Object.entries(props).filter(([key]) => key !== copyMark(name));
+  const identified = wanted.some(([key]) => key === marks.deployment || key === registrationMark(name));
+  return identified && wanted.every(([key, value]) => existing.props[key] === value);
 }
 
 /** What is made under this nonce is ours, and removed by undo. */
@@ -82,12 +116,15 @@ export async function spawnMarked(ctx: Context, linstor: Linstor, request: Spawn
     return 'cannot';
   };
   try {
-    const outcome = await linstor.spawn(plan.group, name, [sizeKib], {
-      ...options,
-      filter: { ...options.filter, ...(plan.layers.length > 0 ? { layers: plan.layers } : {}) },
-      props: { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce },
-      marked: true,
-    });
+    const made = { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce };
+    const outcome = await unlessLate(ctx, linstor, name, props, nonce, () =>
+      linstor.spawn(plan.group, name, [sizeKib], {
+        ...options,
+        filter: { ...options.filter, ...(plan.layers.length > 0 ? { layers: plan.layers } : {}) },
+        props: made,
+        marked: true,
+      }),
+    );
     const numbers = outcome.entries.flatMap(({ refs }) => refs['VlmNr'] ?? []);
     return numbers.length === 0 || numbers.includes('0') ? 'made' : await withoutZero();
   } catch (error) {

@@ -93,6 +93,45 @@ describe('a new volume', () => {
     expect(linstor.where(name)).toEqual(['host1']);
   });
 
+  describe('what a killed try of the same deployment had asked for, made after we looked', () => {
+    const props = {
+      'Aux/one/VM_ID': '7',
+      'Aux/one/DISK_ID': '0',
+      'Aux/one/DEPLOYMENT': '0-1700000000',
+    };
+    const mine = { ...volume, props };
+    const madeBy = `Aux/one/MADE_BY/${name}`;
+    const late = (overrides: Record<string, string> = {}) => ({ ...props, [madeBy]: 'killed', ...overrides });
+
+    test('gives way to ours, by one call or by steps', async () => {
+      for (const steps of [false, true]) {
+        const { linstor, ctx, undo } = makeWorld();
+        linstor.add(name, ['host3'], { props: late() });
+        if (steps)
+          linstor.failures.set(`spawn ${name}`, new DriverError('LINSTOR_UNSUPPORTED', 'an old controller'));
+        expect(await createVolume(ctx, linstor, mine)).toHaveLength(2);
+        expect(linstor.where(name)).toEqual(['host1', 'host2']);
+        expect((await linstor.definitions({ names: [name] }))[0]?.props[madeBy]).not.toBe('killed');
+        await undo.rollback();
+        expect(linstor.names()).toEqual([]);
+      }
+    });
+
+    test.each([
+      ['of another deployment', late({ 'Aux/one/DEPLOYMENT': '0-1600000000' }), mine],
+      ['of another VM', late({ 'Aux/one/VM_ID': '8' }), mine],
+      ['without our mark', props, mine],
+      ['where nothing tells one deployment from another', { ...volume.props, [madeBy]: 'x' }, volume],
+    ] as const)('is left alone: %s', async (_, found, wanted) => {
+      const { linstor, ctx, undo } = makeWorld();
+      linstor.add(name, ['host3'], { props: { ...found } });
+      const error = await createVolume(ctx, linstor, wanted).catch((thrown: unknown) => thrown);
+      expect(isDriverError(error, 'LINSTOR_EXISTS')).toBe(true);
+      await undo.rollback();
+      expect(linstor.where(name)).toEqual(['host3']);
+    });
+  });
+
   test('a node that has no room is a wish under DRBD, and a must for plain storage', async () => {
     const wish = { ...volume, node: 'host3' };
     const { linstor, ctx } = makeWorld();
