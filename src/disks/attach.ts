@@ -8,6 +8,7 @@ import { whenStateKnown } from '../volumes/online.ts';
 import {
   byResPath,
   devicePaths,
+  growsWithOldBytes,
   hasNetworkLayer,
   identityOf,
   isAttached,
@@ -49,6 +50,8 @@ export interface Attachment {
   readonly made: boolean;
   /** LINSTOR has let both ends of a migration in along with it: these two nodes alone. */
   readonly managed?: boolean;
+  /** Where it grows it may show what its pool held before (grown.ts); undefined: not known. */
+  readonly growsDirty: boolean | undefined;
 }
 
 export interface AttachOptions {
@@ -107,6 +110,7 @@ async function attachTo(
     );
   }
   const present = view.find(isHere);
+  const growsDirty = growsWithOldBytes(view);
   const network = hasNetworkLayer(layersOf(view));
   if (!network && diskful.length > 1) {
     throw new DriverError(
@@ -126,13 +130,14 @@ async function attachTo(
       devicePaths: devicePaths(present),
       identity: identityOf(present),
       made: false,
+      growsDirty,
     };
   }
   if (!network || node === undefined) throw notReachable(resource, host, diskful, present);
   await makeAvailable(ctx, disk, host, present?.node ?? node, present, options);
   const made = present === undefined || !isAttached(present);
   const identity = identityThere(resource, present, view);
-  const attachment = { resource, host, node: present?.node ?? node, identity, made };
+  const attachment = { resource, host, node: present?.node ?? node, identity, made, growsDirty };
   const guessed = drbdPaths(resource, present, view);
   if (guessed) return { ...attachment, devicePaths: guessed };
   const reported = await reportedPaths(linstor, { ...attachment, devicePaths: [byResPath(resource)] });

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import type { DiskLink } from '../hosts/scripts/link-disks.ts';
-import type { Linstor, Replica, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, Replica, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type Bytes, bytes } from '../units.ts';
 import type { Sharing } from '../volumes/disk.ts';
@@ -8,6 +8,7 @@ import { lockName } from '../volumes/names.ts';
 import { forAll } from '../volumes/wait.ts';
 import { type Attachment, attach } from './attach.ts';
 import { allowTwoPrimaries, attachMigrating, type Migrating } from './dual-primary.ts';
+import { unwipedFrom, wipeGrowth } from './grown.ts';
 import { linkAttached } from './link.ts';
 
 /** A disk that must be usable on a host. */
@@ -17,6 +18,8 @@ export interface DiskToAttach {
   readonly settings: Pick<Settings, 'nodeMap' | 'disklessPool'>;
   /** The resource's replicas, already read. */
   readonly view?: readonly Replica[] | undefined;
+  /** As it is now, under the lock. */
+  readonly definition?: Pick<ResourceDefinition, 'props'> | undefined;
   /** Becomes a link to the device; absent: the device is only waited for. */
   readonly link?: string;
   /** The VM has had the link before: it stays when the action fails. */
@@ -74,6 +77,14 @@ export async function ensureAttached(
     }),
     { linkFirst, ...(waitMs === undefined ? {} : { waitMs }) },
   );
+  await forAll(attachments, async (attachment) => {
+    const index = attachments.indexOf(attachment);
+    const [disk, found] = [disks[index], linked[index]];
+    if (!disk || attachment.growsDirty === false) return;
+    if (disk.definition && unwipedFrom(disk.definition) === undefined) return;
+    const wipe = () => wipeGrowth(ctx, disk.linstor, attachment, found);
+    await (lockEach ? ctx.lock(lockName(disk.resource), wipe) : wipe());
+  });
   return attachments.map((attachment, index) => ({
     ...attachment,
     device: linked[index]?.device ?? '',

@@ -2,7 +2,7 @@ import { type DiskCall, diskOf, onDisk, openDiskCall } from '../actions/disk-cal
 import { type Move, moveOf } from '../actions/migration/move-kind.ts';
 import type { DiskTarget } from '../actions/target.ts';
 import type { Context } from '../context.ts';
-import type { Replica } from '../linstor/linstor.ts';
+import type { Replica, ResourceDefinition } from '../linstor/linstor.ts';
 import { isExclusive } from '../volumes/disk.ts';
 import { marks } from '../volumes/marks.ts';
 import { replicasOf } from '../volumes/replicas.ts';
@@ -31,10 +31,10 @@ export async function moveDisk(ctx: Context, move: DiskMove): Promise<void> {
     ctx.hosts.isFrontend(source.host),
     ctx.hosts.isFrontend(destination.host),
   );
-  await onDisk(ctx, call, async () => {
+  await onDisk(ctx, call, async (definition) => {
     const { resource } = call.diskResource;
     const view = replicasOf(await call.linstor.replicas([resource]), resource);
-    if (kind !== 'store') await bring(ctx, call, move, kind, view);
+    if (kind !== 'store') await bring(ctx, call, move, kind, view, definition);
     if (leavesSource(kind, source.host, destination.host)) await releaseSource(ctx, call, source, kind, view);
   });
 }
@@ -50,12 +50,13 @@ async function bring(
   { source, destination }: DiskMove,
   kind: Move,
   view: readonly Replica[],
+  definition: ResourceDefinition | undefined,
 ): Promise<void> {
   const { resource } = call.diskResource;
   if (kind !== 'fetch' && source.host.toLowerCase() !== destination.host.toLowerCase()) {
     requireMovable(resource, view, `disk ${call.disk.id} of VM ${call.vm.id}`, source.host, destination.host);
   }
-  await ensureDiskAttached(ctx, { ...diskOf(call), view }, destination.host);
+  await ensureDiskAttached(ctx, { ...diskOf(call), view, definition }, destination.host);
   if (isExclusive(call.disk) && source.systemDatastoreId !== destination.systemDatastoreId) {
     await call.linstor.modifyDefinition(resource, {
       set: { [marks.datastoreId]: String(destination.systemDatastoreId) },

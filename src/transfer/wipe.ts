@@ -2,30 +2,40 @@ import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { alienCode, alienDevice, type HostDevice, identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
+import type { Bytes } from '../units.ts';
 import { wireCodes, zeroFunctions } from './wire.ts';
 
-/** Arguments: device, what it is. */
+/**
+ * Arguments: device, what it is, from where on. A guest may have the device open and write up to there: the block that the two share is not
+ * read and written back, as the page cache would.
+ */
 const script = `${sizeFunctions}${identityFunctions}${zeroFunctions}
 case $(kind_of "$1") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
 require_volume "$1" "$2"
 capacity=$(size_of "$1") || exit ${wireCodes.noDevice}
-zero_range "$1" 0 "$capacity" && flush "$1"
+from=$3 block=$((($3 + 4095) / 4096 * 4096))
+if [ "$block" -gt "$capacity" ]; then block=$capacity; fi
+if [ "$from" -lt "$block" ] && dd if=/dev/zero of="$1" bs=512 count="$((block - from))" seek="$from" iflag=count_bytes,fullblock oflag=seek_bytes,direct conv=nocreat,notrunc status=none 2>/dev/null; then
+  from=$block
+fi
+zero_range "$1" "$from" $((capacity - from)) && flush "$1"
 `;
 
 /**
  * Makes the whole device read as zero: for new volumes of thick pools, before a file system is made on them or they are
- * handed to a guest as they are. Thin volumes stay thin where they can.
+ * handed to a guest as they are; `from`: for what has grown. Thin volumes stay thin where they can.
  */
 export async function zeroDevice(
   hosts: Hosts,
   host: string,
   { device, identity }: HostDevice,
-  timeoutMs = 12 * 3600 * 1000,
+  options: { readonly from?: Bytes; readonly timeoutMs?: number } = {},
 ): Promise<void> {
+  const { from = 0, timeoutMs = 12 * 3600 * 1000 } = options;
   const { exitCode, stderr } = await hosts.run(host, {
     verb: 'zero',
     script,
-    args: [device, identity],
+    args: [device, identity, String(from)],
     timeoutMs,
     okCodes: [0, wireCodes.noDevice, alienCode],
   });

@@ -16,6 +16,8 @@ export const marks = {
   incomplete: 'Aux/one/INCOMPLETE',
   /** The snapshot that the disk was cloned from could not be deleted: it stays on the image until the disk goes. */
   helper: 'Aux/one/HELPER',
+  /** The device grew in a thick pool: behind so many bytes it still shows what the pool held before (disks/grown.ts). */
+  unwiped: 'Aux/one/UNWIPED_FROM',
   /** Snapshot id to which the image was last flattened: a repeated call finds no snapshot any more. */
   flattened: 'Aux/one/FLATTENED',
 } as const;

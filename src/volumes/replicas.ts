@@ -118,6 +118,21 @@ export const isOnZfs = (
     ),
   );
 
+/**
+ * Does a volume of these replicas show what its pool held before where it grows? ZFS never does; behind encryption it is noise. One such
+ * replica is enough: DRBD copies its content to the others. Undefined where pools are not told.
+ */
+export function growsWithOldBytes(replicas: readonly (Replica | Resource)[]): boolean | undefined {
+  const open = replicas.filter((replica) => isDiskful(replica) && !replica.layers.includes('LUKS'));
+  const providers = open.flatMap(({ volumes }) =>
+    volumes.map((volume) => ('provider' in volume ? volume.provider : undefined)),
+  );
+  if (providers.some((provider) => provider !== undefined && !showsZeroes(provider))) return true;
+  return providers.includes(undefined) ? undefined : false;
+}
+
+const showsZeroes = (provider: string): boolean => thinProviders.has(provider) || provider === 'ZFS';
+
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
 export function devicePaths(replica: Replica): string[] {
   const reported = replica.volumes[0]?.devicePath;

@@ -815,6 +815,13 @@ const provocations: readonly Provocation[] = [
     () => probe({ suspended: 'one-vm-7-disk-0' }),
   ],
   [
+    'hosts.unzeroed',
+    'fail',
+    'thin pool without zeroing: vg-thin-tpool',
+    'lvchange --zero y',
+    () => probe({ unzeroed: 'vg-thin-tpool' }),
+  ],
+  [
     'hosts.kernel',
     'info',
     'linstor-server#525',

@@ -1,12 +1,12 @@
 import type { Context } from '../../context.ts';
 import { type Duplicate, duplicate } from '../../disks/duplicate.ts';
+import { growDisk } from '../../disks/grow.ts';
 import { DriverError } from '../../errors.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
 import { lockName, resourceOfSource, sourceOf } from '../../volumes/names.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { replicasOf, sameName } from '../../volumes/replicas.ts';
-import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { type ImageCall, newImageResource, openImageCall, registrationProps } from '../image-call.ts';
 import { clearOwnLeftover } from './mkfs.ts';
@@ -58,7 +58,7 @@ async function cloneImage(ctx: Context, image: ImageCall, origin: string, resour
   await undisturbed(ctx, linstor, resource, async () => {
     const made = await duplicate(ctx, request);
     if (mibToKib(image.image.sizeMib) > (source.volumes[0]?.sizeKib ?? 0))
-      await growVolume(ctx, linstor, resource, mibToKib(image.image.sizeMib));
+      await growDisk(ctx, { linstor, settings, resource }, mibToKib(image.image.sizeMib));
     await made.tidy();
     return made;
   });

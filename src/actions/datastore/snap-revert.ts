@@ -1,8 +1,8 @@
+import { growDisk } from '../../disks/grow.ts';
 import { revert } from '../../disks/revert.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
 import { lockName } from '../../volumes/names.ts';
-import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { existingImageResource, openImageCall, targetSnapshot } from '../image-call.ts';
 
@@ -22,7 +22,8 @@ export const snapRevert: ActionHandler = async (call, ctx) => {
     });
     ctx.undo.commit();
     const wanted = mibToKib(image.image.sizeMib);
-    if (!atLeast(ctx.oneVersion, 6, 9, 80) && wanted > size) await growVolume(ctx, linstor, resource, wanted);
+    if (!atLeast(ctx.oneVersion, 6, 9, 80) && wanted > size)
+      await growDisk(ctx, { linstor, settings, resource }, wanted);
   });
   return undefined;
 };

@@ -3,6 +3,7 @@ import { namesOf } from '../../disks/attach.ts';
 import { ensureAttached } from '../../disks/ensure-attached.ts';
 import { viewDisks } from '../../disks/ensure-detached.ts';
 import { findReplica } from '../../disks/find-node.ts';
+import { unwipedFrom } from '../../disks/grown.ts';
 import { commonPaths } from '../../disks/link.ts';
 import { type VmDisk, vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
@@ -44,17 +45,17 @@ export const isBooting = (vm: Pick<Vm, 'lcmState'>): boolean =>
 export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget): Promise<void> {
   const disks = await vmDisks(ctx, vm, target.directory, target.systemDatastoreId, true);
   if (disks.length === 0) return;
-  const [links, views] = await Promise.all([
+  const [links, views, unwiped] = await Promise.all([
     checkLinks(ctx.hosts, target.host, disks),
     viewDisks(disks).catch((error: unknown) => toDriverError(error)),
-    closeLeft(ctx, vm, disks),
+    settleDefinitions(ctx, vm, disks),
   ]);
   if (views instanceof DriverError) {
     trustLinks(ctx, vm, target.host, disks, links, views);
     return;
   }
   const right = await Promise.all(views.map((disk, index) => isRight(disk, target.host, links[index])));
-  const wrong = views.filter((_, index) => !right[index]);
+  const wrong = views.filter((disk, index) => !right[index] || unwiped.has(disk.link));
   if (wrong.length === 0) return;
   ctx.log.info(`attaching again on ${target.host}: ${wrong.map((disk) => disk.resource).join(', ')}`);
   await ensureAttached(
@@ -65,15 +66,24 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
   );
 }
 
-/** A VM that starts migrates nowhere: what an ended live migration has left open is closed. LINSTOR away keeps no VM from starting. */
-async function closeLeft(ctx: Context, vm: Vm, disks: readonly VmDisk[]): Promise<void> {
+/**
+ * A VM that starts migrates nowhere: what an ended live migration has left open is closed. LINSTOR away keeps no VM from starting. Returns
+ * the links of disks of which a part is still to be zeroed.
+ */
+async function settleDefinitions(
+  ctx: Context,
+  vm: Vm,
+  disks: readonly VmDisk[],
+): Promise<ReadonlySet<string>> {
+  const unwiped = new Set<string>();
   const byLinstor = Map.groupBy(disks, (disk) => disk.linstor);
   await Promise.all(
     [...byLinstor].map(async ([linstor, group]) => {
       try {
         const definitions = await linstor.definitions({ names: group.map((disk) => disk.resource) });
-        for (const { resource, disk } of group) {
+        for (const { resource, disk, link } of group) {
           const definition = definitions.find((each) => sameName(each.name, resource));
+          if (unwipedFrom(definition) !== undefined) unwiped.add(link);
           if (definition && isLeftOpen(definition, [{ vm, disk }]))
             await ctx.lock(lockName(resource), () => closeBefore(ctx, linstor, definition, { vm, disk }));
         }
@@ -82,6 +92,7 @@ async function closeLeft(ctx: Context, vm: Vm, disks: readonly VmDisk[]): Promis
       }
     }),
   );
+  return unwiped;
 }
 
 type ViewedDisk = VmDisk & { readonly view: readonly Replica[] };

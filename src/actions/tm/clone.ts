@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { duplicate } from '../../disks/duplicate.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
+import { growDisk } from '../../disks/grow.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
@@ -14,7 +15,7 @@ import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { isOnZfs, isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
-import { growSeen, type Known } from '../../volumes/resize.ts';
+import type { Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
@@ -116,7 +117,7 @@ async function use(ctx: Context, call: DiskCall, image: ResourceDefinition, know
   };
   if (wanted <= (image.volumes[0]?.sizeKib ?? 0)) await link(wanted);
   else
-    await growSeen(ctx, call.linstor, resource, wanted, known, ({ before }) =>
+    await growDisk(ctx, { ...call, resource, host: call.target.host }, wanted, known, ({ before }) =>
       link(kib(Math.max(wanted, before))),
     );
 }

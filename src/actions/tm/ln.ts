@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { DriverError } from '../../errors.ts';
-import type { Replica } from '../../linstor/linstor.ts';
+import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Disk } from '../../opennebula/one.ts';
 import { mibToBytes } from '../../units.ts';
 import { dropBases } from '../../volumes/base.ts';
@@ -30,11 +30,11 @@ export const ln: ActionHandler = async (call, ctx) => {
       `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} itself in OpenNebula’s document; nothing was changed`,
     );
   }
-  await onDisk(ctx, disk, () => link(ctx, disk));
+  await onDisk(ctx, disk, (definition) => link(ctx, disk, definition));
   return undefined;
 };
 
-async function link(ctx: Context, call: DiskCall): Promise<void> {
+async function link(ctx: Context, call: DiskCall, definition: ResourceDefinition | undefined): Promise<void> {
   const { resource } = call.diskResource;
   const [all] = await bothDone(
     call.linstor.replicas([resource]),
@@ -45,7 +45,7 @@ async function link(ctx: Context, call: DiskCall): Promise<void> {
   if (Object.keys(change).length > 0) await call.linstor.modifyDefinition(resource, { set: change });
   await ensureDiskAttached(
     ctx,
-    { ...diskOf(call), view, minBytes: mibToBytes(call.disk.sizeMib) },
+    { ...diskOf(call), view, definition, minBytes: mibToBytes(call.disk.sizeMib) },
     call.target.host,
   );
 }

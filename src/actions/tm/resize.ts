@@ -1,12 +1,12 @@
 import type { Context } from '../../context.ts';
 import { namesOf } from '../../disks/attach.ts';
 import { findReplica } from '../../disks/find-node.ts';
+import { growDisk } from '../../disks/grow.ts';
 import { DriverError } from '../../errors.ts';
 import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
 import type { Replica } from '../../linstor/linstor.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
 import { devicePaths, identityOf } from '../../volumes/replicas.ts';
-import { growSeen } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, onDisk, readDiskCall } from '../disk-call.ts';
 import { parseId, requireDiskTarget } from '../target.ts';
@@ -31,8 +31,12 @@ export const resize: ActionHandler = async (call, ctx) => {
   }
   const { resource } = disk.diskResource;
   await onDisk(ctx, disk, async (definition) => {
-    const growth = await growSeen(ctx, disk.linstor, resource, mibToKib(size), { definition }, ({ view }) =>
-      confirmOnHost(ctx, disk, size, view),
+    const growth = await growDisk(
+      ctx,
+      { ...disk, resource, host: disk.target.host },
+      mibToKib(size),
+      { definition },
+      ({ view }) => confirmOnHost(ctx, disk, size, view),
     );
     if (growth.before > mibToKib(size))
       ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);

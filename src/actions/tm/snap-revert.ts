@@ -1,11 +1,11 @@
 import type { Context } from '../../context.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
+import { growDisk } from '../../disks/grow.ts';
 import { revert } from '../../disks/revert.ts';
 import { DriverError, isDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { type KiB, kibToBytes, mibToKib } from '../../units.ts';
-import { growVolume } from '../../volumes/resize.ts';
 import type { ActionHandler } from '../action.ts';
 import { type DiskCall, diskOf, onDisk } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
@@ -40,7 +40,8 @@ export const snapRevert: ActionHandler = async (call, ctx) => {
 async function sizeForRelease(ctx: Context, disk: DiskCall, snapshotKib: KiB): Promise<KiB> {
   const wanted = mibToKib(disk.disk.sizeMib);
   if (atLeast(ctx.oneVersion, 6, 9, 80) || wanted <= snapshotKib) return snapshotKib;
-  return (await growVolume(ctx, disk.linstor, disk.diskResource.resource, wanted)).after;
+  const { resource } = disk.diskResource;
+  return (await growDisk(ctx, { ...disk, resource, host: disk.target.host }, wanted)).after;
 }
 
 /** A rollback makes the volume anew, possibly with another device; the VM finds it by the link (linstor-behaviour §5). */

@@ -18,6 +18,8 @@ export interface HostFacts {
   readonly lvmScansDrbd?: boolean;
   readonly multipathGrabsDrbd?: boolean;
   readonly suspended: readonly string[];
+  /** LVM thin pools that do not zero what they hand out; none where only root may ask. */
+  readonly unzeroedPools: readonly string[];
 }
 
 const tools = ['dd', 'qemu-img', 'blockdev', 'blkdiscard', 'virsh', 'flock', 'stat', 'tar'];
@@ -43,6 +45,9 @@ if command -v lvmconfig >/dev/null 2>&1; then
 fi
 if command -v multipath >/dev/null 2>&1 && pgrep -x multipathd >/dev/null 2>&1; then
   if multipath -t 2>/dev/null | grep -q drbd; then echo multipath=excluded; else echo multipath=open; fi
+fi
+if command -v dmsetup >/dev/null 2>&1; then
+  dmsetup table --target thin-pool 2>/dev/null | sed -n 's/^\\([^:]*\\): .*skip_block_zeroing.*/unzeroed=\\1/p'
 fi
 if command -v drbdsetup >/dev/null 2>&1; then
   drbdsetup status 2>/dev/null | awk '/^[^ ]/ { name = $1 } /suspended/ { print "suspended=" name }'
@@ -91,6 +96,7 @@ export function parseProbe(text: string, askedAt: number): HostFacts {
     ...(lvm === '' ? {} : { lvmScansDrbd: scansDrbd(lvm) }),
     ...(multipath === '' ? {} : { multipathGrabsDrbd: multipath === 'open' }),
     suspended: many('suspended'),
+    unzeroedPools: many('unzeroed'),
   };
 }
 

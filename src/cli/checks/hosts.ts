@@ -155,6 +155,15 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       why: 'it keeps them open, and they cannot be detached',
       remedy: `on ${host}, in /etc/multipath.conf: blacklist { devnode "^drbd[0-9]+" }   # then: systemctl reload multipathd`,
     });
+  if (state.unzeroedPools.length > 0)
+    findings.push({
+      id: 'hosts.unzeroed',
+      severity: 'fail',
+      object: host,
+      what: `thin pool without zeroing: ${state.unzeroedPools.join(', ')}`,
+      why: 'a guest that writes a few bytes reads what another volume held around them',
+      remedy: `on ${host}: lvchange --zero y <volume group>/<thin pool>`,
+    });
   if (state.suspended.length > 0)
     findings.push({
       id: 'hosts.suspended',

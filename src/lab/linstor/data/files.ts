@@ -1,6 +1,7 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   ftruncateSync,
   linkSync,
   mkdirSync,
@@ -90,10 +91,10 @@ function garbageBlock(offset: number): Uint8Array {
   return block;
 }
 
-function writeGarbage(file: number, size: number): void {
-  const whole = size <= 4 * GARBAGE_ENDS;
-  for (let offset = 0; offset < size; offset += MIB) {
-    if (!whole && offset >= GARBAGE_ENDS && offset < size - GARBAGE_ENDS) continue;
+function writeGarbage(file: number, size: number, from = 0): void {
+  const whole = size - from <= 4 * GARBAGE_ENDS;
+  for (let offset = from; offset < size; offset += MIB) {
+    if (!whole && offset >= from + GARBAGE_ENDS && offset < size - GARBAGE_ENDS) continue;
     writeSync(file, garbageBlock(offset), 0, Math.min(MIB, size - offset), offset);
   }
 }
@@ -115,11 +116,16 @@ export async function copyImage(from: string, to: string): Promise<void> {
     throw new Error(`copy ${from} to ${to}: ${await new Response(copy.stderr).text()}`);
 }
 
-/** Grows or truncates: a plain storage volume loses what was behind its new end (linstor-behaviour §3.8). */
-export function resizeImage(path: string, sizeKib: number): void {
+/**
+ * Grows or truncates: a plain storage volume loses what was behind its new end (linstor-behaviour §3.8). `garbage`: what is new holds what
+ * the pool held there before.
+ */
+export function resizeImage(path: string, sizeKib: number, garbage: boolean): void {
   const file = openSync(path, 'r+');
   try {
+    const before = fstatSync(file).size;
     ftruncateSync(file, sizeKib * 1024);
+    if (garbage) writeGarbage(file, sizeKib * 1024, before);
   } finally {
     closeSync(file);
   }

@@ -79,7 +79,7 @@ async function firstContent(lab: Runtime, place: Place, path: string): Promise<v
   removeImage(path);
   if (imageExists(volume.origin)) {
     await copyImage(volume.origin, path);
-    resizeImage(path, size);
+    resizeImage(path, size, traitsOf(volume.provider).garbage);
   } else {
     createImage(path, size, traitsOf(volume.provider).garbage);
   }
@@ -128,7 +128,7 @@ function node(lab: Runtime, host: string, name: string, image: string): string {
 /** Gives the volume the size its definition has now. */
 export async function resizeVolume(lab: Runtime, place: Place): Promise<void> {
   if (!imageExists(place.volume.file)) return;
-  resizeImage(place.volume.file, deviceKib(lab, place));
+  resizeImage(place.volume.file, deviceKib(lab, place), traitsOf(place.volume.provider).garbage);
   if (lab.devices === 'loop' && place.volume.device) await refreshLoop(place.volume.device);
 }
 
