@@ -131,7 +131,7 @@ export function growsWithOldBytes(replicas: readonly (Replica | Resource)[]): bo
   return providers.includes(undefined) ? undefined : false;
 }
 
-const showsZeroes = (provider: string): boolean => thinProviders.has(provider) || provider === 'ZFS';
+const showsZeroes = (provider: string): boolean => readsZero(provider) || isZfs(provider);
 
 /** Candidate device nodes, best first: DRBD's stable link, then what LINSTOR reports for that node (linstor-behaviour §5). */
 export function devicePaths(replica: Replica): string[] {
