@@ -6,7 +6,7 @@
  */
 export const thinFunctions = `
 thin_pool=
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@" 8<&-; else sudo -n "$@" 8<&-; fi; }
 thin_release() {
   if [ -n "$thin_pool" ]; then as_root dmsetup message "$thin_pool" 0 release_metadata_snap >/dev/null 2>&1; fi
   thin_pool=
