@@ -3,7 +3,13 @@ import { snapshotsOf } from '../../opennebula/documents.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { imageState, inLcm, vmState } from '../../opennebula/states.ts';
 import { marks } from '../../volumes/marks.ts';
-import { type ParsedName, parseResource, snapshotId } from '../../volumes/names.ts';
+import {
+  type BackupPoint,
+  type ParsedName,
+  parseBackupSnapshot,
+  parseResource,
+  snapshotId,
+} from '../../volumes/names.ts';
 import { isOnZfs } from '../../volumes/replicas.ts';
 import type { Index, Inventory } from '../inventory.ts';
 import type { Leftover } from './leftovers.ts';
@@ -75,6 +81,8 @@ function reason(
       ? undefined
       : `OpenNebula has no snapshot ${id} of it`;
   }
+  const point = parseBackupSnapshot(name);
+  if (point) return ofBackup(point, holders);
   const target = parseResource(inventory.prefix, name);
   if (target?.kind !== 'image') return undefined;
   const image = index.imageOf(name) ?? inventory.images.find((each) => each.id === target.imageId);
@@ -88,6 +96,20 @@ function reason(
   return image
     ? `temporary snapshot; image ${target.imageId} is complete`
     : `temporary snapshot; OpenNebula has no image ${target.imageId}`;
+}
+
+/** Of a chain, the last recorded increment counts and the one after it, which may be stored all the same (backup contract B7). */
+function ofBackup({ increment, vmId }: BackupPoint, holders: readonly Holder[]): string | undefined {
+  const vm = holders.find((holder) => vmId === undefined || holder.vm.id === vmId)?.vm;
+  if (!vm) return 'no VM has the disk that it is a backup snapshot of';
+  if (increment === 'full') return `no full backup of VM ${vm.id} is under way`;
+  if (Object.keys(vm.backup).length === 0) return undefined;
+  const last = Number(vm.backup['LAST_INCREMENT_ID'] || '-1');
+  if (!Number.isInteger(last)) return undefined;
+  if (last < 0) return `VM ${vm.id} has no chain of increments any more`;
+  return increment === last || increment === last + 1
+    ? undefined
+    : `the last increment of VM ${vm.id} is ${last}`;
 }
 
 /**
@@ -138,12 +160,14 @@ export function concerned(
   const { kind, resource, snapshot } = leftover;
   if (kind !== 'snapshot' || snapshot === undefined) return undefined;
   const target = parseResource(inventory.prefix, snapshot);
-  if (snapshotId(snapshot) === undefined && target?.kind !== 'image') return undefined;
+  const point = parseBackupSnapshot(snapshot);
+  if (snapshotId(snapshot) === undefined && target?.kind !== 'image' && !point) return undefined;
   const own = parseResource(inventory.prefix, resource);
   return {
     vms: [
       ...index.holdersOf(resource).map(({ vm }) => vm.id),
       ...(own?.vmId === undefined ? [] : [own.vmId]),
+      ...(point?.vmId === undefined ? [] : [point.vmId]),
     ],
     images: [
       ...[resource, snapshot].flatMap((name) => index.imageOf(name)?.id ?? []),

@@ -1,4 +1,5 @@
 import type { Disk, Image, Vm } from '../../opennebula/one.ts';
+import { type BackupStatus, backupStatus } from './backup.ts';
 import type { VolumeStatus } from './volume.ts';
 
 /** One disk of a VM with the volume behind it. */
@@ -11,23 +12,22 @@ export interface VmStatus {
   readonly vm: Vm;
   readonly disks: readonly VmDiskStatus[];
   readonly checkpoint?: VolumeStatus;
+  readonly backup?: BackupStatus;
 }
 
 /** Disks in the order of the VM's document, each with its volume if LINSTOR has one. */
 export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[]): VmStatus {
   const byName = new Map(volumes.map((volume) => [volume.resource.toLowerCase(), volume]));
   const checkpoint = volumes.find((volume) => volume.kind === 'checkpoint' && volume.vm === vm.id);
-  return {
-    vm,
-    disks: vm.disks.map((disk) => {
-      const volume =
-        disk.kind === 'clone' || disk.kind === 'volatile'
-          ? volumes.find((item) => item.kind === 'disk' && item.vm === vm.id && item.disk === disk.id)
-          : byName.get((/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(disk.source)?.[1] ?? '').toLowerCase());
-      return { disk, ...(volume ? { volume } : {}) };
-    }),
-    ...(checkpoint ? { checkpoint } : {}),
-  };
+  const disks = vm.disks.map((disk): VmDiskStatus => {
+    const volume =
+      disk.kind === 'clone' || disk.kind === 'volatile'
+        ? volumes.find((item) => item.kind === 'disk' && item.vm === vm.id && item.disk === disk.id)
+        : byName.get((/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(disk.source)?.[1] ?? '').toLowerCase());
+    return { disk, ...(volume ? { volume } : {}) };
+  });
+  const backup = backupStatus(vm, disks);
+  return { vm, disks, ...(checkpoint ? { checkpoint } : {}), ...(backup ? { backup } : {}) };
 }
 
 export interface ImageStatus {

@@ -1,6 +1,7 @@
 import { bytes, humanSize } from '../../units.ts';
 import type { Paint } from '../paint.ts';
 import { bar, pad, table, wrapText } from '../table.ts';
+import { describeBackup } from './backup.ts';
 import type { ClusterStatus, NodeStatus, PoolStatus } from './model.ts';
 import type { ImageStatus, VmStatus } from './object.ts';
 import type { ReplicaStatus, VolumeStatus } from './volume.ts';
@@ -180,7 +181,7 @@ function volumeTable(volumes: readonly VolumeStatus[], { width, paint }: Screen)
 }
 
 /** `status vm 7` */
-export function renderVm({ vm, disks, checkpoint }: VmStatus, screen: Screen): string {
+export function renderVm({ vm, disks, checkpoint, backup }: VmStatus, screen: Screen): string {
   const place = vm.history.at(-1);
   const head = `VM ${vm.id} “${vm.name}”`;
   const lines = [
@@ -196,6 +197,12 @@ export function renderVm({ vm, disks, checkpoint }: VmStatus, screen: Screen): s
       );
   }
   if (checkpoint) lines.push('', 'Checkpoint', ...renderVolume(checkpoint, screen));
+  if (backup) {
+    lines.push('', 'Backups');
+    for (const { text, isTrouble } of describeBackup(backup, vm.id))
+      for (const line of wrapText(text, screen.width - 2))
+        lines.push(`  ${isTrouble ? screen.paint.bad(line) : line}`);
+  }
   return `${lines.join('\n')}\n`;
 }
 

@@ -209,3 +209,43 @@ describe('a snapshot that OpenNebula has forgotten', () => {
     expect(world.writes).toEqual([]);
   });
 });
+
+describe('backup snapshots', () => {
+  const chain = (last: string, mode = 'INCREMENT'): Partial<Vm> => ({
+    backup: { MODE: mode, LAST_INCREMENT_ID: last },
+  });
+  const points = (...names: string[]): void => {
+    world.snapshots.push(...names.map((name) => snapshot('one-vm-7-disk-0', name)));
+  };
+
+  test('the last recorded increment and the one after it stay', async () => {
+    world.vms = [vm(7, { disks: [disk(0)], ...chain('3') })];
+    points('one-backup-2', 'one-backup-3', 'one-backup-4', 'one-backup-5', 'one-backup-full');
+    expect(await found()).toEqual([
+      'one-vm-7-disk-0@one-backup-2 proven',
+      'one-vm-7-disk-0@one-backup-5 proven',
+      'one-vm-7-disk-0@one-backup-full proven',
+    ]);
+  });
+
+  test('of a chain that has ended, none', async () => {
+    world.vms = [vm(7, { disks: [disk(0)], ...chain('-1') })];
+    points('one-backup-0');
+    expect(await found()).toEqual(['one-vm-7-disk-0@one-backup-0 proven']);
+  });
+
+  test('while a backup runs, and where OpenNebula says nothing of backups, all stay', async () => {
+    world.vms = [vm(7, { disks: [disk(0)], ...chain('3'), state: 3, lcmState: 69 })];
+    points('one-backup-1', 'one-backup-full');
+    expect(await found()).toEqual([]);
+    world.vms = [vm(7, { disks: [disk(0)], backup: {} })];
+    world.snapshots.pop();
+    expect(await found()).toEqual([]);
+  });
+
+  test('what a disk held before a restore stays', async () => {
+    world.vms = [vm(7, { disks: [disk(0)], ...chain('-1') })];
+    points('one-restore-7');
+    expect(await found()).toEqual([]);
+  });
+});
