@@ -22,7 +22,18 @@ export interface HostFacts {
   readonly unzeroedPools: readonly string[];
 }
 
-const tools = ['dd', 'qemu-img', 'blockdev', 'blkdiscard', 'virsh', 'flock', 'stat', 'tar'];
+const tools = [
+  'dd',
+  'qemu-img',
+  'blockdev',
+  'blkdiscard',
+  'virsh',
+  'flock',
+  'stat',
+  'tar',
+  'qemu-io',
+  'thin_delta',
+];
 
 /** Where a host that a copy is read from puts chunks (transfer/copy.ts); STAGING_DIR is the front-end's. */
 export const hostStagingDir = '/var/tmp';

@@ -44,8 +44,11 @@ function checkHost(facts: Facts, host: string, state: HostFacts): Finding[] {
   ];
 }
 
+/** What their absence means is said of each. */
+const optionalTools: ReadonlySet<string> = new Set(['virsh', 'blkdiscard', 'thin_delta']);
+
 function checkTools(host: string, state: HostFacts): Finding[] {
-  const needed = state.missing.filter((tool) => tool !== 'virsh' && tool !== 'blkdiscard');
+  const needed = state.missing.filter((tool) => !optionalTools.has(tool));
   const findings: Finding[] = [];
   if (needed.length > 0)
     findings.push({
