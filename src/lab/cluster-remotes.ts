@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { actions, installedNames } from '../actions/registry.ts';
-import { backupActions, downloader, storeMonitor } from './one/backup-store.ts';
+import { backupActions, downloader } from './one/backup-store.ts';
 
 /**
  * What is executed for a driver's name: the compiled binary through a symlink, as in an installation, or this
@@ -73,7 +73,6 @@ export function makeRemotes(remotes: string, target: DriverTarget, version: stri
   writeScript(join(remotes, 'tm/common/context'), contextScript);
   for (const [name, text] of Object.entries(backupActions))
     writeScript(join(remotes, 'datastore/rsync', name), text);
-  writeScript(join(remotes, 'datastore/rsync/monitor'), storeMonitor);
   writeScript(join(remotes, 'datastore/downloader.sh'), downloader);
   writeFileSync(join(remotes, 'VERSION'), `${version}\n`);
 }

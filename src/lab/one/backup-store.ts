@@ -12,7 +12,7 @@ part() { sed -n "/^<$1>$/,/^<\\/$1>$/p"; }
 `;
 
 /** Arguments as prebackup's. Replies \`<id> <MB> raw\`. */
-export const storeBackup = `#!/bin/bash
+const storeBackup = `#!/bin/bash
 set -e -o pipefail
 ${xml}
 document=$(flat)
@@ -27,7 +27,7 @@ echo "$id $(du -sm "$to" | cut -f1) raw"
 `;
 
 /** \`-i <increment>\`; JSON of what the downloader understands. */
-export const listBackup = `#!/bin/bash
+const listBackup = `#!/bin/bash
 set -e -o pipefail
 ${xml}
 wanted=-1
@@ -80,10 +80,26 @@ qemu-img convert -O qcow2 "$before" "$directory/merged"
 cat -- "$directory/merged"
 `;
 
-/** OpenNebula drives a backup datastore by these two of its actions; the rest are not needed to make a backup and to bring it back. */
-export const backupActions = { backup: storeBackup, ls: listBackup } as const;
+/** `<image id>`, the document in base64: all files of the backup. */
+const removeBackup = `#!/bin/bash
+set -e -o pipefail
+${xml}
+document=$(base64 -d | flat)
+image=$(part IMAGE <<<"$document")
+base=$(part DATASTORE <<<"$document" | value BASE_PATH) vm=$(part VMS <<<"$image" | value ID)
+for id in $(sed -n 's:^<SOURCE>\\(.*\\)</SOURCE>$:\\1:p' <<<"$image"); do rm -rf -- "$base/$vm/$id"; done
+rmdir -- "$base/$vm" 2>/dev/null || :
+`;
 
-export const storeMonitor = `#!/bin/sh
+const monitorStore = `#!/bin/sh
 cat >/dev/null
 printf 'USED_MB=0\\nTOTAL_MB=65536\\nFREE_MB=65536\\n'
 `;
+
+/** By the names of the actions. */
+export const backupActions = {
+  backup: storeBackup,
+  ls: listBackup,
+  rm: removeBackup,
+  monitor: monitorStore,
+} as const;

@@ -94,6 +94,35 @@ const vmSnapshot = (
   },
 });
 
+/** A VM of two disks, and where its backups go. */
+async function backedUp(world: FaultWorld, base: Base, config: Readonly<Record<string, string>>) {
+  const store = ok(
+    await world.one.createDatastore({ name: 'backups', type: 'BACKUP', driver: 'rsync' }),
+  ).datastore;
+  const vm = await start(world, base, [{ image: base.image }, { image: base.image }]);
+  world.one.configureBackup(vm, config);
+  return { vm, store };
+}
+
+const backup = (
+  action: 'prebackup' | 'prebackup_live' | 'postbackup_live',
+  about: string,
+  config: Readonly<Record<string, string>>,
+): Scenario => ({
+  action: `tm/${action}`,
+  about,
+  group: 'drbd',
+  prepare: async (world, base, until) => {
+    const { vm, store } = await backedUp(world, base, config);
+    if (config['MODE'] === 'INCREMENT') {
+      ok(await world.one.backup(vm, { datastore: store }));
+      scribble(world, base.host, base.system, vm);
+    }
+    if (action === 'prebackup') ok(await world.one.poweroff(vm));
+    return until((one) => one.backup(vm, { datastore: store }));
+  },
+});
+
 function scribble(world: FaultWorld, host: string, datastore: number, vm: number): void {
   const link = `${world.cluster.paths.location}/${datastore}/${vm}/disk.0`;
   const done = Bun.spawnSync(
@@ -336,6 +365,24 @@ export const scenarios: readonly Scenario[] = [
     prepare: async (world, base, until) => {
       const vm = await start(world, base, [{ image: base.image }], base.other);
       return until((one) => one.resize(vm, 0, 24));
+    },
+  },
+  backup('prebackup_live', 'full, two disks', {}),
+  backup('prebackup_live', 'increment', { MODE: 'INCREMENT' }),
+  backup('prebackup', 'full, powered off', {}),
+  backup('postbackup_live', 'after a full backup', {}),
+  {
+    action: 'tm/restore',
+    about: 'two disks, in place',
+    group: 'drbd',
+    takes: /\/one-backup-\d+$/,
+    changes: /^one-vm-/,
+    prepare: async (world, base, until) => {
+      const { vm, store } = await backedUp(world, base, { MODE: 'INCREMENT' });
+      const { image } = ok(await world.one.backup(vm, { datastore: store }));
+      scribble(world, base.host, base.system, vm);
+      ok(await world.one.poweroff(vm));
+      return until((one) => one.restore(vm, { image }));
     },
   },
   vmSnapshot('snap_create'),
