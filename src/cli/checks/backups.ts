@@ -1,9 +1,8 @@
 import { nodeOfHost } from '../../disks/host-node.ts';
 import type { Disk, Vm } from '../../opennebula/one.ts';
 import { vmState } from '../../opennebula/states.ts';
-import { canSnapshot } from '../../volumes/clone.ts';
 import { resourceOfDisk } from '../../volumes/disk.ts';
-import { replicasOf } from '../../volumes/replicas.ts';
+import { canSnapshot, replicasOf } from '../../volumes/replicas.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
 

@@ -86,9 +86,9 @@ set -e -o pipefail
 ${xml}
 document=$(base64 -d | flat)
 image=$(part IMAGE <<<"$document")
-base=$(part DATASTORE <<<"$document" | value BASE_PATH) vm=$(part VMS <<<"$image" | value ID)
-for id in $(sed -n 's:^<SOURCE>\\(.*\\)</SOURCE>$:\\1:p' <<<"$image"); do rm -rf -- "$base/$vm/$id"; done
-rmdir -- "$base/$vm" 2>/dev/null || :
+base=$(part DATASTORE <<<"$document" | value BASE_PATH)
+for id in $(sed -n 's:^<SOURCE>\\(.*\\)</SOURCE>$:\\1:p' <<<"$image"); do rm -rf -- "$base"/*/"$id"; done
+rmdir -- "$base"/* 2>/dev/null || :
 `;
 
 const monitorStore = `#!/bin/sh
