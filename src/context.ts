@@ -1,32 +1,9 @@
+import type { Clock, Log } from './effects.ts';
 import type { Hosts } from './hosts/hosts.ts';
 import type { Linstor } from './linstor/linstor.ts';
 import type { One } from './opennebula/one.ts';
 import type { ControllerSettings, Settings } from './opennebula/settings.ts';
 import type { Undo } from './undo.ts';
-
-/** Time and waiting, handed in so that a test need not wait. */
-export interface Clock {
-  now(): number;
-  /** Rejects with INTERRUPTED when the action is stopped. */
-  sleep(ms: number): Promise<void>;
-}
-
-/** What happened, for OpenNebula's log and for the structured log. Never secrets. */
-export interface Log {
-  debug(message: string): void;
-  info(message: string): void;
-  warn(message: string): void;
-  /** One external call: `linstor POST /v1/…`, `ssh host link-disk`. */
-  call(entry: {
-    kind: 'linstor' | 'ssh' | 'one' | 'local';
-    target: string;
-    verb: string;
-    ms: number;
-    outcome: string;
-  }): void;
-  /** Writes to the terminal of a person who called the action by hand; absent when OpenNebula did. */
-  readonly terminal?: ((text: string) => void) | undefined;
-}
 
 /** The effects, in one hand. Nothing below `actions/` reaches the outside by another way. */
 export interface Context {

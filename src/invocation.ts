@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
-import type { ActionKind } from './actions/action.ts';
 import { actions } from './actions/registry.ts';
+import type { ActionKind } from './call.ts';
 
 export interface ActionInvocation {
   readonly kind: 'action';

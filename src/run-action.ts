@@ -1,6 +1,6 @@
 import type { ActionHandler, Call } from './actions/action.ts';
 import { findAction } from './actions/registry.ts';
-import type { Log } from './context.ts';
+import type { Log } from './effects.ts';
 import { DriverError, toDriverError } from './errors.ts';
 import type { ActionInvocation } from './invocation.ts';
 import { openActionLog } from './log/action-log.ts';

@@ -1,4 +1,5 @@
-import type { Clock, Context, Log } from './context.ts';
+import type { Context } from './context.ts';
+import type { Clock, Log } from './effects.ts';
 import { DriverError } from './errors.ts';
 import { SshHosts } from './hosts/ssh.ts';
 import { type ClientSettings, clientSettings } from './linstor/client-config.ts';

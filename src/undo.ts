@@ -1,5 +1,5 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import type { Log } from './context.ts';
+import type { Log } from './effects.ts';
 
 interface Step {
   readonly label: string;

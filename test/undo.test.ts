@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { Log } from '../src/context.ts';
+import type { Log } from '../src/effects.ts';
 import { Undo } from '../src/undo.ts';
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, call: () => {} };

@@ -1,18 +1,7 @@
+import type { ActionKind, Call } from '../call.ts';
 import type { Context } from '../context.ts';
 
-export type ActionKind = 'datastore' | 'tm' | 'vmm';
-
-/** One call of OpenNebula's, as it came in. */
-export interface Call {
-  readonly kind: ActionKind;
-  readonly name: string;
-  /** Text after the dot of `clone.ssh`; absent for the bare name. */
-  readonly variant?: string;
-  /** The arguments, without the program. */
-  readonly argv: readonly string[];
-  /** Read once, on demand; empty when nothing was sent. */
-  stdin(): Promise<string>;
-}
+export type { ActionKind, Call };
 
 /**
  * Does the action. Resolves with the one reply line for stdout (without line break), or with nothing. Throws

@@ -1,8 +1,8 @@
-import { driverName } from '../actions/disk-call.ts';
 import type { Context } from '../context.ts';
 import { type VmDisk, vmDisks } from '../disks/migration-disks.ts';
 import { DriverError } from '../errors.ts';
 import type { Linstor, NodeName, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
+import { driverName } from '../opennebula/driver-name.ts';
 import type { Vm } from '../opennebula/one.ts';
 import { canSnapshot, isDiskful, isReadable, replicasOf, sameName } from '../volumes/replicas.ts';
 import type { Chain } from './points.ts';

@@ -1,6 +1,6 @@
-import { diskSettings } from '../actions/disk-call.ts';
 import type { Context } from '../context.ts';
 import { type Machines, readMachines } from '../disks/bridge.ts';
+import { diskSettings } from '../disks/disk-call.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { type BackupConfig, readBackupConfig } from '../opennebula/backup-config.ts';

@@ -1,4 +1,5 @@
-import type { Context, Log } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { Log } from '../effects.ts';
 import type { CliEnvironment } from './command.ts';
 import { openTerminal } from './terminal.ts';
 import { version } from './version.ts';

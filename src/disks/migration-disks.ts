@@ -1,9 +1,9 @@
-import { diskSettings, ourDisks } from '../actions/disk-call.ts';
 import type { Context } from '../context.ts';
 import type { Linstor, ResourceName } from '../linstor/linstor.ts';
 import type { Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { resourceOfDisk, type Sharing, sharingOf } from '../volumes/disk.ts';
+import { diskSettings, ourDisks } from './disk-call.ts';
 
 /** All disks of one VM that are ours, for the actions that handle them together. */
 

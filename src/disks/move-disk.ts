@@ -1,11 +1,11 @@
-import { type DiskCall, diskOf, onDisk, openDiskCall } from '../actions/disk-call.ts';
-import { type Move, moveOf } from '../actions/migration/move-kind.ts';
-import type { DiskTarget } from '../actions/target.ts';
 import type { Context } from '../context.ts';
 import type { Replica, ResourceDefinition } from '../linstor/linstor.ts';
+import { type Move, moveOf } from '../opennebula/move-kind.ts';
+import type { DiskTarget } from '../opennebula/target.ts';
 import { isExclusive } from '../volumes/disk.ts';
 import { marks } from '../volumes/marks.ts';
 import { replicasOf } from '../volumes/replicas.ts';
+import { type DiskCall, diskOf, onDisk, openDiskCall } from './disk-call.ts';
 import { requireMovable } from './dual-primary.ts';
 import { ensureDiskAttached } from './ensure-attached.ts';
 import { ensureDiskDetached, warnOf } from './ensure-detached.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '../context.ts';
+import type { Log } from '../effects.ts';
 
 /** Work on other machines, over ssh, and on this one. Nothing of ours is installed on hosts. */
 

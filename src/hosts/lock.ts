@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '../context.ts';
+import type { Clock } from '../effects.ts';
 import { DriverError } from '../errors.ts';
 
 /** OpenNebula's lock directory; exists and is oneadmin's in every installation (contract §1.4). */

@@ -1,4 +1,4 @@
-import type { Log } from '../context.ts';
+import type { Log } from '../effects.ts';
 import { DriverError } from '../errors.ts';
 import type { HostCommand, HostResult, Hosts } from './hosts.ts';
 import { type ProcessResult, runProcess } from './process.ts';

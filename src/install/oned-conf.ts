@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { driverName } from '../opennebula/driver-name.ts';
 import { executableOf, type OnedEdit } from './oned-revert.ts';
 import {
   type Assignment,
@@ -14,7 +15,6 @@ import {
 } from './oned-syntax.ts';
 import { addToList, listOf, type OptionName, positionals } from './option-list.ts';
 import {
-  driverName,
   isOurs,
   type ListRule,
   lists,

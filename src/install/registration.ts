@@ -1,12 +1,11 @@
 import fragment from '../../drivers/oned.conf.fragment' with { type: 'text' };
+import { driverName } from '../opennebula/driver-name.ts';
 import { attributeOf, type Entry, parseOnedConf, singlesOf, type Vector, vectorsOf } from './oned-syntax.ts';
 import type { OptionName } from './option-list.ts';
 
 /**
  * What has to be true of oned.conf, as data. `oned-conf.ts` makes it true, says whether it is, and takes it back.
  */
-
-export const driverName = 'linstor_un';
 
 /** One item of a comma list in the ARGUMENTS of a driver process. */
 export interface ListRule {

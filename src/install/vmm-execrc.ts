@@ -1,5 +1,5 @@
+import { driverName } from '../opennebula/driver-name.ts';
 import { lineEnding } from './oned-syntax.ts';
-import { driverName } from './registration.ts';
 
 /**
  * LIVE_DISK_SNAPSHOTS of vmm_execrc: which pairs of VM driver and TM may snapshot a disk of a running VM. The file is

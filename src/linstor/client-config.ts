@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ControllerSettings } from '../opennebula/settings.ts';
+import type { ControllerSettings } from './controller-settings.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type ClientSettings = Partial<

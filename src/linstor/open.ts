@@ -1,5 +1,5 @@
-import type { ControllerSettings } from '../opennebula/settings.ts';
 import { CliLinstor } from './cli/cli.ts';
+import type { ControllerSettings } from './controller-settings.ts';
 import type { Linstor } from './linstor.ts';
 import type { LinstorHooks } from './rest/hooks.ts';
 import { RestLinstor } from './rest/rest.ts';

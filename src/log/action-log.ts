@@ -1,4 +1,4 @@
-import type { Call } from '../actions/action.ts';
+import type { Call } from '../call.ts';
 import type { DriverError } from '../errors.ts';
 import { JsonLog, logPath } from './json-log.ts';
 import { ActionRecorder, type CallEntry, type NoteEntry } from './record.ts';

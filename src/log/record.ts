@@ -1,5 +1,5 @@
-import type { ActionKind } from '../actions/action.ts';
-import type { Log } from '../context.ts';
+import type { ActionKind } from '../call.ts';
+import type { Log } from '../effects.ts';
 import { type DriverError, toDriverError } from '../errors.ts';
 import { oneArgument, oneLine } from './redact.ts';
 import { type Subject, subjectOf } from './subject.ts';

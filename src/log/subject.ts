@@ -1,4 +1,4 @@
-import type { ActionKind } from '../actions/action.ts';
+import type { ActionKind } from '../call.ts';
 import { isDigits } from '../digits.ts';
 
 /** What an action is about, as far as its arguments say; enough to find it again in the log. */

@@ -1,4 +1,4 @@
-import type { Call } from '../actions/action.ts';
+import type { Call } from '../call.ts';
 import { isDigits } from '../digits.ts';
 import { DriverError } from '../errors.ts';
 import { xmlOfMessage } from './base64.ts';

@@ -1,4 +1,4 @@
-import type { Call } from '../actions/action.ts';
+import type { Call } from '../call.ts';
 import { encodeBase64, xmlOfMessage } from './base64.ts';
 import { badMessage, idArgument } from './message.ts';
 import type { Vm } from './one.ts';

@@ -1,4 +1,4 @@
-import type { Call } from '../actions/action.ts';
+import type { Call } from '../call.ts';
 import { DriverError, errorLine } from '../errors.ts';
 import { oneLine } from '../log/redact.ts';
 import type { Generation } from './version.ts';

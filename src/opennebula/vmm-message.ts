@@ -1,4 +1,4 @@
-import type { Call } from '../actions/action.ts';
+import type { Call } from '../call.ts';
 import { xmlOfMessage } from './base64.ts';
 import { readDatastore } from './datastore-document.ts';
 import { badMessage, idArgument } from './message.ts';

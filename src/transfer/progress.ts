@@ -1,4 +1,4 @@
-import type { Clock, Log } from '../context.ts';
+import type { Clock, Log } from '../effects.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
 
 /** How far a transfer is. */

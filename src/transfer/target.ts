@@ -1,4 +1,4 @@
-import type { Clock } from '../context.ts';
+import type { Clock } from '../effects.ts';
 import { DriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError } from '../hosts/pipeline.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../context.ts';
+import type { Clock } from '../effects.ts';
 
 /**
  * Asks again in short, growing pauses (0.1 s to 2 s) until `probe` gives a value; undefined after `timeoutMs`.

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Log } from '../../src/context.ts';
+import type { Log } from '../../src/effects.ts';
 import { SshHosts } from '../../src/hosts/ssh.ts';
 
 /**

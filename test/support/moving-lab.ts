@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { ActionHandler, Call } from '../../src/actions/action.ts';
-import type { Context, Log } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
+import type { Log } from '../../src/effects.ts';
 import { type DriverError, toDriverError } from '../../src/errors.ts';
 import type { HostCommand, HostResult, Hosts } from '../../src/hosts/hosts.ts';
 import { Locks } from '../../src/hosts/lock.ts';

@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { isDriverError, toDriverError } from '../../errors.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { basesOf, discardBase } from '../../volumes/base.ts';
 import { resourceOfDisk } from '../../volumes/disk.ts';
@@ -9,7 +10,6 @@ import { removeResource } from '../../volumes/remove.ts';
 import { replicasOf } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { driverName } from '../disk-call.ts';
 import { existingImageResource, type ImageCall, openImageCall } from '../image-call.ts';
 
 /** Removes the image with its snapshots; one that is gone already is success (contract §2.4). */

@@ -11,10 +11,10 @@ import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
 import type { Replica } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
+import type { DiskTarget } from '../../opennebula/target.ts';
 import { closeBefore, isLeftOpen } from '../../volumes/left-window.ts';
 import { lockName } from '../../volumes/names.ts';
 import { devicePaths, identityOf, isAttached, sameName } from '../../volumes/replicas.ts';
-import type { DiskTarget } from '../target.ts';
 
 /** The VM is about to start or to be restored; in other states (NIC hotplug, updateconf) it runs. */
 export const isBooting = (vm: Pick<Vm, 'lcmState'>): boolean =>

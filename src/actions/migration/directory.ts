@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { Context } from '../../context.ts';
+import { diskSettings } from '../../disks/disk-call.ts';
 import { ensureDiskDetached, warnOf } from '../../disks/ensure-detached.ts';
 import { ourLinkNames } from '../../disks/migration-disks.ts';
 import { leavesSource } from '../../disks/move-disk.ts';
@@ -8,12 +9,11 @@ import { isSharedDirectory } from '../../hosts/scripts/shared-marker.ts';
 import { largeDirectoryMib, sendDirectory } from '../../hosts/send-directory.ts';
 import { isRegularFile, relocateDirectory } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
+import { type Move, mayHaveCheckpoint, moveOf } from '../../opennebula/move-kind.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
+import type { DiskTarget, PathTarget } from '../../opennebula/target.ts';
 import { type Checkpoint, findCheckpoint } from '../../volumes/checkpoint.ts';
-import { diskSettings } from '../disk-call.ts';
-import type { DiskTarget, PathTarget } from '../target.ts';
-import { type Move, mayHaveCheckpoint, moveOf } from './move-kind.ts';
 
 export interface DirectoryMove {
   readonly source: Exclude<PathTarget, DiskTarget>;

@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { MigrationMessage } from '../../opennebula/migration-message.ts';
-import { driverName } from '../disk-call.ts';
 import { remotesOf, runHere } from '../foreign-script.ts';
 
 export type MigrationAction = 'premigrate' | 'postmigrate' | 'failmigrate';

@@ -1,15 +1,17 @@
 import type { Context } from '../../context.ts';
+import { diskMarks, isCompleted } from '../../disks/completed-disk.ts';
+import { type DiskCall, diskOf, readDiskCall } from '../../disks/disk-call.ts';
 import { duplicate } from '../../disks/duplicate.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { growDisk } from '../../disks/grow.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError } from '../../errors.ts';
 import type { Resource, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
-import { imageState, lcm } from '../../opennebula/states.ts';
+import { imageState } from '../../opennebula/states.ts';
+import { requireDiskTarget } from '../../opennebula/target.ts';
 import { type KiB, kib, kibToBytes, mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
 import { isCompleteCopy, isCopy } from '../../volumes/copies.ts';
-import { deploymentMark } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
@@ -19,8 +21,6 @@ import type { Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, readDiskCall } from '../disk-call.ts';
-import { requireDiskTarget } from '../target.ts';
 
 /**
  * `clone <fe>:SOURCE <host>:<vm directory>/disk.<n> <vm> <datastore>`: the VM gets a disk of its own with the image's
@@ -155,24 +155,3 @@ async function makeClone(
     spread: call.vm.id,
   });
 }
-
-/**
- * Made by this very deployment, and not known to be incomplete? Only while the VM has never run: after that, content of that name is not what
- * the image holds.
- */
-export function isCompleted(call: DiskCall, existing: ResourceDefinition | undefined): boolean {
-  if (!existing || existing.flags.length > 0) return false;
-  const prolog = call.vm.lcmState === lcm.PROLOG || call.vm.lcmState === lcm.PROLOG_FAILURE;
-  return (
-    prolog &&
-    existing.props[marks.incomplete] === undefined &&
-    existing.props[marks.deployment] === deploymentMark(call.vm)
-  );
-}
-
-export const diskMarks = (call: DiskCall): Record<string, string> => ({
-  [marks.vmId]: String(call.vm.id),
-  [marks.diskId]: String(call.disk.id),
-  [marks.datastoreId]: String(call.target.systemDatastoreId),
-  [marks.deployment]: deploymentMark(call.vm),
-});

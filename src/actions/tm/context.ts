@@ -1,10 +1,10 @@
 import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
+import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { remotesOf, runHere } from '../foreign-script.ts';
 import { ensureBootDisks, isBooting } from '../migration/boot-disks.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
 
 /** Building the ISO and copying it; `http://` files are downloaded on the way. */
 const timeoutMs = 15 * 60_000;

@@ -1,8 +1,10 @@
 import type { Context } from '../../context.ts';
+import { type DiskCall, diskSettings, openDiskCall } from '../../disks/disk-call.ts';
 import { type Duplicate, duplicate } from '../../disks/duplicate.ts';
 import { DriverError } from '../../errors.ts';
 import type { ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { inLcm } from '../../opennebula/states.ts';
+import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
 import { marks } from '../../volumes/marks.ts';
@@ -12,8 +14,6 @@ import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { canSnapshot, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskSettings, openDiskCall } from '../disk-call.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
 import { snapshotFrozen } from './snap-create-live.ts';
 
 /**

@@ -1,11 +1,14 @@
 import type { Context } from '../../context.ts';
+import { type DiskCall, diskOf, onDisk, openDiskCall } from '../../disks/disk-call.ts';
 import { ensureDiskDetached, giveUpLinks } from '../../disks/ensure-detached.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import { removeDirectories } from '../../hosts/scripts/directories.ts';
 import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
+import { type PathTarget, parseId, parseVmTarget } from '../../opennebula/target.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { forgetCopy, isCopy } from '../../volumes/copies.ts';
 import { marks } from '../../volumes/marks.ts';
@@ -14,8 +17,6 @@ import { isOwn } from '../../volumes/reclaim.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { hasNetworkLayer, isOnZfs, layersOf, replicasOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, driverName, onDisk, openDiskCall } from '../disk-call.ts';
-import { type PathTarget, parseId, parseVmTarget } from '../target.ts';
 
 /**
  * `delete <host>:<vm directory>[/disk.<n>] <vm> <datastore>`. OpenNebula calls it for every disk when it cleans up, also for

@@ -1,8 +1,10 @@
 import type { Context } from '../../context.ts';
+import { type DiskCall, diskOf, onDisk, readDiskCall } from '../../disks/disk-call.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { DriverError } from '../../errors.ts';
 import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import type { Disk } from '../../opennebula/one.ts';
+import { requireDiskTarget } from '../../opennebula/target.ts';
 import { mibToBytes } from '../../units.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { isExclusive } from '../../volumes/disk.ts';
@@ -11,8 +13,6 @@ import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/r
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, onDisk, readDiskCall } from '../disk-call.ts';
-import { requireDiskTarget } from '../target.ts';
 import { sourceResource } from './clone.ts';
 
 /**

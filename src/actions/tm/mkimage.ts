@@ -1,7 +1,7 @@
 import { makeVolatile } from '../../disks/volatile.ts';
+import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { mib } from '../../units.ts';
 import type { ActionHandler } from '../action.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
 
 /**
  * `mkimage <MiB> <format> <host>:<vm directory>/disk.<n> <vm> <datastore>`: a volatile disk. It is always raw, whatever the

@@ -1,7 +1,7 @@
 import { makeVolatile } from '../../disks/volatile.ts';
+import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { mib } from '../../units.ts';
 import type { ActionHandler } from '../action.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
 
 /** `mkswap <MiB> <host>:<vm directory>/disk.<n> <vm> <datastore>`: a swap disk (contract §3.5). */
 export const mkswap: ActionHandler = async (call, ctx) => {

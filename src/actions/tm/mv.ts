@@ -1,8 +1,8 @@
 import { moveDisk } from '../../disks/move-disk.ts';
 import { DriverError } from '../../errors.ts';
+import { parseId, parseVmTarget } from '../../opennebula/target.ts';
 import type { ActionHandler } from '../action.ts';
 import { moveVmDirectory } from '../migration/directory.ts';
-import { parseId, parseVmTarget } from '../target.ts';
 
 /**
  * `mv <host>:<path> <host>:<path> <vm> <datastore>`, where both paths are a VM's disk or both its directory: first

@@ -1,11 +1,13 @@
 import { pointsOf } from '../../backup/points.ts';
 import type { Context } from '../../context.ts';
 import { namesOf } from '../../disks/attach.ts';
+import { type DiskCall, diskOf, onDisk, readDiskCall } from '../../disks/disk-call.ts';
 import { ensureDiskDetached } from '../../disks/ensure-detached.ts';
 import { findReplica } from '../../disks/find-node.ts';
 import { closeGraceMs } from '../../disks/in-use.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
+import { requireDiskTarget } from '../../opennebula/target.ts';
 import { isExclusive } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { resourceOfSource, snapshotId } from '../../volumes/names.ts';
@@ -13,8 +15,6 @@ import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/r
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, onDisk, readDiskCall } from '../disk-call.ts';
-import { requireDiskTarget } from '../target.ts';
 
 /**
  * `mvds <host>:<vm directory>/disk.<n> SOURCE <vm> <datastore>`: a persistent (or shareable) image goes back to its

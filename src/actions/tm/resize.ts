@@ -1,15 +1,15 @@
 import type { Context } from '../../context.ts';
 import { namesOf } from '../../disks/attach.ts';
+import { type DiskCall, onDisk, readDiskCall } from '../../disks/disk-call.ts';
 import { findReplica } from '../../disks/find-node.ts';
 import { growDisk } from '../../disks/grow.ts';
 import { DriverError } from '../../errors.ts';
 import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
 import type { Replica } from '../../linstor/linstor.ts';
+import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { kibToBytes, mib, mibToKib } from '../../units.ts';
 import { devicePaths, identityOf } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, onDisk, readDiskCall } from '../disk-call.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
 
 /** DRBD and loop devices learn of a new size some moments after LINSTOR has answered; of an old one they have learnt. */
 const sizeWaitMs = { grown: 30_000, unchanged: 5_000 } as const;

@@ -1,7 +1,7 @@
 import { DriverError } from '../../errors.ts';
 import { vmPlace } from '../../opennebula/paths.ts';
+import { parseId, parseTarget } from '../../opennebula/target.ts';
 import type { ActionHandler } from '../action.ts';
-import { parseId, parseTarget } from '../target.ts';
 
 /**
  * `restore <host>:<vm directory> <vm> <backup image> <increment or -1> <disk or -1>`: the disks of a powered-off VM become what a backup holds

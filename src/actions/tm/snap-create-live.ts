@@ -1,10 +1,10 @@
 import type { Context } from '../../context.ts';
+import { type DiskCall, onDisk } from '../../disks/disk-call.ts';
 import { toDriverError } from '../../errors.ts';
 import { type HeldSession, holdSession } from '../../hosts/session.ts';
 import { dropSnapshot, findSnapshot, NotNow, takeSnapshot } from '../../volumes/snapshot.ts';
 import { whenSnapshottable } from '../../volumes/snapshot-ready.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, onDisk } from '../disk-call.ts';
 import { openSnapshotCall, recordUsage, usageProps } from './snap-create.ts';
 
 /**

@@ -1,13 +1,13 @@
 import type { Context } from '../../context.ts';
+import { type DiskCall, onDisk, readDiskCall } from '../../disks/disk-call.ts';
 import { toDriverError } from '../../errors.ts';
 import type { Resource } from '../../linstor/linstor.ts';
+import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { allocatedMark, snapshotSizeMark } from '../../volumes/marks.ts';
 import { snapshotName } from '../../volumes/names.ts';
 import { isDiskful, replicasOf } from '../../volumes/replicas.ts';
 import { takeSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, onDisk, readDiskCall } from '../disk-call.ts';
-import { parseId, requireDiskTarget } from '../target.ts';
 
 export interface SnapshotCall {
   readonly disk: DiskCall;

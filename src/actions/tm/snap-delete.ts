@@ -1,6 +1,6 @@
+import { onDisk } from '../../disks/disk-call.ts';
 import { dropNumbered } from '../../volumes/drop-numbered.ts';
 import type { ActionHandler } from '../action.ts';
-import { onDisk } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
 
 /** Also called on running VMs: there is no live variant (contract §3.6). A snapshot that is not there is success. */

@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { type DiskCall, diskOf, onDisk } from '../../disks/disk-call.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { growDisk } from '../../disks/grow.ts';
 import { revert } from '../../disks/revert.ts';
@@ -7,7 +8,6 @@ import { vmState } from '../../opennebula/states.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { type KiB, kibToBytes, mibToKib } from '../../units.ts';
 import type { ActionHandler } from '../action.ts';
-import { type DiskCall, diskOf, onDisk } from '../disk-call.ts';
 import { openSnapshotCall } from './snap-create.ts';
 
 /** Powered-off VMs only (contract §3.6); the snapshots made after the target stay. */

@@ -3,13 +3,13 @@ import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { toDriverError } from '../../errors.ts';
 import { isRegularFile, removeLink } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { beginRemoval, type Checkpoint, findCheckpoint } from '../../volumes/checkpoint.ts';
 import { lockName } from '../../volumes/names.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler, Call } from '../action.ts';
-import { driverName } from '../disk-call.ts';
 import { replyLine } from '../foreign-script.ts';
 import { runNative } from './native.ts';
 

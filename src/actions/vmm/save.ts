@@ -4,6 +4,7 @@ import { wishedNode } from '../../disks/find-node.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { removeLink } from '../../hosts/vm-directory.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { kibToBytes } from '../../units.ts';
@@ -11,7 +12,6 @@ import { createCheckpoint, planCheckpoint, removeCheckpoint } from '../../volume
 import { checkpointResource, lockName } from '../../volumes/names.ts';
 import type { Plan } from '../../volumes/placement.ts';
 import type { ActionHandler, Call } from '../action.ts';
-import { driverName } from '../disk-call.ts';
 import { replyLine } from '../foreign-script.ts';
 import { remoteScripts, runNative } from './native.ts';
 

@@ -1,4 +1,4 @@
-import { driverName } from '../../install/registration.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';
 import type { Finding } from './check.ts';

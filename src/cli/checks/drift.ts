@@ -1,5 +1,6 @@
 import { attributeOf, parseOnedConf, vectorsOf } from '../../install/oned-syntax.ts';
-import { driverName, isOurs } from '../../install/registration.ts';
+import { isOurs } from '../../install/registration.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';
 

@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { type Layout, onDisk } from '../../install/layout.ts';
-import { driverName } from '../../install/registration.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import type { ClusterFacts, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';

@@ -1,6 +1,6 @@
 import { isDriverError } from '../../errors.ts';
-import type { ControllerSettings } from '../../opennebula/settings.ts';
 import type { KiB } from '../../units.ts';
+import type { ControllerSettings } from '../controller-settings.ts';
 import { isLinstorError, LinstorError } from '../error.ts';
 import { isObject, type Json } from '../json.ts';
 import type * as L from '../linstor.ts';

@@ -1,5 +1,5 @@
 import { DriverError, isDriverError } from '../../errors.ts';
-import type { ControllerSettings } from '../../opennebula/settings.ts';
+import type { ControllerSettings } from '../controller-settings.ts';
 import { refusal, toEntries, toOutcome } from '../entries.ts';
 import { describeText, type Json, parseReply } from '../json.ts';
 import { Outcome } from '../outcome.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '../../context.ts';
+import type { Log } from '../../effects.ts';
 import type { RunClient } from '../cli/run.ts';
 import type { Deadlines } from './http.ts';
 

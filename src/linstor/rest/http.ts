@@ -1,6 +1,6 @@
 import { type FetchOptions, type FetchResponse, ofetch } from 'ofetch';
 import { DriverError, isDriverError } from '../../errors.ts';
-import type { ControllerSettings } from '../../opennebula/settings.ts';
+import type { ControllerSettings } from '../controller-settings.ts';
 import { classify, type Failure, failureError } from '../failure.ts';
 import { isPassing } from '../passing.ts';
 import { ReplyLost } from '../reply-lost.ts';

@@ -1,6 +1,6 @@
 import { DriverError, isDriverError } from '../../errors.ts';
-import type { ControllerSettings } from '../../opennebula/settings.ts';
 import type { KiB } from '../../units.ts';
+import type { ControllerSettings } from '../controller-settings.ts';
 import { refusal, toEntries, toOutcome } from '../entries.ts';
 import { isLinstorError } from '../error.ts';
 import { describeText, isObject, type Json, parseReply } from '../json.ts';

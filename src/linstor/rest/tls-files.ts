@@ -1,4 +1,4 @@
-import type { ControllerSettings } from '../../opennebula/settings.ts';
+import type { ControllerSettings } from '../controller-settings.ts';
 
 export interface TlsMaterial {
   readonly ca?: string;

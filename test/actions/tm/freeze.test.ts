@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { snapshotFrozen, whileFrozen } from '../../../src/actions/tm/snap-create-live.ts';
-import type { Context, Log } from '../../../src/context.ts';
+import type { Context } from '../../../src/context.ts';
+import type { Log } from '../../../src/effects.ts';
 import { type DriverError, toDriverError } from '../../../src/errors.ts';
 import { SshHosts } from '../../../src/hosts/ssh.ts';
 import type { Linstor } from '../../../src/linstor/linstor.ts';

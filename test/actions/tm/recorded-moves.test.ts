@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { parseVmTarget, requireDiskTarget } from '../../../src/actions/target.ts';
 import { isSameHost, readMigrationMessage } from '../../../src/opennebula/migration-message.ts';
+import { parseVmTarget, requireDiskTarget } from '../../../src/opennebula/target.ts';
 import { readCheckpointMessage } from '../../../src/opennebula/vmm-message.ts';
 import { checkpointSize } from '../../../src/volumes/checkpoint.ts';
 import { asCall, recorded } from '../../opennebula/recorded-calls.ts';

@@ -1,4 +1,4 @@
-import { type LcmState, lcm } from '../../opennebula/states.ts';
+import { type LcmState, lcm } from './states.ts';
 
 /**
  * What a `mv` means: one shape of arguments serves five operations, and only the VM's LCM state tells which

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { parseId, parseVmTarget, requireDiskTarget } from '../../src/actions/target.ts';
+import { parseId, parseVmTarget, requireDiskTarget } from '../../src/opennebula/target.ts';
 
 describe('places that OpenNebula names', () => {
   test('a disk, with oned’s double slash', () => {

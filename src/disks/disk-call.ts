@@ -1,15 +1,13 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
+import { driverName } from '../opennebula/driver-name.ts';
 import type { Datastore, Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
+import { type DiskTarget, parseId } from '../opennebula/target.ts';
 import { type DiskResource, resourceOfDisk, sharingOf } from '../volumes/disk.ts';
 import { closeBefore } from '../volumes/left-window.ts';
 import { lockName } from '../volumes/names.ts';
-import { type DiskTarget, parseId } from './target.ts';
-
-/** TM name under which oned knows us. */
-export const driverName = 'linstor_un';
 
 /** All that an action on one disk of a VM needs to know, read before anything is changed. */
 export interface DiskCall {

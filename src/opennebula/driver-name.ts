@@ -1,0 +1,2 @@
+/** TM and DS name under which oned knows us. */
+export const driverName = 'linstor_un';
