@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FreezeWindow, whileHeld } from '../../src/backup/freeze.ts';
-import type { Context, Log } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
+import type { Log } from '../../src/effects.ts';
 import { SshHosts } from '../../src/hosts/ssh.ts';
 import { Undo } from '../../src/undo.ts';
 
