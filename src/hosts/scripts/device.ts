@@ -1,8 +1,8 @@
 import { DriverError } from '../../errors.ts';
-import { type Bytes, bytes } from '../../units.ts';
+import type { Bytes } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
 import { alienCode, alienDevice, type HostDevice, identityFunctions } from './identity.ts';
-import { flushFunction, records, sizeFunctions } from './records.ts';
+import { flushFunction, records, sizeFunctions, sizeSaid } from './records.ts';
 
 /** Making file systems on, and asking the size of, devices of a host. */
 
@@ -26,7 +26,7 @@ export async function deviceSizes(
     args: paths,
     timeoutMs: 30_000,
   });
-  return records(stdout, 1).map(([size = '']) => (size === '' ? undefined : bytes(Number(size))));
+  return records(stdout, 1).map(([size = '']) => (size === '' ? undefined : sizeSaid(host, size)));
 }
 
 const linksScript = `

@@ -2,7 +2,7 @@ import { DriverError } from '../../errors.ts';
 import { type Bytes, bytes, humanSize } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
 import { alienDevice, type DeviceIdentity, type HostDevice, identityFunctions } from './identity.ts';
-import { records, sizeFunctions } from './records.ts';
+import { records, sizeFunctions, sizeSaid } from './records.ts';
 
 /** A disk that must be usable on a host, and where the domain finds it. */
 export interface DiskLink {
@@ -150,8 +150,8 @@ export async function linkDisks(
   if (refusal) throw refusal;
   const rows = records(result.stdout, 2);
   return disks.map(({ identity }, index) => {
-    const [device = '', size = '0'] = rows[index] ?? [];
-    return { device, bytes: bytes(Number(size)), identity };
+    const [device = '', size = ''] = rows[index] ?? [];
+    return { device, bytes: sizeSaid(host, size), identity };
   });
 }
 

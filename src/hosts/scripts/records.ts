@@ -1,3 +1,7 @@
+import { isDigits } from '../../digits.ts';
+import { DriverError } from '../../errors.ts';
+import { type Bytes, bytes } from '../../units.ts';
+
 /**
  * What our scripts print: fields ended by NUL, because paths may hold anything else. A script prints records of a
  * fixed number of fields.
@@ -9,6 +13,15 @@ export function records(stdout: string, fields: number): string[][] {
   const rows: string[][] = [];
   for (let at = 0; at + fields <= all.length; at += fields) rows.push(all.slice(at, at + fields));
   return rows;
+}
+
+/** What is no number compares as neither too small nor too large. */
+export function sizeSaid(host: string, said: string): Bytes {
+  if (isDigits(said, 15)) return bytes(Number(said));
+  throw new DriverError(
+    'HOST_COMMAND',
+    `${host} says ${JSON.stringify(said.slice(0, 80))} where the size of a device is asked`,
+  );
 }
 
 /** Shared by scripts; constant text. Sizes come from sysfs: opening a DRBD device would promote it. */
