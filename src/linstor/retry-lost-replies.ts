@@ -2,7 +2,13 @@ import { isLinstorError } from './error.ts';
 import type { Linstor } from './linstor.ts';
 import { Outcome } from './outcome.ts';
 import { isReplyLost } from './reply-lost.ts';
-import { awaitSatellites, isWithoutSatellite, offlineError, satellitesAway } from './satellites.ts';
+import {
+  awaitSatellites,
+  isGivenUp,
+  isWithoutSatellite,
+  offlineError,
+  satellitesAway,
+} from './satellites.ts';
 
 /** By method: was the lost request carried out? Undefined: it may simply be sent again (linstor-behaviour §7.1). */
 type Check<K extends keyof Linstor> = Linstor[K] extends (...args: infer A) => Promise<Outcome>
@@ -59,7 +65,7 @@ export function settled(linstor: Linstor, sleep = (ms: number): Promise<void> =>
       if (check === undefined && !callersWrites.has(name)) return call;
       return async (...args: unknown[]) => {
         try {
-          return await call(...args);
+          return await (check === 'repeat' ? onceMore(() => call(...args)) : call(...args));
         } catch (error) {
           if (isWithoutSatellite(error)) {
             await explainAway(target, sleep, error, check === 'repeat' || name === 'createSnapshot');
@@ -90,6 +96,16 @@ const deletions: ReadonlySet<string | symbol> = new Set<keyof Linstor>([
 ]);
 const failedOnSatellite = 998;
 const settlingMs = 3000;
+
+/** A write that may be carried out twice, whose satellite was given up while it waited for it. */
+async function onceMore(write: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!isGivenUp(error)) throw error;
+    return write();
+  }
+}
 
 /** Writes whose lost answers are their callers' business. */
 const callersWrites: ReadonlySet<string | symbol> = new Set<keyof Linstor>([

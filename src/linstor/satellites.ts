@@ -1,6 +1,8 @@
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from './error.ts';
 import type { Linstor, Node } from './linstor.ts';
+import { type ApiEntry, severityOf } from './outcome.ts';
+import { isPassingRefusal } from './passing.ts';
 
 /** A controller that has just started finds its satellites within some ten seconds; one that is down for good is not waited for longer. */
 const returnMs = 30_000;
@@ -35,7 +37,20 @@ const symptoms =
   /did not appear|NullPointerException|PeerClosingConnection|PeerNotConnected|No diskful connected satellite/;
 
 export const isWithoutSatellite = (error: unknown): boolean =>
-  isLinstorError(error) && symptoms.test(error.message);
+  isLinstorError(error) && (symptoms.test(error.message) || isGivenUp(error));
+
+/**
+ * What was asked for is noted, and the satellite that it waited for was given up meanwhile: an error without a word. Asked again, it is done
+ * with a warning (real-drbd).
+ */
+export const isGivenUp = (error: unknown): boolean =>
+  isLinstorError(error) &&
+  error.entries.length > 0 &&
+  isPassingRefusal(error.entries) &&
+  !hasText(error.entries);
+
+const hasText = (entries: readonly ApiEntry[]): boolean =>
+  entries.some((entry) => severityOf(entry.retCode) === 'error' && entry.message.trim() !== '');
 
 /** The same failure, with what is behind it. */
 export function offlineError(error: unknown, away: readonly string[]): DriverError {
