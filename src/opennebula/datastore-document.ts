@@ -16,6 +16,7 @@ const datastoreFields = {
 export function readDatastore(element: XmlElement): Datastore {
   const fields = readFields(element, datastoreFields, `datastore ${element.value('ID') ?? '?'}`);
   const template = element.first('TEMPLATE')?.attributes() ?? {};
+  const clusters = element.first('CLUSTERS');
   nameTemplate(
     template,
     fields.NAME === '' ? `datastore ${fields.ID}` : `datastore ${fields.ID} (${fields.NAME})`,
@@ -28,5 +29,6 @@ export function readDatastore(element: XmlElement): Datastore {
     tmMad: fields.TM_MAD,
     basePath: fields.BASE_PATH,
     template,
+    ...(clusters ? { clusterIds: clusters.all('ID').map((each) => Number(each.text)) } : {}),
   };
 }

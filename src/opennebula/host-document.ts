@@ -19,5 +19,12 @@ const usable: ReadonlySet<number> = new Set([
 /** `<HOST>`. Throws ONE_INCOMPLETE. */
 export function readHost(element: XmlElement): Host {
   const fields = readFields(element, hostFields, `host ${element.value('NAME') ?? '?'}`);
-  return { id: fields.ID, name: fields.NAME, state: fields.STATE, enabled: usable.has(fields.STATE) };
+  const cluster = element.value('CLUSTER_ID');
+  return {
+    id: fields.ID,
+    name: fields.NAME,
+    state: fields.STATE,
+    enabled: usable.has(fields.STATE),
+    ...(cluster !== undefined && /^\d+$/.test(cluster) ? { clusterId: Number(cluster) } : {}),
+  };
 }

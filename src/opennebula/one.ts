@@ -12,6 +12,8 @@ export interface Datastore {
   readonly dsMad: string;
   readonly tmMad: string;
   readonly basePath: string;
+  /** OpenNebula's clusters that may use it; absent: not told. */
+  readonly clusterIds?: readonly number[];
   /** TEMPLATE, upper-case keys, simple attributes only. */
   readonly template: Attributes;
 }
@@ -106,6 +108,8 @@ export interface Host {
   readonly state: number;
   /** MONITORED (or being monitored) and not disabled, offline or in error. */
   readonly enabled: boolean;
+  /** OpenNebula's cluster; absent: not told. */
+  readonly clusterId?: number;
 }
 
 /**

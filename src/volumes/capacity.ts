@@ -1,4 +1,4 @@
-import type { Linstor, Node, ResourceGroup, StoragePool } from '../linstor/linstor.ts';
+import type { Linstor, Node, PlacementFilter, ResourceGroup, StoragePool } from '../linstor/linstor.ts';
 import { takesVolumes } from '../linstor/node-state.ts';
 import { isReal, isThin } from '../linstor/providers.ts';
 import type { PlacementSettings } from '../opennebula/settings.ts';
@@ -57,20 +57,30 @@ export function eligiblePools(
   settings: PlacementSettings,
 ): StoragePool[] {
   const usable = new Set(nodes.filter(takesVolumes).map((node) => node.name));
-  const names = settings.storagePools.length > 0 ? settings.storagePools : (group.filter.storagePools ?? []);
-  const providers = settings.providers.length > 0 ? settings.providers : (group.filter.providers ?? []);
-  const hosts = settings.nodeList.length > 0 ? settings.nodeList : (group.filter.nodes ?? []);
+  return placementPools(pools, group.filter, settings).filter(
+    (pool) => pool.totalKib !== undefined && pool.freeKib !== undefined && usable.has(pool.node),
+  );
+}
+
+/** Pools in which volumes of these settings belong, whatever state they are in. */
+export function placementPools(
+  pools: readonly StoragePool[],
+  filter: PlacementFilter,
+  settings: PlacementSettings,
+): StoragePool[] {
+  const chosen = (own: readonly string[], ofGroup: readonly string[] = []) =>
+    own.length > 0 ? own : ofGroup;
+  const names = chosen(settings.storagePools, filter.storagePools);
+  const providers = chosen(settings.providers, filter.providers);
+  const nodes = chosen(settings.nodeList, filter.nodes);
   const listed = (list: readonly string[], value: string): boolean =>
     list.length === 0 || list.some((each) => each.toLowerCase() === value.toLowerCase());
   return pools.filter(
     (pool) =>
       isReal(pool) &&
-      pool.totalKib !== undefined &&
-      pool.freeKib !== undefined &&
-      usable.has(pool.node) &&
       listed(names, pool.name) &&
       listed(providers, pool.provider) &&
-      listed(hosts, pool.node),
+      listed(nodes, pool.node),
   );
 }
 

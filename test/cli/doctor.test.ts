@@ -394,10 +394,30 @@ const provocations: readonly Provocation[] = [
   [
     'linstor.hosts',
     'info',
-    'taken to be “bravo”',
+    'its LINSTOR node is “bravo”, found by its name without the domain',
     'NODE_MAP="bravo.example.org=bravo"',
     () => {
       world.hosts = [host(0, 'alpha'), host(1, 'bravo.example.org')];
+    },
+  ],
+  [
+    'linstor.hosts',
+    'info',
+    'its LINSTOR node is “bravo”, found by its address',
+    'NODE_MAP="10.0.0.2=bravo"',
+    () => {
+      world.nodes = [node('alpha'), node('bravo', { addresses: ['10.0.0.2'] })];
+      world.hosts = [host(0, 'alpha'), host(1, '10.0.0.2')];
+    },
+  ],
+  [
+    'linstor.hosts',
+    'info',
+    'found by the host name that its satellite reports (NodeUname)',
+    'NODE_MAP="kvm2=bravo"',
+    () => {
+      world.nodes = [node('alpha'), node('bravo', { props: { NodeUname: 'kvm2' } })];
+      world.hosts = [host(0, 'alpha'), host(1, 'kvm2')];
     },
   ],
   [
@@ -665,6 +685,7 @@ const provocations: readonly Provocation[] = [
     'thin pool',
     () => {
       world.pools = [pool('fat', 'alpha', { provider: 'LVM', supportsSnapshots: false })];
+      world.groups = [{ name: 'one', props: {}, filter: { placeCount: 2, storagePools: ['fat'] } }];
     },
   ],
   [
@@ -674,6 +695,7 @@ const provocations: readonly Provocation[] = [
     'CLONE_MODE=copy',
     () => {
       world.pools = [pool('fat', 'alpha', { provider: 'LVM', supportsSnapshots: false })];
+      world.groups = [{ name: 'one', props: {}, filter: { placeCount: 2, storagePools: ['fat'] } }];
       world.datastores = [
         imageDatastore({}, { CLONE_MODE: 'snapshot' }),
         systemDatastore({}, { CLONE_MODE: 'snapshot' }),
@@ -1061,5 +1083,69 @@ describe('parts', () => {
     expect(Math.abs(facts.clock * 1000 - facts.askedAt)).toBeLessThan(60_000);
     expect(facts.missing).not.toContain('dd');
     expect(facts.groups.length).toBeGreaterThan(0);
+  });
+});
+
+describe('what no datastore of ours uses is not judged', () => {
+  const troubles = async (): Promise<string[]> =>
+    (await findings()).list
+      .filter((item) => item.severity === 'fail' || item.severity === 'warn')
+      .map((item) => `${item.id} ${item.object}`);
+  let before: string[] = [];
+
+  beforeEach(async () => {
+    before = await troubles();
+  });
+
+  test('a pool in which nothing of ours is placed: full, without snapshots, without an answer', async () => {
+    const { freeKib: _, ...silent } = pool('silent', 'alpha');
+    world.pools.push(
+      pool('fat', 'alpha', { provider: 'LVM', supportsSnapshots: false, freeKib: kib(1) }),
+      silent,
+    );
+    world.datastores = [
+      imageDatastore({}, { CLONE_MODE: 'snapshot' }),
+      systemDatastore({}, { CLONE_MODE: 'snapshot' }),
+    ];
+    expect((await troubles()).filter((each) => /fat|silent/.test(each))).toEqual([]);
+  });
+
+  test('but it is where a volume of ours is', async () => {
+    world.pools.push(pool('full', 'alpha', { freeKib: kib(1) }));
+    world.resources.push(
+      replica('one-vm-7-disk-1', 'alpha', { volumes: [{ number: 0, pool: 'full', provider: 'LVM_THIN' }] }),
+    );
+    expect(await troubles()).toContain('storage.free full on alpha');
+  });
+
+  test('a node without anything of ours, offline or about to go', async () => {
+    world.nodes.push(
+      node('other1', { status: 'OFFLINE' }),
+      node('other2', { flags: ['EVACUATE'] }),
+      node('other3', { layers: ['STORAGE'] }),
+    );
+    world.pools.push(pool('theirs', 'other1'), pool('theirs', 'other2'));
+    expect(await troubles()).toEqual(before);
+  });
+
+  test('but it is where a datastore of ours places volumes', async () => {
+    world.nodes.push(node('third', { status: 'OFFLINE' }));
+    world.pools.push(pool('thin', 'third'));
+    expect(await troubles()).toContain('linstor.nodes third');
+  });
+
+  test('a host in a cluster of OpenNebula that has none of our datastores', async () => {
+    world.datastores = [
+      { ...imageDatastore(), clusterIds: [0] },
+      { ...systemDatastore(), clusterIds: [0] },
+    ];
+    world.hosts = [
+      { ...host(0, 'alpha'), clusterId: 0 },
+      { ...host(1, 'bravo'), clusterId: 0 },
+      { ...host(9, 'hv9'), clusterId: 100 },
+    ];
+    expect((await troubles()).filter((each) => each.startsWith('linstor.hosts'))).toEqual([]);
+    world.hosts = [{ ...host(9, 'hv9'), clusterId: 0 }];
+    expect(await troubles()).toContain('linstor.hosts hv9');
   });
 });

@@ -1,8 +1,10 @@
 import { nodeOfHost } from '../../disks/host-node.ts';
+import { isReal } from '../../linstor/providers.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Finding } from './check.ts';
 import { label, set } from './datastore-text.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { isNodeInUse } from './in-use.ts';
 
 /** What the datastore names, and whether LINSTOR has it. */
 export function checkPlacement(facts: Facts, datastore: Datastore): Finding[] {
@@ -62,7 +64,7 @@ export function checkPlacement(facts: Facts, datastore: Datastore): Finding[] {
   return [
     ...findings,
     ...checkBridges(cluster, object, found.value.bridgeList),
-    ...checkLayers(cluster, object, [...placement.layerList, ...(group?.filter.layers ?? [])]),
+    ...checkLayers(facts, cluster, object, [...placement.layerList, ...(group?.filter.layers ?? [])]),
   ];
 }
 
@@ -86,10 +88,18 @@ function checkBridges(cluster: ClusterFacts, object: string, bridges: readonly s
 }
 
 /** LINSTOR's default stack is DRBD over storage: without DRBD on the nodes every creation fails. */
-function checkLayers(cluster: ClusterFacts, object: string, layers: readonly string[]): Finding[] {
+function checkLayers(
+  facts: Facts,
+  cluster: ClusterFacts,
+  object: string,
+  layers: readonly string[],
+): Finding[] {
   const wanted = layers.length > 0 ? layers : ['DRBD', 'STORAGE'];
   const online = orElse(cluster.nodes, []).filter(
-    (node) => node.status === 'ONLINE' && node.providers.some((kind) => kind !== 'DISKLESS'),
+    (node) =>
+      node.status === 'ONLINE' &&
+      node.providers.some((provider) => isReal({ provider })) &&
+      isNodeInUse(facts, cluster, node.name),
   );
   return wanted.flatMap((layer): Finding[] => {
     const without = online.filter((node) => node.layers.length > 0 && !node.layers.includes(layer));

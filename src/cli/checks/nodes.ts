@@ -1,9 +1,11 @@
-import { nodeOfHost } from '../../disks/host-node.ts';
+import { type FoundBy, matchHost } from '../../disks/host-node.ts';
+import type { Node } from '../../linstor/linstor.ts';
 import { leavingFlags } from '../../linstor/node-state.ts';
 import type { Finding } from './check.ts';
-import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import type { ClusterFacts, Facts } from './facts.ts';
+import { hostsInUse, isNodeInUse } from './in-use.ts';
 
-/** Satellites, and OpenNebula's hosts against LINSTOR's nodes (users #19). */
+/** Satellites that our datastores need, and OpenNebula's hosts against LINSTOR's nodes (users #19). */
 export function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
   if (!cluster.nodes.ok) return [];
   const nodes = cluster.nodes.value;
@@ -20,6 +22,7 @@ export function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
     ];
   const findings = nodes
     .filter((node) => node.type !== 'CONTROLLER' && node.type !== 'AUXILIARY')
+    .filter((node) => isNodeInUse(facts, cluster, node.name))
     .flatMap((node): Finding[] => {
       const flags = leavingFlags(node);
       if (flags.length > 0)
@@ -45,28 +48,44 @@ export function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
         },
       ];
     });
-  const nodeMap = cluster.settings.nodeMap;
-  for (const host of orElse(facts.one.hosts, []).filter((item) => item.enabled)) {
-    const node = nodeOfHost(host.name, nodes, nodeMap);
-    if (!node) {
-      findings.push({
-        id: 'linstor.hosts',
-        severity: 'fail',
-        object: host.name,
-        what: 'LINSTOR has no node for this host',
-        why: 'VMs there cannot use disks of the driver',
-        remedy: `linstor node create ${host.name} ADDRESS\nor, if the node has another name, in ${facts.layout.config}: NODE_MAP="${host.name}=NODE"`,
-      });
-    } else if (node.name.toLowerCase() !== host.name.toLowerCase() && nodeMap[host.name] === undefined) {
-      findings.push({
+  return [...findings, ...checkHostNames(facts, cluster, nodes)];
+}
+
+/** Which node each host is, and how it was found. */
+function checkHostNames(facts: Facts, cluster: ClusterFacts, nodes: readonly Node[]): Finding[] {
+  return hostsInUse(facts, cluster).flatMap((host): Finding[] => {
+    const match = matchHost(host.name, nodes, cluster.settings.nodeMap);
+    if (!match)
+      return [
+        {
+          id: 'linstor.hosts',
+          severity: 'fail',
+          object: host.name,
+          what: 'LINSTOR has no node for this host',
+          why: 'VMs there cannot use disks of the driver',
+          remedy: `linstor node create ${host.name} ADDRESS\nor, if the node has another name, in ${facts.layout.config}: NODE_MAP="${host.name}=NODE"`,
+        },
+      ];
+    const { node, by } = match;
+    if (by === 'name') return [];
+    const what = `its LINSTOR node is “${node.name}”, found by ${how[by]}`;
+    if (by === 'NODE_MAP') return [{ id: 'linstor.hosts', severity: 'info', object: host.name, what }];
+    return [
+      {
         id: 'linstor.hosts',
         severity: 'info',
         object: host.name,
-        what: `its LINSTOR node is taken to be “${node.name}”`,
+        what,
         why: 'the names differ',
         remedy: `to say so once and for all, in ${facts.layout.config}: NODE_MAP="${host.name}=${node.name}"`,
-      });
-    }
-  }
-  return findings;
+      },
+    ];
+  });
 }
+
+const how: Readonly<Record<Exclude<FoundBy, 'name'>, string>> = {
+  NODE_MAP: 'NODE_MAP',
+  NodeUname: 'the host name that its satellite reports (NodeUname)',
+  address: 'its address',
+  'short name': 'its name without the domain',
+};

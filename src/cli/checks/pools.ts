@@ -2,12 +2,11 @@ import type { StoragePool } from '../../linstor/linstor.ts';
 import { isReal, isThin } from '../../linstor/providers.ts';
 import { humanSize, kibToBytes } from '../../units.ts';
 import type { Finding } from './check.ts';
-import { type ClusterFacts, orElse } from './facts.ts';
+import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { isPoolInUse, settingsPlacing } from './in-use.ts';
 
-/** Diskless pools hold nothing. */
-
-/** Reach, free space and kind of every storage pool. */
-export function checkPools(cluster: ClusterFacts): Finding[] {
+/** Reach, free space and kind of the storage pools in which volumes of ours are, or would be. */
+export function checkPools(facts: Facts, cluster: ClusterFacts): Finding[] {
   if (!cluster.pools.ok) return [];
   const pools = cluster.pools.value.filter(isReal);
   if (pools.length === 0)
@@ -26,7 +25,8 @@ export function checkPools(cluster: ClusterFacts): Finding[] {
       .filter((node) => node.status === 'ONLINE')
       .map((node) => node.name),
   );
-  return pools.flatMap((pool): Finding[] => {
+  const used = pools.filter((pool) => isPoolInUse(facts, cluster, pool));
+  return used.flatMap((pool): Finding[] => {
     const object = `${pool.name} on ${pool.node}`;
     if (pool.totalKib === undefined || pool.freeKib === undefined) {
       // The node's own finding says enough.
@@ -42,7 +42,7 @@ export function checkPools(cluster: ClusterFacts): Finding[] {
         },
       ];
     }
-    return [...checkFree(pool, object), ...checkKind(cluster, pool, object)];
+    return [...checkFree(pool, object), ...checkKind(facts, cluster, pool, object)];
   });
 }
 
@@ -66,9 +66,9 @@ function checkFree(pool: StoragePool, object: string): Finding[] {
   ];
 }
 
-function checkKind(cluster: ClusterFacts, pool: StoragePool, object: string): Finding[] {
+function checkKind(facts: Facts, cluster: ClusterFacts, pool: StoragePool, object: string): Finding[] {
   if (pool.supportsSnapshots) return [];
-  const wants = cluster.settings.cloneMode === 'snapshot';
+  const wants = settingsPlacing(facts, cluster, pool).some((each) => each.cloneMode === 'snapshot');
   return [
     {
       id: 'storage.snapshots',

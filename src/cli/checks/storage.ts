@@ -13,7 +13,7 @@ export function checkStorage(facts: Facts): Finding[] {
   return facts.clusters.flatMap((cluster) => {
     if (!cluster.capabilities.ok) return [];
     const findings = [
-      ...checkPools(cluster),
+      ...checkPools(facts, cluster),
       ...checkResources(cluster),
       ...checkTwoPrimaries(facts, cluster),
       ...checkLeftovers(facts, cluster),
