@@ -63,7 +63,9 @@ async function unlessLate<T>(
 function isLate(existing: ResourceDefinition, props: Readonly<Record<string, string>>): boolean {
   const { name, flags } = existing;
   if (flags.includes('DELETE') || existing.props[madeByMark(name)] === undefined) return false;
-  const wanted = Object.entries(props).filter(([key]) => key !== copyMark(name));
+  // LINSTOR spells the values of its own properties its own way.
+  const marked = Object.entries(props).filter(([key]) => key.startsWith('Aux/'));
+  const wanted = marked.filter(([key]) => key !== copyMark(name));
   const identified = wanted.some(([key]) => key === marks.deployment || key === registrationMark(name));
   return identified && wanted.every(([key, value]) => existing.props[key] === value);
 }

@@ -99,7 +99,7 @@ describe('a new volume', () => {
       'Aux/one/DISK_ID': '0',
       'Aux/one/DEPLOYMENT': '0-1700000000',
     };
-    const mine = { ...volume, props };
+    const mine = { ...volume, props: { ...props, 'Snapshot/BalanceAfterRestore': 'False' } };
     const madeBy = `Aux/one/MADE_BY/${name}`;
     const late = (overrides: Record<string, string> = {}) => ({ ...props, [madeBy]: 'killed', ...overrides });
 

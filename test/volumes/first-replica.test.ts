@@ -92,7 +92,7 @@ describe.each([
         props: Record<string, string>;
       };
       // Nor may LINSTOR add one in the call that restores.
-      expect(props['Snapshot/BalanceAfterRestore']).toBe(generation === '1.35' ? 'False' : undefined);
+      expect(props['Snapshot/BalanceAfterRestore']).toBe(generation === '1.35' ? 'false' : undefined);
       // As LINSTOR's own task does that looks after the number of replicas.
       await lab.linstor('POST', `/v1/resource-definitions/${disk}/resources/${first}/make-available`, {
         diskful: true,
