@@ -1,7 +1,7 @@
 import { nodeOfHost } from '../disks/host-node.ts';
 import type { Node, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import type { Disk, Image, Vm } from '../opennebula/one.ts';
-import { parseResource } from '../volumes/names.ts';
+import { parseResource, properName } from '../volumes/names.ts';
 import type { Holder } from './gc/snapshot-leftovers.ts';
 
 /** What LINSTOR and OpenNebula had at one look; never a part of it (an API that did not answer ends `gc`). */
@@ -80,7 +80,7 @@ export class Index {
 
   /** VMs that have the resource as a disk. */
   holdersOf(name: string): readonly Holder[] {
-    return this.#holders.get(name.toLowerCase()) ?? [];
+    return this.#holders.get(properName(name).toLowerCase()) ?? [];
   }
 
   replicasOf(name: string): readonly Resource[] {

@@ -1,13 +1,15 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
-import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
+import type { Linstor, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import { driverName } from '../opennebula/driver-name.ts';
 import type { Datastore, Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type DiskTarget, parseId } from '../opennebula/target.ts';
 import { type DiskResource, resourceOfDisk, sharingOf } from '../volumes/disk.ts';
 import { closeBefore } from '../volumes/left-window.ts';
-import { lockName } from '../volumes/names.ts';
+import { lockName, namesFor } from '../volumes/names.ts';
+import { sameName } from '../volumes/replicas.ts';
+import { present } from '../volumes/stand-in.ts';
 
 /** All that an action on one disk of a VM needs to know, read before anything is changed. */
 export interface DiskCall {
@@ -98,22 +100,41 @@ export function ourDisks(vm: Vm): Disk[] {
 }
 
 /**
- * Works on the disk of a VM under its lock, with its definition as it is then. What a live migration may have left open on it is closed
- * before.
+ * Works on the disk of a VM under its lock, with its definition as it is then; `call` knows its name, which may be a stand-in's. What a
+ * live migration may have left open on it is closed before.
  */
 export function onDisk<T>(
   ctx: Context,
-  { linstor, diskResource: { resource }, vm, disk }: DiskCall,
-  work: (definition: ResourceDefinition | undefined) => Promise<T>,
+  call: DiskCall,
+  work: (call: DiskCall, definition: ResourceDefinition | undefined) => Promise<T>,
   timeoutMs?: number,
 ): Promise<T> {
+  const { linstor, vm, disk } = call;
   return ctx.lock(
-    lockName(resource),
+    lockName(call.diskResource.resource),
     async () => {
-      const [definition] = await linstor.definitions({ names: [resource] });
+      const definition = located(call, await linstor.definitions({ names: [...namesOfDisk(call)] }));
       await closeBefore(ctx, linstor, definition, { vm, disk });
-      return work(definition);
+      return work(definition ? underName(call, definition.name) : call, definition);
     },
     timeoutMs,
   );
 }
+
+/** Names under which the disk may be: only what belongs to the VM has stand-ins. */
+export const namesOfDisk = ({ diskResource: { resource, ownedByVm } }: DiskCall): readonly ResourceName[] =>
+  ownedByVm ? namesFor(resource) : [resource];
+
+/** The disk's definition among those of its names; one that is being deleted where there is no other. */
+export function located(
+  { diskResource: { resource, ownedByVm } }: DiskCall,
+  definitions: readonly ResourceDefinition[],
+): ResourceDefinition | undefined {
+  const own = definitions.find((each) => sameName(each.name, resource));
+  return ownedByVm ? (present(resource, definitions) ?? own) : own;
+}
+
+export const underName = (call: DiskCall, resource: ResourceName): DiskCall => ({
+  ...call,
+  diskResource: { ...call.diskResource, resource },
+});

@@ -1,8 +1,10 @@
 import type { Context } from '../context.ts';
-import type { Linstor, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Disk, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { resourceOfDisk, type Sharing, sharingOf } from '../volumes/disk.ts';
+import { namesFor } from '../volumes/names.ts';
+import { presentName } from '../volumes/stand-in.ts';
 import { diskSettings, ourDisks } from './disk-call.ts';
 
 /** All disks of one VM that are ours, for the actions that handle them together. */
@@ -36,7 +38,7 @@ export async function vmDisks(
     bySource.set(id, known);
     return known;
   };
-  return Promise.all(
+  const found = await Promise.all(
     disks.map(async (disk) => {
       const settings = await settingsOf(disk.datastoreId ?? systemDatastoreId);
       return {
@@ -48,6 +50,29 @@ export async function vmDisks(
         link: `${directory}/disk.${disk.id}`,
       };
     }),
+  );
+  return mayHaveStandIns(vm) ? underTheirNames(found) : found;
+}
+
+/** One that has been deployed once has none: they come from deploying anew while LINSTOR cannot delete. */
+const mayHaveStandIns = (vm: Vm): boolean => (vm.history.at(-1)?.seq ?? 0) > 0;
+
+/** One question to each controller, which it answers by itself. */
+async function underTheirNames(disks: readonly VmDisk[]): Promise<VmDisk[]> {
+  const own = disks.filter(({ disk }) => disk.kind === 'clone' || disk.kind === 'volatile');
+  const definitions = new Map<Linstor, Promise<ResourceDefinition[]>>();
+  for (const linstor of new Set(own.map((disk) => disk.linstor))) {
+    const names = own
+      .filter((disk) => disk.linstor === linstor)
+      .flatMap(({ resource }) => namesFor(resource));
+    definitions.set(linstor, linstor.definitions({ names }));
+  }
+  return Promise.all(
+    disks.map(async (disk) =>
+      own.includes(disk)
+        ? { ...disk, resource: presentName(disk.resource, (await definitions.get(disk.linstor)) ?? []) }
+        : disk,
+    ),
   );
 }
 

@@ -24,14 +24,14 @@ export interface DiskMove {
  * stays: the directory, which is moved last, takes it away – or it is the destination's own, on shared storage.
  */
 export async function moveDisk(ctx: Context, move: DiskMove): Promise<void> {
-  const call = await openDiskCall(ctx, move.destination, move.vmId, move.datastoreId);
+  const opened = await openDiskCall(ctx, move.destination, move.vmId, move.datastoreId);
   const { source, destination } = move;
   const kind = moveOf(
-    call.vm.lcmState,
+    opened.vm.lcmState,
     ctx.hosts.isFrontend(source.host),
     ctx.hosts.isFrontend(destination.host),
   );
-  await onDisk(ctx, call, async (definition) => {
+  await onDisk(ctx, opened, async (call, definition) => {
     const { resource } = call.diskResource;
     const view = replicasOf(await call.linstor.replicas([resource]), resource);
     if (kind !== 'store') await bring(ctx, call, move, kind, view, definition);

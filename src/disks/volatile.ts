@@ -4,14 +4,15 @@ import type { Resource, ResourceDefinition } from '../linstor/linstor.ts';
 import type { DiskTarget } from '../opennebula/target.ts';
 import { kibToBytes, type MiB, mibToKib } from '../units.ts';
 import { createVolume } from '../volumes/create.ts';
-import { lockName } from '../volumes/names.ts';
+import { lockName, namesFor } from '../volumes/names.ts';
 import { type Plan, planPlacement } from '../volumes/placement.ts';
-import { clearLeftover, requireOwn } from '../volumes/reclaim.ts';
+import { requireOwn } from '../volumes/reclaim.ts';
 import { hasNetworkLayer, isReadable, readsZeroWhenNew, replicasOf } from '../volumes/replicas.ts';
+import { freeName, present } from '../volumes/stand-in.ts';
 import { namesOf } from './attach.ts';
 import { diskMarks, isCompleted } from './completed-disk.ts';
 import { formatDevice, wipeDevice } from './device-content.ts';
-import { type DiskCall, diskOf, openDiskCall } from './disk-call.ts';
+import { type DiskCall, diskOf, openDiskCall, underName } from './disk-call.ts';
 import { ensureDiskAttached } from './ensure-attached.ts';
 import { wishedNode } from './find-node.ts';
 import { requireClosed } from './in-use.ts';
@@ -36,15 +37,19 @@ export async function makeVolatile(ctx: Context, request: VolatileDisk): Promise
   await ctx.lock(lockName(call.diskResource.resource), () => make(ctx, call, request));
 }
 
-async function make(ctx: Context, call: DiskCall, request: VolatileDisk): Promise<void> {
-  const name = call.diskResource.resource;
-  const [[existing], plan] = await Promise.all([
-    call.linstor.definitions({ names: [name] }),
-    planPlacement(call.linstor, call.settings.placement),
+async function make(ctx: Context, opened: DiskCall, request: VolatileDisk): Promise<void> {
+  const proper = opened.diskResource.resource;
+  const names = namesFor(proper);
+  const [definitions, plan] = await Promise.all([
+    opened.linstor.definitions({ names }),
+    planPlacement(opened.linstor, opened.settings.placement),
   ]);
-  const left = existing ? replicasOf(await call.linstor.resources({ names: [name] }), name) : [];
-  const whole = isCompleted(call, existing) && left.filter(isReadable).length >= plan.replicas;
-  const view = whole ? left : await makeAnew(ctx, call, request, plan, existing, left);
+  const existing = present(proper, definitions);
+  const left = definitions.length > 0 ? await opened.linstor.resources({ names }) : [];
+  const own = existing ? replicasOf(left, existing.name) : [];
+  const whole = isCompleted(opened, existing) && own.filter(isReadable).length >= plan.replicas;
+  const view = whole ? own : await makeAnew(ctx, opened, request, plan, { definitions, view: left });
+  const call = underName(opened, view[0]?.name ?? proper);
   const device = await ensureDiskAttached(
     ctx,
     { ...diskOf(call), view, minBytes: kibToBytes(mibToKib(request.sizeMib)) },
@@ -62,13 +67,17 @@ async function makeAnew(
   call: DiskCall,
   request: VolatileDisk,
   plan: Plan,
-  existing: ResourceDefinition | undefined,
-  left: readonly Resource[],
+  left: { readonly definitions: readonly ResourceDefinition[]; readonly view: readonly Resource[] },
 ): Promise<readonly Resource[]> {
-  const name = call.diskResource.resource;
-  requireOwn(existing);
-  if (existing) await requireClosed(ctx, { ...diskOf(call), view: left, hosts: [call.target.host] });
-  await clearLeftover(ctx, call.linstor, name, existing);
+  const proper = call.diskResource.resource;
+  requireOwn(present(proper, left.definitions));
+  for (const { name } of left.definitions)
+    await requireClosed(ctx, {
+      ...diskOf(underName(call, name)),
+      view: replicasOf(left.view, name),
+      hosts: [call.target.host],
+    });
+  const name = await freeName(ctx, call.linstor, proper, left);
   const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
   return createVolume(ctx, call.linstor, {
     name,

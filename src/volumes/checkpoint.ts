@@ -8,11 +8,11 @@ import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
 import { createVolume, type NewVolume } from './create.ts';
 import { deploymentMark } from './disk.ts';
 import { marks } from './marks.ts';
-import { checkpointResource } from './names.ts';
+import { checkpointResource, namesFor } from './names.ts';
 import { type Plan, planPlacement } from './placement.ts';
-import { clearLeftover } from './reclaim.ts';
 import { removeResource } from './remove.ts';
 import { hasNetworkLayer, isDiskful, replicasOf } from './replicas.ts';
+import { freeName } from './stand-in.ts';
 
 /** The memory of a suspended VM in a volume of its own, so that gigabytes need not be copied from host to host (contract §5.1). */
 
@@ -86,12 +86,14 @@ export async function createCheckpoint(
   plan: Plan,
   wish: Pick<NewVolume, 'node' | 'realNode'>,
 ): Promise<Checkpoint & { readonly sizeKib: KiB }> {
-  const name = checkpointResource(settings.namePrefix, vm.id);
-  const [[existing], sizeKib] = await Promise.all([
-    linstor.definitions({ names: [name] }),
+  const proper = checkpointResource(settings.namePrefix, vm.id);
+  const names = namesFor(proper);
+  const [definitions, sizeKib] = await Promise.all([
+    linstor.definitions({ names }),
     checkpointKib(linstor, plan, vm),
   ]);
-  await clearLeftover(ctx, linstor, name, existing);
+  const left = definitions.length > 0 ? await linstor.resources({ names }) : [];
+  const name = await freeName(ctx, linstor, proper, { definitions, view: left });
   const view = await createVolume(ctx, linstor, {
     name,
     sizeKib,
@@ -116,10 +118,12 @@ export async function findCheckpoint(
   settings: Pick<Settings, 'namePrefix'>,
   vmId: number,
 ): Promise<Checkpoint | undefined> {
-  const resource = checkpointResource(settings.namePrefix, vmId);
+  const names = namesFor(checkpointResource(settings.namePrefix, vmId));
+  const all = await linstor.replicas(names);
   // One that is being deleted has only replicas that are.
-  const view = replicasOf(await linstor.replicas([resource]), resource);
-  return view.some(isDiskful) ? { resource, view } : undefined;
+  return names
+    .map((resource) => ({ resource, view: replicasOf(all, resource) }))
+    .find(({ view }) => view.some(isDiskful));
 }
 
 /** The VM has no checkpoint volume. Safe to repeat. Throws LINSTOR_IN_USE. */
@@ -129,7 +133,9 @@ export async function removeCheckpoint(
   settings: Pick<Settings, 'namePrefix'>,
   vmId: number,
 ): Promise<void> {
-  await removeResource(ctx, linstor, checkpointResource(settings.namePrefix, vmId));
+  const names = namesFor(checkpointResource(settings.namePrefix, vmId));
+  for (const { name, flags } of await linstor.definitions({ names }))
+    if (!flags.includes('DELETE')) await removeResource(ctx, linstor, name);
 }
 
 /** A request that LINSTOR has had for so long is being carried out, whoever waits for the answer. */
@@ -142,10 +148,8 @@ const handedOverMs = 1_000;
 export async function beginRemoval(
   ctx: Pick<Context, 'clock' | 'log'>,
   linstor: Linstor,
-  settings: Pick<Settings, 'namePrefix'>,
-  vmId: number,
+  name: ResourceName,
 ): Promise<void> {
-  const name = checkpointResource(settings.namePrefix, vmId);
   let asked = ctx.clock.now();
   let ended = false;
   const removal = removeResource(ctx, linstor, name, () => {

@@ -5,7 +5,7 @@ import type { Disk, Vm } from '../opennebula/one.ts';
 import { inLcm, vmState } from '../opennebula/states.ts';
 import { isExclusive, resourceOfDisk } from './disk.ts';
 import { marks } from './marks.ts';
-import { lockName, parseResource } from './names.ts';
+import { lockName, parseResource, properName } from './names.ts';
 import { sameName } from './replicas.ts';
 import { allowsTwoPrimaries, dualPrimaryProperty, forbidTwoPrimaries } from './two-primaries.ts';
 
@@ -102,7 +102,8 @@ async function holderOf(
     const vm = await one.vm(vmId);
     const disk = vm.disks.find(
       (each) =>
-        each.kind !== 'filesystem' && sameName(resourceOfDisk(vm, each, prefix).resource, definition.name),
+        each.kind !== 'filesystem' &&
+        sameName(resourceOfDisk(vm, each, prefix).resource, properName(definition.name)),
     );
     return disk && { vm, disk };
   } catch (error) {

@@ -21,6 +21,22 @@ export function checkpointResource(prefix: string, vmId: number): ResourceName {
   return checked(`${prefix}one-vm-${vmId}-checkpoint`);
 }
 
+/** How often the node of one after another may be away before the first one has come back. */
+const standInNumbers = [1, 2, 3, 4] as const;
+
+/**
+ * Names that a disk or checkpoint of a VM may have, the proper one first. LINSTOR keeps the name of what it deletes until every node of it has
+ * answered, a dead one too; a VM that is deployed anew meanwhile gets its volume under a stand-in.
+ */
+export const namesFor = (name: ResourceName): readonly ResourceName[] => [
+  name,
+  ...standInNumbers.map((number) => `${name}-r${number}`),
+];
+
+/** The proper name of what may be a stand-in. */
+export const properName = (name: ResourceName): ResourceName =>
+  /one-vm-\d+-(?:disk-\d+|checkpoint)-r[1-4]$/.test(name) ? name.replace(/-r[1-4]$/, '') : name;
+
 /** LINSTOR snapshot that stands for OpenNebula's snapshot of a disk or image. */
 export function snapshotName(snapshotId: number): string {
   return `snapshot-${snapshotId}`;
@@ -85,7 +101,7 @@ export interface ParsedName {
 /** What a resource of ours stands for; undefined for a foreign name. */
 export function parseResource(prefix: string, name: string): ParsedName | undefined {
   if (!name.startsWith(prefix)) return undefined;
-  const rest = name.slice(prefix.length);
+  const rest = properName(name.slice(prefix.length));
   const image = /^one-image-(\d+)$/.exec(rest);
   if (image) return { kind: 'image', imageId: Number(image[1]) };
   const disk = /^one-vm-(\d+)-disk-(\d+)$/.exec(rest);

@@ -51,7 +51,8 @@ function ownerOf(
   datastoreId: number,
   definition: ResourceDefinition,
 ): { vmId: number; diskId: number } | undefined {
-  if (parseResource(prefix, definition.name) === undefined) return undefined;
+  if (parseResource(prefix, definition.name) === undefined || definition.flags.includes('DELETE'))
+    return undefined;
   if (definition.props[marks.datastoreId] !== String(datastoreId)) return undefined;
   const vmId = Number(definition.props[marks.vmId]);
   const diskId = Number(definition.props[marks.diskId]);

@@ -208,7 +208,8 @@ async function clones(site: Site): Promise<void> {
     );
     await counter.run(
       {
-        'tm/delete': (record) => (isDisk(record) && clonedDisk(record) ? `${stack}, clone` : undefined),
+        'tm/delete': (record) =>
+          isDisk(record) && clonedDisk(record) ? `${stack}, clone by ${mode}` : undefined,
       },
       () => one.terminate(vm.vm),
     );

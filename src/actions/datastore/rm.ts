@@ -5,10 +5,11 @@ import { driverName } from '../../opennebula/driver-name.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { basesOf, discardBase } from '../../volumes/base.ts';
 import { resourceOfDisk } from '../../volumes/disk.ts';
-import { lockName } from '../../volumes/names.ts';
+import { lockName, namesFor } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { replicasOf } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { presentName } from '../../volumes/stand-in.ts';
 import type { ActionHandler } from '../action.ts';
 import { existingImageResource, type ImageCall, openImageCall } from '../image-call.ts';
 
@@ -59,7 +60,9 @@ async function dropSavingSnapshot(
     const vm = await ctx.one.vm(vmId);
     const disk = vm.disks.find((each) => each.id === diskId);
     if (vm.state === vmState.DONE || disk?.tmMad !== driverName) return;
-    await dropSnapshot(ctx, linstor, resourceOfDisk(vm, disk, settings.namePrefix).resource, resource);
+    const proper = resourceOfDisk(vm, disk, settings.namePrefix).resource;
+    const definitions = await linstor.definitions({ names: namesFor(proper) });
+    await dropSnapshot(ctx, linstor, presentName(proper, definitions), resource);
   } catch (error) {
     if (isDriverError(error, 'ONE_NOT_FOUND')) return;
     ctx.log.warn(

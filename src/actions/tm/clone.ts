@@ -1,6 +1,6 @@
 import type { Context } from '../../context.ts';
 import { diskMarks, isCompleted } from '../../disks/completed-disk.ts';
-import { type DiskCall, diskOf, readDiskCall } from '../../disks/disk-call.ts';
+import { type DiskCall, diskOf, readDiskCall, underName } from '../../disks/disk-call.ts';
 import { duplicate } from '../../disks/duplicate.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { growDisk } from '../../disks/grow.ts';
@@ -13,12 +13,13 @@ import { type KiB, kib, kibToBytes, mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
 import { isCompleteCopy, isCopy } from '../../volumes/copies.ts';
 import { marks } from '../../volumes/marks.ts';
-import { lockName, resourceOfSource } from '../../volumes/names.ts';
-import { clearLeftover, requireOwn } from '../../volumes/reclaim.ts';
+import { lockName, namesFor, resourceOfSource } from '../../volumes/names.ts';
+import { requireOwn } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
 import { isOnZfs, isReadable, replicasOf, sameName } from '../../volumes/replicas.ts';
 import type { Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
+import { freeName, present } from '../../volumes/stand-in.ts';
 import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 
@@ -47,26 +48,27 @@ export function sourceResource(argument: string | undefined): ResourceName {
   return resourceOfSource(argument?.slice(argument.indexOf(':') + 1) ?? '');
 }
 
-async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Promise<void> {
-  const name = call.diskResource.resource;
-  const names = [source, name];
+async function cloneDisk(ctx: Context, opened: DiskCall, source: ResourceName): Promise<void> {
+  const proper = opened.diskResource.resource;
+  const names = [source, ...namesFor(proper)];
   const [view, definitions] = await Promise.all([
-    call.linstor.resources({ names }),
-    call.linstor.definitions({ names }),
+    opened.linstor.resources({ names }),
+    opened.linstor.definitions({ names }),
   ]);
   const image = definitions.find((definition) => sameName(definition.name, source));
   if (!image)
     throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);
-  if (image.props[marks.incomplete] !== undefined) await requireRegistered(ctx, call, source);
-  const existing = definitions.find((definition) => sameName(definition.name, name));
+  if (image.props[marks.incomplete] !== undefined) await requireRegistered(ctx, opened, source);
+  const existing = present(proper, definitions);
   if (
     existing &&
-    isCompleted(call, existing) &&
-    replicasOf(view, name).some(isReadable) &&
-    (!isCopy(existing) || (await isCompleteCopy(call.linstor, call.settings.namePrefix, existing)))
+    isCompleted(opened, existing) &&
+    replicasOf(view, existing.name).some(isReadable) &&
+    (!isCopy(existing) || (await isCompleteCopy(opened.linstor, opened.settings.namePrefix, existing)))
   ) {
+    const call = underName(opened, existing.name);
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
-    const replicas = replicasOf(view, name);
+    const replicas = replicasOf(view, existing.name);
     await bothDone(
       dropHelper(ctx, call, image, replicasOf(view, source)),
       use(ctx, call, image, { view: replicas, volume: existing.volumes[0] }),
@@ -74,12 +76,14 @@ async function cloneDisk(ctx: Context, call: DiskCall, source: ResourceName): Pr
     return;
   }
   requireOwn(existing);
-  await requireClosed(ctx, {
-    ...diskOf(call),
-    view: replicasOf(view, name),
-    hosts: [call.target.host],
-  });
-  await clearLeftover(ctx, call.linstor, name, existing);
+  for (const name of namesFor(proper))
+    await requireClosed(ctx, {
+      ...diskOf(underName(opened, name)),
+      view: replicasOf(view, name),
+      hosts: [opened.target.host],
+    });
+  const name = await freeName(ctx, opened.linstor, proper, { definitions, view });
+  const call = underName(opened, name);
   const replicas = replicasOf(view, source);
   await undisturbed(ctx, call.linstor, name, async () => {
     const made = await makeClone(ctx, call, image, replicas);

@@ -1,5 +1,12 @@
 import type { Context } from '../../context.ts';
-import { type DiskCall, diskSettings, openDiskCall } from '../../disks/disk-call.ts';
+import {
+  type DiskCall,
+  diskSettings,
+  located,
+  namesOfDisk,
+  openDiskCall,
+  underName,
+} from '../../disks/disk-call.ts';
 import { type Duplicate, duplicate } from '../../disks/duplicate.ts';
 import { DriverError } from '../../errors.ts';
 import type { ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
@@ -40,19 +47,21 @@ export const cpds: ActionHandler = async (call, ctx) => {
 
 const running = (disk: DiskCall): boolean => inLcm(disk.vm.lcmState, 'HOTPLUG_SAVEAS', 'RUNNING');
 
-async function saveAs(ctx: Context, disk: DiskCall, image: ResourceName, snapshot: number): Promise<void> {
-  const { linstor } = disk;
-  const origin = disk.diskResource.resource;
+async function saveAs(ctx: Context, call: DiskCall, image: ResourceName, snapshot: number): Promise<void> {
+  const { linstor } = call;
+  const names = namesOfDisk(call);
   const [definitions, view] = await Promise.all([
-    linstor.definitions({ names: [origin, image] }),
-    linstor.resources({ names: [origin] }),
+    linstor.definitions({ names: [...names, image] }),
+    linstor.resources({ names }),
   ]);
-  const source = definitions.find((definition) => sameName(definition.name, origin));
+  const source = located(call, definitions);
   if (!source)
     throw new DriverError(
       'LINSTOR_NOT_FOUND',
-      `disk ${disk.disk.id} of VM ${disk.vm.id} has no resource ${origin} in LINSTOR`,
+      `disk ${call.disk.id} of VM ${call.vm.id} has no resource ${call.diskResource.resource} in LINSTOR`,
     );
+  const origin = source.name;
+  const disk = underName(call, origin);
   await clearPlaceholder(
     ctx,
     disk,

@@ -1,5 +1,13 @@
 import type { Context } from '../../context.ts';
-import { type DiskCall, diskOf, onDisk, openDiskCall } from '../../disks/disk-call.ts';
+import {
+  type DiskCall,
+  diskOf,
+  located,
+  namesOfDisk,
+  onDisk,
+  openDiskCall,
+  underName,
+} from '../../disks/disk-call.ts';
 import { ensureDiskDetached, giveUpLinks } from '../../disks/ensure-detached.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
@@ -32,15 +40,10 @@ export const deleteDisk: ActionHandler = async (call, ctx) => {
     throw new DriverError('BAD_ARGUMENT', `${target.path} does not belong to VM ${vmId}`);
   if (target.kind === 'disk') {
     const disk = await openDiskCall(ctx, target, vmId, datastoreId);
-    const remove = (definition: ResourceDefinition | undefined) => removeDisk(ctx, disk, definition);
     // A disk of the VM's own goes as a whole, with what was allowed to it.
     await (disk.diskResource.ownedByVm
-      ? ctx.lock(
-          lockName(disk.diskResource.resource),
-          async () => remove(await definitionOf(disk)),
-          cloneGraceMs,
-        )
-      : onDisk(ctx, disk, remove, cloneGraceMs));
+      ? ctx.lock(lockName(disk.diskResource.resource), () => removeOwn(ctx, disk), cloneGraceMs)
+      : onDisk(ctx, disk, (_, definition) => removeDisk(ctx, disk, definition), cloneGraceMs));
   } else if (target.kind === 'directory') {
     await removeVmDirectory(ctx, target, vmId, datastoreId);
   } else {
@@ -52,9 +55,15 @@ export const deleteDisk: ActionHandler = async (call, ctx) => {
 /** oned's cancel does not end a clone that is under way (contract §1.4): the disk is removed when that has ended. */
 const cloneGraceMs = 3600_000;
 
-async function definitionOf({ linstor, diskResource }: DiskCall): Promise<ResourceDefinition | undefined> {
-  const [definition] = await linstor.definitions({ names: [diskResource.resource] });
-  return definition;
+/** Under all its names: a deployment that was cut off may have left one beside another. */
+async function removeOwn(ctx: Context, call: DiskCall): Promise<void> {
+  const definitions = await call.linstor.definitions({ names: namesOfDisk(call) });
+  const main = located(call, definitions);
+  await removeDisk(ctx, main ? underName(call, main.name) : call, main);
+  if (!mayRemove(ctx, call.vm, call.target.host)) return;
+  for (const each of definitions)
+    if (each !== main && !each.flags.includes('DELETE') && isOwn(each))
+      await removeResource(ctx, call.linstor, each.name);
 }
 
 async function removeDisk(

@@ -30,7 +30,7 @@ export const ln: ActionHandler = async (call, ctx) => {
       `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} itself in OpenNebula’s document; nothing was changed`,
     );
   }
-  await onDisk(ctx, disk, (definition) => link(ctx, disk, definition));
+  await onDisk(ctx, disk, (_, definition) => link(ctx, disk, definition));
   return undefined;
 };
 

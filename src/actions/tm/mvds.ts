@@ -31,7 +31,7 @@ export const mvds: ActionHandler = async (call, ctx) => {
       `disk ${target.diskId} of VM ${disk.vm.id} is not image ${source} in OpenNebula’s document; nothing was changed`,
     );
   }
-  await onDisk(ctx, disk, (definition) => giveBack(ctx, disk, definition));
+  await onDisk(ctx, disk, (_, definition) => giveBack(ctx, disk, definition));
   return undefined;
 };
 

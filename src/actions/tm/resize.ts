@@ -29,14 +29,14 @@ export const resize: ActionHandler = async (call, ctx) => {
       `disk ${target.diskId} of VM ${disk.vm.id} is read-only and is not resized`,
     );
   }
-  const { resource } = disk.diskResource;
-  await onDisk(ctx, disk, async (definition) => {
+  await onDisk(ctx, disk, async (now, definition) => {
+    const { resource } = now.diskResource;
     const growth = await growDisk(
       ctx,
-      { ...disk, resource, host: disk.target.host },
+      { ...now, resource, host: now.target.host },
       mibToKib(size),
       { definition },
-      ({ view }) => confirmOnHost(ctx, disk, size, view),
+      ({ view }) => confirmOnHost(ctx, now, size, view),
     );
     if (growth.before > mibToKib(size))
       ctx.log.info(`${resource} is larger than ${size} MiB already and is left so`);

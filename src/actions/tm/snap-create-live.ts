@@ -14,10 +14,9 @@ import { openSnapshotCall, recordUsage, usageProps } from './snap-create.ts';
  */
 export const snapCreateLive: ActionHandler = async (call, ctx) => {
   const snapshot = await openSnapshotCall(call.argv, ctx);
-  const { disk, name } = snapshot;
-  await onDisk(ctx, disk, async () => {
-    const { noted, props } = await snapshotFrozen(ctx, disk, name);
-    if (!noted) await recordUsage(ctx, snapshot, props);
+  await onDisk(ctx, snapshot.disk, async (disk) => {
+    const { noted, props } = await snapshotFrozen(ctx, disk, snapshot.name);
+    if (!noted) await recordUsage(ctx, { ...snapshot, disk }, props);
   });
   return undefined;
 };

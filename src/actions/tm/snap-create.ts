@@ -27,17 +27,17 @@ export async function openSnapshotCall(argv: readonly string[], ctx: Context): P
 /** Snapshot of a disk of a stopped or suspended VM: nothing writes, so nothing is frozen (contract §3.6). */
 export const snapCreate: ActionHandler = async (call, ctx) => {
   const snapshot = await openSnapshotCall(call.argv, ctx);
-  const { resource } = snapshot.disk.diskResource;
-  await onDisk(ctx, snapshot.disk, async () => {
-    const view = replicasOf(await snapshot.disk.linstor.resources({ names: [resource] }), resource);
+  await onDisk(ctx, snapshot.disk, async (disk) => {
+    const { resource } = disk.diskResource;
+    const view = replicasOf(await disk.linstor.resources({ names: [resource] }), resource);
     const props = usageProps(view);
     // A snapshot of that id that is there already belongs to a list that OpenNebula has dropped (contract §3.4).
-    const { noted } = await takeSnapshot(ctx, snapshot.disk.linstor, resource, snapshot.name, {
+    const { noted } = await takeSnapshot(ctx, disk.linstor, resource, snapshot.name, {
       existing: 'replace',
       view,
       props,
     });
-    if (!noted) await recordUsage(ctx, snapshot, props);
+    if (!noted) await recordUsage(ctx, { ...snapshot, disk }, props);
   });
   return undefined;
 };

@@ -6,7 +6,8 @@ import { openSnapshotCall } from './snap-create.ts';
 /** Also called on running VMs: there is no live variant (contract §3.6). A snapshot that is not there is success. */
 export const snapDelete: ActionHandler = async (call, ctx) => {
   const { disk, id } = await openSnapshotCall(call.argv, ctx);
-  const { resource } = disk.diskResource;
-  await onDisk(ctx, disk, () => dropNumbered(ctx, disk.linstor, resource, id));
+  await onDisk(ctx, disk, ({ linstor, diskResource }) =>
+    dropNumbered(ctx, linstor, diskResource.resource, id),
+  );
   return undefined;
 };

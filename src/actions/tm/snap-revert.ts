@@ -13,25 +13,24 @@ import { openSnapshotCall } from './snap-create.ts';
 /** Powered-off VMs only (contract §3.6); the snapshots made after the target stay. */
 export const snapRevert: ActionHandler = async (call, ctx) => {
   const { disk, name } = await openSnapshotCall(call.argv, ctx);
-  const { resource } = disk.diskResource;
   if (disk.vm.state === vmState.ACTIVE && disk.vm.lcmState === 3) {
     throw new DriverError(
       'IN_USE',
       `VM ${disk.vm.id} runs; its disks are reverted only while it is powered off`,
     );
   }
-  await onDisk(ctx, disk, async () => {
+  await onDisk(ctx, disk, async (now) => {
     const size = await revert(ctx, {
       settings: disk.settings,
       linstor: disk.linstor,
-      resource,
+      resource: now.diskResource.resource,
       snapshot: name,
       hosts: [disk.target.host],
     });
     // From here on the content is the snapshot's: taking back attachments would not bring the old content again.
     ctx.undo.commit();
-    const minKib = await sizeForRelease(ctx, disk, size);
-    await relink(ctx, disk, minKib);
+    const minKib = await sizeForRelease(ctx, now, size);
+    await relink(ctx, now, minKib);
   });
   return undefined;
 };

@@ -57,7 +57,7 @@ async function restoreFromVolume(
     removeLink(ctx.hosts, host, message.checkpoint).catch((error: unknown) => {
       ctx.log.warn(`${message.checkpoint} stays on ${host}: ${toDriverError(error).message}`);
     }),
-    beginRemoval(ctx, linstor, settings, message.vmId),
+    beginRemoval(ctx, linstor, checkpoint.resource),
   );
   return reply;
 }

@@ -5,7 +5,7 @@ import { isBase, isSuperseded } from '../../volumes/base.ts';
 import { staleCopies } from '../../volumes/copies.ts';
 import { isLeftOpen } from '../../volumes/left-window.ts';
 import { marks } from '../../volumes/marks.ts';
-import { parseResource } from '../../volumes/names.ts';
+import { parseResource, properName } from '../../volumes/names.ts';
 import { isDiskful, isDiskless, isTieBreaker, sameName } from '../../volumes/replicas.ts';
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import { Index, type Inventory } from '../inventory.ts';
@@ -297,7 +297,7 @@ function ofReplica(inventory: Inventory, index: Index, replica: Resource): Lefto
   if (replica.flags.includes('DELETE') || replica.flags.includes('DRBD_DELETE'))
     return [deleting(index, replica.name, replica.node)];
   if (!isDiskless(replica) || isTieBreaker(replica) || !isKnown(index, replica.name, parsed)) return [];
-  if (index.users.get(replica.name.toLowerCase())?.has(replica.node.toLowerCase())) return [];
+  if (index.users.get(properName(replica.name).toLowerCase())?.has(replica.node.toLowerCase())) return [];
   const base = { kind: 'replica', resource: replica.name, node: replica.node, bytes: 0 } as const;
   const why = 'attached without a VM there';
   const age = replica.createdAt === undefined ? undefined : inventory.now - replica.createdAt;
