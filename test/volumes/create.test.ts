@@ -57,25 +57,6 @@ function losing(linstor: FakeLinstor, after: boolean): Linstor {
 }
 
 describe('a new volume', () => {
-  test('what a killed call of the same deployment had asked for, and LINSTOR made late, is made anew; anybody else’s is left', async () => {
-    const mine = { 'Aux/one/VM_ID': '7', 'Aux/one/DISK_ID': '0', 'Aux/one/DEPLOYMENT': '0-1' };
-    const twice = async (there: Record<string, string>) => {
-      const { linstor, ctx } = makeWorld();
-      await linstor.spawn('DfltRscGrp', name, [kib(64)], { props: there, marked: true });
-      const failure = await createVolume(ctx, linstor, { ...volume, props: mine }).then(
-        () => 'made',
-        (error: unknown) => toDriverError(error).code,
-      );
-      return [failure, verbs(linstor).filter((verb) => verb === 'spawn' || verb === 'deleteDefinition')];
-    };
-    expect(await twice({ ...mine, 'Aux/one/MADE_BY/x': 'other' })).toEqual([
-      'made',
-      ['spawn', 'spawn', 'deleteDefinition', 'spawn'],
-    ]);
-    for (const there of [{ ...mine, 'Aux/one/DEPLOYMENT': '0-2' }, { 'Aux/one/VM_ID': '7' }, {}])
-      expect(await twice(there)).toEqual(['LINSTOR_EXISTS', ['spawn', 'spawn']]);
-  });
-
   test('one call makes it, with its marks; undo takes it away', async () => {
     const { linstor, ctx, undo } = makeWorld();
     expect(await createVolume(ctx, linstor, volume)).toHaveLength(2);
