@@ -2,6 +2,7 @@ import type { Context } from './context.ts';
 import type { Clock, Log } from './effects.ts';
 import { DriverError } from './errors.ts';
 import { SshHosts } from './hosts/ssh.ts';
+import { configuredName } from './hosts/this-machine.ts';
 import { type ClientSettings, clientSettings } from './linstor/client-config.ts';
 import type { Linstor } from './linstor/linstor.ts';
 import { type DriverConfig, readConfig } from './opennebula/config-file.ts';
@@ -81,7 +82,7 @@ export function createContext(options: RuntimeOptions, environment: Environment)
         ...varLocation(env),
       });
     }),
-    hosts: new SshHosts({ onCall, signal }),
+    hosts: new SshHosts({ onCall, signal, nameByOned: () => configuredName(env) }),
     ...(environment.remotes === undefined ? {} : { remotes: environment.remotes }),
     ...(environment.oneVersion === undefined ? {} : { oneVersion: environment.oneVersion }),
     linstor: (settings) =>

@@ -92,6 +92,8 @@ export interface SshHostsOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** This machine's name; default gethostname(2). */
   readonly ownName?: string;
+  /** What oned calls this machine, where it has a name of its own for it. */
+  readonly nameByOned?: () => string | undefined;
 }
 
 /** `Hosts` over the `ssh` in PATH. A host that is this machine is worked on without ssh. */
@@ -99,6 +101,7 @@ export class SshHosts implements Hosts {
   readonly #options: SshHostsOptions;
   #ownName: string | undefined;
   #fullName: string | undefined;
+  #byOned: { readonly name: string | undefined } | undefined;
 
   constructor(options: SshHostsOptions = {}) {
     this.#options = options;
@@ -115,10 +118,13 @@ export class SshHosts implements Hosts {
   }
 
   isFrontend(host: string): boolean {
-    return isThisMachine(host, this.#own, () => {
+    const full = (): string => {
       this.#fullName ??= resolvedName();
       return this.#fullName;
-    });
+    };
+    if (isThisMachine(host, this.#own, full)) return true;
+    this.#byOned ??= { name: this.#options.nameByOned?.()?.toLowerCase() };
+    return this.#byOned.name === host.toLowerCase();
   }
 
   sshArgv(host: string, command: Script): readonly string[] {

@@ -11,6 +11,21 @@ const shortName = (name: string): string => name.split('.', 1)[0] ?? name;
 const isAddress = (name: string): boolean => /^[\d.]+$/.test(name) || name.includes(':');
 const loopback = new Set(['localhost', 'localhost.localdomain', '127.0.0.1', '::1']);
 
+/** HOSTNAME of oned.conf, by which oned calls this front-end then in the arguments of actions; undefined: gethostname(2) counts. */
+export function nameByOned(onedConf: string): string | undefined {
+  return /^[ \t]*HOSTNAME[ \t]*=[ \t]*"?([^"#\s]+)/m.exec(onedConf)?.[1];
+}
+
+/** The same of the file of this installation; nothing where there is none, or where it cannot be read. */
+export function configuredName(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const location = env['ONE_LOCATION']?.trim();
+  try {
+    return nameByOned(readFileSync(location ? `${location}/etc/oned.conf` : '/etc/one/oned.conf', 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** `hostname -f`; the plain host name when the resolver does not know a longer one in time. */
 export function resolvedName(): string {
   const result = Bun.spawnSync(['hostname', '-f'], { stdin: 'ignore', stderr: 'ignore', timeout: 2000 });

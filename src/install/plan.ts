@@ -2,6 +2,7 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import defaultConfig from '../../drivers/etc/datastore/linstor_un/linstor_un.conf' with { type: 'text' };
 import { DriverError, toDriverError } from '../errors.ts';
+import { nameByOned } from '../hosts/this-machine.ts';
 import { exists, infoOf, linkTarget, readBytes, readText } from './disk.ts';
 import { actionLinks, launcherScript } from './launcher.ts';
 import { type Layout, onDisk } from './layout.ts';
@@ -65,13 +66,20 @@ export function planInstallation(layout: Layout, binary: string, manifest: Manif
   const known = new Set([layout.launcher, ...links.map((link) => link.path), ...bash.files]);
   return {
     steps: withDirectories(layout, steps, bash.files),
-    kept: registered.kept,
+    kept: [...registered.kept, ...namedByOned(oned)],
     conflicts: registered.conflicts,
     bashDriver: bash.present,
     config: config.review,
     unknown: unknownFiles(layout, known),
     highAvailability: isHighAvailability(oned),
   };
+}
+
+function namedByOned(onedConf: string): string[] {
+  const name = nameByOned(onedConf);
+  return name === undefined
+    ? []
+    : [`HOSTNAME = "${name}": the driver, too, takes that name for this front-end`];
 }
 
 export function isHighAvailability(onedConf: string): boolean {

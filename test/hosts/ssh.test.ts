@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DriverError } from '../../src/errors.ts';
 import { textOfBytes } from '../../src/hosts/raw-text.ts';
 import { SshHosts, sshArgv } from '../../src/hosts/ssh.ts';
-import { isThisMachine } from '../../src/hosts/this-machine.ts';
+import { isThisMachine, nameByOned } from '../../src/hosts/this-machine.ts';
 import { type FakeHosts, fakeHosts } from './fake-hosts.ts';
 
 // Processes on a busy machine: slow is no failure.
@@ -183,4 +183,24 @@ describe('is this machine', () => {
   for (const [host, own, expected] of cases) {
     test(`${host} on ${own}: ${expected}`, () => expect(isThisMachine(host, own, full)).toBe(expected));
   }
+});
+
+describe('HOSTNAME in oned.conf', () => {
+  test('is what oned calls the front-end, and is worked on without ssh', async () => {
+    const own = {
+      nameByOned: () => nameByOned('# HOSTNAME = "no"\n  HOSTNAME = "One-FE.example" # x\nPORT = 2633\n'),
+    };
+    const hosts = new SshHosts(own);
+    expect(hosts.isFrontend('one-fe.example')).toBe(true);
+    expect(hosts.isFrontend('one-fe')).toBe(false);
+    expect(new SshHosts().isFrontend('one-fe.example')).toBe(false);
+    const { stdout } = await hosts.run('one-fe.example', {
+      verb: 'x',
+      script: 'echo here',
+      timeoutMs: 10_000,
+    });
+    expect(stdout).toBe('here\n');
+    expect(nameByOned('#HOSTNAME = "x"\nMY_HOSTNAME = "y"\n')).toBeUndefined();
+    expect(nameByOned('HOSTNAME=plain')).toBe('plain');
+  });
 });

@@ -25,9 +25,17 @@ const largeBytes = 1024 * 1024;
 export function gatherFiles(layout: Layout, env: Readonly<Record<string, string | undefined>>): FileFacts {
   const links = actionLinks(layout);
   const manifest = attempt(() => readManifest(layout));
-  const bash = findBashDriver(
-    layout,
-    links.map((link) => link.path),
+  const bash = attempt(() =>
+    findBashDriver(
+      layout,
+      links.map((link) => link.path),
+    ),
+  );
+  const unknown = attempt(() =>
+    unknownFiles(
+      layout,
+      new Set([layout.launcher, ...links.map((link) => link.path), ...(bash.ok ? bash.value.files : [])]),
+    ),
   );
   const binary = onDisk(layout, layout.binary);
   const version = manifest.ok ? manifest.value?.version : undefined;
@@ -42,11 +50,8 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
       ? { binarySha256: sha256(readFileSync(binary)) }
       : {}),
     links: links.map((link) => linkFact(layout, link.path)),
-    unknown: unknownFiles(
-      layout,
-      new Set([layout.launcher, ...links.map((link) => link.path), ...bash.files]),
-    ),
-    bashDriver: bash.present,
+    unknown: unknown.ok ? unknown.value : [],
+    bashDriver: bash.ok && bash.value.present,
     config: configFacts(layout),
     log: logFacts(env),
     foreignUser: isForeignUser(layout),

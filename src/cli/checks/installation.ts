@@ -1,3 +1,4 @@
+import { nameByOned } from '../../hosts/this-machine.ts';
 import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from './check.ts';
 import type { Facts, LinkFact } from './facts.ts';
@@ -7,6 +8,7 @@ export function checkInstallation(facts: Facts): Finding[] {
   const findings = [
     ...checkBinary(facts),
     ...checkUser(facts),
+    ...checkName(facts),
     ...checkLinks(facts),
     ...checkConfig(facts),
     ...checkLog(facts),
@@ -20,6 +22,19 @@ export function checkInstallation(facts: Facts): Finding[] {
       what: `${facts.files.links.length} action names lead to ${facts.layout.binary}`,
     },
     ...findings,
+  ];
+}
+
+/** Told, because much hangs on it: what is done there is done without ssh, and checkpoints are looked for there. */
+function checkName({ files }: Facts): Finding[] {
+  const name = files.onedConf.ok ? nameByOned(files.onedConf.value) : undefined;
+  if (name === undefined) return [];
+  return [
+    {
+      id: 'installation.name',
+      severity: 'info',
+      what: `oned calls this front-end ${name} (HOSTNAME in oned.conf); so does the driver`,
+    },
   ];
 }
 
