@@ -1,6 +1,7 @@
 import type { Log } from '../effects.ts';
 import { DriverError } from '../errors.ts';
 import type { HostCommand, HostResult, Hosts } from './hosts.ts';
+import { beginning, pausesMs, triesMore, withoutMark } from './never-made.ts';
 import { type ProcessResult, runProcess } from './process.ts';
 import { quote, quoteAll } from './quote.ts';
 import { hasRawBytes } from './raw-text.ts';
@@ -90,6 +91,8 @@ export interface SshHostsOptions {
   readonly signal?: AbortSignal;
   /** Added to the environment of ssh and local commands; for tests (PATH with another ssh). */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Between two tries to connect; for tests. */
+  readonly sleep?: (ms: number) => Promise<void>;
   /** This machine's name; default gethostname(2). */
   readonly ownName?: string;
   /** What oned calls this machine, where it has a name of its own for it. */
@@ -99,6 +102,7 @@ export interface SshHostsOptions {
 /** `Hosts` over the `ssh` in PATH. A host that is this machine is worked on without ssh. */
 export class SshHosts implements Hosts {
   readonly #options: SshHostsOptions;
+  readonly #unreachable = new Set<string>();
   #ownName: string | undefined;
   #fullName: string | undefined;
   #byOned: { readonly name: string | undefined } | undefined;
@@ -131,29 +135,38 @@ export class SshHosts implements Hosts {
     return this.isFrontend(host) ? localArgv(command) : sshArgv(host, command);
   }
 
-  run(host: string, command: HostCommand): Promise<HostResult> {
-    return this.isFrontend(host)
-      ? this.local(command)
-      : this.#execute('ssh', host, sshArgv(host, command), command);
+  /** A connection that was never made is made again; nothing that has begun is. */
+  async run(host: string, command: HostCommand): Promise<HostResult> {
+    if (this.isFrontend(host)) return this.local(command);
+    const argv = sshArgv(host, { ...command, script: beginning + command.script });
+    for (let tries = 1; ; tries += 1) {
+      const result = await this.#start(argv, command);
+      const more = this.#unreachable.has(host) ? 0 : triesMore(result.exitCode, result.stdout, result.stderr);
+      if (tries <= more && result.ended === 'exit' && !this.#options.signal?.aborted) {
+        await (this.#options.sleep ?? Bun.sleep)(pausesMs[tries - 1] ?? 0);
+        continue;
+      }
+      // The next commands of this action need not find out again.
+      if (more > 0) this.#unreachable.add(host);
+      return this.#finish('ssh', host, command, { ...result, stderr: withoutMark(result.stderr) });
+    }
   }
 
-  local(command: HostCommand): Promise<HostResult> {
-    return this.#execute('local', this.#own, localArgv(command), command);
+  async local(command: HostCommand): Promise<HostResult> {
+    return this.#finish('local', this.#own, command, await this.#start(localArgv(command), command));
   }
 
-  async #execute(
-    kind: 'ssh' | 'local',
-    host: string,
-    argv: readonly string[],
-    command: HostCommand,
-  ): Promise<HostResult> {
+  #start(argv: readonly string[], command: HostCommand): Promise<ProcessResult> {
     const { signal, env } = this.#options;
-    const result = await runProcess(argv, {
+    return runProcess(argv, {
       timeoutMs: command.timeoutMs,
       ...(command.stdin === undefined ? {} : { stdin: command.stdin }),
       ...(env ? { env } : {}),
       ...(signal ? { signal } : {}),
     });
+  }
+
+  #finish(kind: 'ssh' | 'local', host: string, command: HostCommand, result: ProcessResult): HostResult {
     const error = this.#judge(kind, host, command, result);
     const { verb } = command;
     const outcome = error ? `${error.code} ${result.exitCode}` : `exit ${result.exitCode}`;

@@ -25,6 +25,13 @@ echo "$host" >>"$FAKE_ROOT/calls"
 case $host in
   down*) echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255 ;;
   slow*) sleep 30 ;;
+  # Its sshd has no time for a banner at first.
+  busy*)
+    if [ "$(grep -c "^$host$" "$FAKE_ROOT/calls")" -le 2 ]; then
+      echo 'Connection timed out during banner exchange' >&2
+      exit 255
+    fi
+    ;;
   # As with AllowStreamLocalForwarding no: seen only when something connects.
   closed*) forward= ;;
 esac
@@ -76,6 +83,7 @@ export function fakeHosts(
   const hosts = new SshHosts({
     env,
     ownName: 'frontend',
+    sleep: async () => undefined,
     onCall: (entry) => calls.push(entry),
     ...(options.signal ? { signal: options.signal } : {}),
   });

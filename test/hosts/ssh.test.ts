@@ -79,6 +79,41 @@ describe('ssh', () => {
     expect(error.message).toContain('No route to host');
   });
 
+  const tried = (root: string): string[] => readFileSync(join(root, 'calls'), 'utf8').trim().split('\n');
+
+  test('a host that has no time for a banner is asked again, and nothing ran twice', async () => {
+    const { hosts, root, calls } = start();
+    const file = join(root, 'ran');
+    const script = 'echo once >>"$1"; echo done';
+    const result = await hosts.run('busy1', { verb: 'x', script, args: [file], timeoutMs: 5000 });
+    expect([result.stdout, result.stderr]).toEqual(['done\n', '']);
+    expect(readFileSync(file, 'utf8')).toBe('once\n');
+    expect(tried(root)).toEqual(['busy1', 'busy1', 'busy1']);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('what has begun is not, whatever its words and its code', async () => {
+    const { hosts, root } = start();
+    const said = 'Connection timed out during banner exchange';
+    const script = 'echo "$1" >&2; echo ssh: connect to host b port 22: refused >&2; exit 255';
+    const error = await codeOf(hosts.run('host1', { verb: 'x', script, args: [said], timeoutMs: 5000 }));
+    expect(error.code).toBe('HOST_UNREACHABLE');
+    expect(tried(root)).toEqual(['host1']);
+  });
+
+  test('one that takes no connection is tried once more, and not by each command of the action', async () => {
+    const { hosts, root } = start();
+    for (let index = 0; index < 3; index += 1)
+      await codeOf(hosts.run('down1', { verb: 'x', script: 'true', timeoutMs: 5000 }));
+    expect(tried(root)).toEqual(['down1', 'down1', 'down1', 'down1']);
+  });
+
+  test('what a script says is kept, but for the word that tells that it has begun', async () => {
+    const { hosts } = start();
+    const result = await hosts.run('host1', { verb: 'x', script: 'echo a >&2; echo b >&2', timeoutMs: 5000 });
+    expect(result.stderr).toBe('a\nb\n');
+  });
+
   test('another exit code is a failed command with the end of stderr', async () => {
     const script = 'for i in 1 2 3 4 5; do echo "line $i" >&2; done; exit 7';
     const error = await codeOf(
