@@ -42,14 +42,14 @@ type Script = Pick<HostCommand, 'script' | 'args'>;
  * argv for this machine. Arguments with bytes that are not UTF-8 go through one more bash, because argv of ours
  * is text and not every login shell knows `$'\\xNN'`.
  */
-export function localArgv({ script, args = [] }: Script): readonly string[] {
-  const argv = [...bash, prelude + script, 'linstor_un', ...args];
+export function localArgv({ script, args = [] }: Script, before = ''): readonly string[] {
+  const argv = [...bash, before + prelude + script, 'linstor_un', ...args];
   return args.some(hasRawBytes) ? [...bash, `exec ${quoteAll(argv)}`] : argv;
 }
 
 /** argv for another machine. The remote login shell only has to understand quotes and `exec`. */
-export function sshArgv(host: string, command: Script): readonly string[] {
-  const remote = `exec ${quoteAll(localArgv(command))}`;
+export function sshArgv(host: string, command: Script, before = ''): readonly string[] {
+  const remote = `exec ${quoteAll(localArgv(command, before))}`;
   if (Buffer.byteLength(remote) > longestArgument) {
     throw new DriverError('INTERNAL', `a command for host ${host} is too long for one argument`);
   }
@@ -138,7 +138,7 @@ export class SshHosts implements Hosts {
   /** A connection that was never made is made again; nothing that has begun is. */
   async run(host: string, command: HostCommand): Promise<HostResult> {
     if (this.isFrontend(host)) return this.local(command);
-    const argv = sshArgv(host, { ...command, script: beginning + command.script });
+    const argv = sshArgv(host, command, beginning);
     for (let tries = 1; ; tries += 1) {
       const result = await this.#start(argv, command);
       const more = this.#unreachable.has(host) ? 0 : triesMore(result.exitCode, result.stdout, result.stderr);
