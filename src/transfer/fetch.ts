@@ -17,16 +17,19 @@ const limitOf = ({ limitTransferBw }: Pick<SourceRequest, 'limitTransferBw'>): s
   bandwidth(limitTransferBw) === undefined ? undefined : limitTransferBw?.trim();
 
 /**
- * Arguments: file for the headers, pause in seconds, curl's arguments. Tries again what may pass, but only as long as no
+ * Arguments: file for the headers, pause in seconds, curl's arguments. The address comes by the environment, which other users cannot
+ * read: it may be a key. Tries again what may pass, but only as long as no
  * answer has begun: curl's own --retry begins anew behind what it has written already, and a download that stalled once
  * became its first half followed by the whole, with exit code 0.
  */
 const curlScript = `
 headers=$1 pause=$2
 shift 2
+address="url = \\"$LINSTOR_UN_ADDRESS\\""
+unset LINSTOR_UN_ADDRESS
 for try in 1 2 3 4; do
   rm -f -- "$headers"
-  curl --dump-header "$headers" "$@" 2>"$headers.said"
+  curl --dump-header "$headers" "$@" --config - <<<"$address" 2>"$headers.said"
   code=$? status=
   if [ -e "$headers" ]; then
     while read -r protocol number _; do case $protocol in HTTP/*) status=$number ;; esac; done <"$headers"
@@ -45,6 +48,11 @@ cat -- "$headers.said" >&2
 if [ "$code" = 47 ]; then sed -n 's/^[Ll]ocation:[[:blank:]]*/@location /p' "$headers" | tr -d '\\r' | tail -n 1 >&2; fi
 exit "$code"
 `;
+
+/** For curl's configuration, where quotes and backslashes would mean something: an address has none. */
+export const addressEnv = ({ url }: HttpTarget): Readonly<Record<string, string>> => ({
+  LINSTOR_UN_ADDRESS: url.href.replaceAll('"', '%22').replaceAll('\\', '%5C'),
+});
 
 /** What curl gives up with instead of following a redirection. */
 const redirects = 47;
@@ -98,7 +106,7 @@ export function curlStage(
         // A server that stops sending must not hold the action for ever.
         ...['--speed-limit', '1', '--speed-time', '120'],
         ...(limit ? ['--limit-rate', limit] : []),
-        ...['--output', '-', '--', target.url.href],
+        ...['--output', '-'],
       ],
     }),
   };

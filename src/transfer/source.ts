@@ -7,7 +7,7 @@ import type { Bytes } from '../units.ts';
 import { type AddressPolicy, isRemote, parseAddress, shownPath } from './address.ts';
 import { type Checksums, givenChecksums, verifyFile } from './checksum.ts';
 import { permittedAddresses } from './destination.ts';
-import { curlStage, downloaderStage, redirection } from './fetch.ts';
+import { addressEnv, curlStage, downloaderStage, redirection } from './fetch.ts';
 import { packingOf, readHead } from './formats.ts';
 import { type HeldFile, openImageFile, type PathPolicy, stampOf } from './path-policy.ts';
 import { type ImageInfo, probeFile, readFileHead } from './probe.ts';
@@ -95,10 +95,10 @@ async function openHttp(request: SourceRequest, first: URL, options: Options): P
   let url = first;
   for (let step = 0; step <= mostRedirects; step += 1) {
     const addresses = await permittedAddresses(url, request.addresses);
-    const curl = (directory: string): Stage =>
-      curlStage(request, { url, addresses }, join(directory, 'headers'));
+    const target = { url, addresses };
+    const curl = (directory: string): Stage => curlStage(request, target, join(directory, 'headers'));
     try {
-      const stream = await streamOf(request, curl, options);
+      const stream = await streamOf(request, curl, options, { env: addressEnv(target) });
       // The answer of a redirection is empty: it may look like a very short image until its end.
       const location = stream.isShort ? await stream.outcome().then(() => undefined, redirection) : undefined;
       if (location === undefined) return stream;

@@ -104,7 +104,7 @@ describe('where images come from', () => {
     for (const limit of ['50M', undefined]) {
       const seen = must(await importFrom(url('image.raw'), limit ? { LIMIT_TRANSFER_BW: limit } : {}));
       expect(await digestOf(seen.done.image, content.length)).toBe(sha256(content));
-      const fetched = seen.programs.filter((line) => line.startsWith('curl ') && line.includes('image.raw'));
+      const fetched = seen.programs.filter((line) => line.startsWith('curl ') && line.includes('--proto'));
       expect(fetched.length).toBeGreaterThan(0);
       expect(fetched.some((line) => line.includes('--limit-rate 50M'))).toBe(limit !== undefined);
     }

@@ -12,7 +12,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { runPipeline } from '../../src/hosts/pipeline.ts';
-import { curlStage, downloaderStage } from '../../src/transfer/fetch.ts';
+import { addressEnv, curlStage, downloaderStage } from '../../src/transfer/fetch.ts';
 import { noise, temporary } from './images.ts';
 
 setDefaultTimeout(60_000);
@@ -75,18 +75,15 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** Fetches into a file, with shorter waits than in life. */
 async function fetched(...behaviours: Behaviour[]): Promise<Buffer | number> {
   script = behaviours;
-  const stage = curlStage(
-    {},
-    { url: new URL(`http://127.0.0.1:${port}/x`), addresses: ['127.0.0.1'] },
-    join(dir, 'headers'),
-  );
+  const from = { url: new URL(`http://127.0.0.1:${port}/x`), addresses: ['127.0.0.1'] };
+  const stage = curlStage({}, from, join(dir, 'headers'));
   const argv = stage.argv.map((word, index) => {
     if (word === '120') return '2';
     return stage.argv[index - 1] === join(dir, 'headers') ? '0' : word;
   });
   const store = { name: 'store', argv: ['dd', `of=${join(dir, 'out')}`, 'status=none'] };
   try {
-    await runPipeline([{ ...stage, argv }, store], { timeoutMs: 50_000 });
+    await runPipeline([{ ...stage, argv }, store], { timeoutMs: 50_000, env: addressEnv(from) });
     return readFileSync(join(dir, 'out'));
   } catch {
     return connections;
