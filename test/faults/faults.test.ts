@@ -24,7 +24,6 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
       [/POST .*snapshot-restore-resource/, 'controller gone after'],
       [/POST .*snapshot-restore-resource/, 'SIGKILL after'],
       [/POST .*snapshot-restore-resource/, 'SIGTERM'],
-      [/DELETE .*\/snapshots\//, 'code 998'],
       [/^one one\.vm\.info/, 'XML-RPC error'],
       [/^ssh /, 'answer lost'],
     ],
@@ -53,6 +52,14 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
     cases: [
       [/PUT /, 'SIGKILL after'],
       [/DELETE .*snapshot-0/, 'controller gone after'],
+    ],
+  },
+  {
+    action: 'datastore/rm',
+    about: 'image with a snapshot',
+    cases: [
+      [/DELETE .*\/snapshots\//, 'answer lost'],
+      [/DELETE .*\/resource-definitions\/[^/]+$/, 'answer lost'],
     ],
   },
   {
