@@ -160,7 +160,9 @@ describe('disks of VMs', () => {
       const here = (await rig.replicas(resource)).find(({ node }) => node === host);
       expect(here?.diskless).toBe(true);
       // Asked for; the lab itself knows of one pool for diskless replicas.
-      const made = requests.filter(({ path }) => path === `/v1/resource-definitions/${resource}/resources`);
+      const made = requests.filter(
+        ({ method, path }) => method === 'POST' && path === `/v1/resource-definitions/${resource}/resources`,
+      );
       expect(made.map(({ body }) => JSON.parse(body) as unknown)).toEqual(
         pool
           ? [[{ resource: { node_name: host, props: { StorPoolName: pool }, flags: ['DRBD_DISKLESS'] } }]]

@@ -161,12 +161,12 @@ describe('who copies, and how', () => {
     expect(hostsOf(seen)).toHaveLength(1);
   });
 
-  /** Arguments of the receiving script: device, reads zero, verify, unpacking program. */
+  /** Arguments of the receiving script: device, what it is, reads zero, verify, unpacking program. */
   const receiver = (seen: Seen<Operation>): string | undefined =>
     seen.programs
       .filter((line) => line.startsWith('ssh '))
       .map((line) =>
-        / linstor_un\S*\s+\S*drbd(?:\d+|\/by-res\/\S+)\s+\S*([01])\S*\s+\S*([01])\S*\s+\S*?([a-z-]+)/.exec(
+        / linstor_un\S*\s+\S*drbd(?:\d+|\/by-res\/\S+)\s+drbd\s+\S+\s+\d+\s+\S*([01])\S*\s+\S*([01])\S*\s+\S*?([a-z-]+)/.exec(
           unquoted(line),
         ),
       )
