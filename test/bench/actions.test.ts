@@ -78,7 +78,7 @@ test('another driver lives the whole life; what it costs and where it fails is t
 });
 
 test('of several runs of an action the median time and the most calls count', () => {
-  const cost = { action: 'tm/ln', mode: '', exitCode: 0, ms: 1, linstor: 2, ssh: 1 };
+  const cost = { action: 'tm/ln', mode: '', exitCode: 0, ms: 1, linstor: 2, passes: 1, asks: 1, ssh: 1 };
   const rows = costRows('rest', [
     cost,
     { ...cost, ms: 9, linstor: 3, usage: { cpuMs: 20, memoryMib: 40 } },
@@ -87,13 +87,18 @@ test('of several runs of an action the median time and the most calls count', ()
   expect(rows.map(({ name, value, unit }) => `${name} ${value} ${unit}`)).toEqual([
     'actions: tm/ln (rest) 2 ms',
     'actions: tm/ln (rest), LINSTOR calls 3 calls',
+    'actions: tm/ln (rest), satellite passes 1 calls',
+    'actions: tm/ln (rest), questions to satellites 1 calls',
     'actions: tm/ln (rest), ssh sessions 1 calls',
+    'actions: tm/ln (rest), weighted 12.96 s',
     'actions: tm/ln (rest), CPU 15 ms',
     'actions: tm/ln (rest), memory 50 MiB',
   ]);
 });
 
 test('a failing action has its exit code as a row', () => {
-  const rows = costRows('rest', [{ action: 'tm/ln', mode: 'x', exitCode: 1, ms: 1, linstor: 0, ssh: 0 }]);
+  const rows = costRows('rest', [
+    { action: 'tm/ln', mode: 'x', exitCode: 1, ms: 1, linstor: 0, passes: 0, asks: 0, ssh: 0 },
+  ]);
   expect(rows.at(-1)).toEqual({ name: 'actions: tm/ln, x (rest), result', value: 1, unit: 'exit code' });
 });

@@ -6,6 +6,7 @@ import { watchDescendants } from './memory.ts';
 import { median, type Row } from './row.ts';
 import { type ActionCost, Scenario } from './scenario.ts';
 import { withReference } from './side-by-side.ts';
+import { type Waits, weightOf } from './weights.ts';
 
 export interface ActionOptions {
   readonly scratch: string;
@@ -90,12 +91,15 @@ export function costRows(label: string, costs: readonly ActionCost[]): Row[] {
   const groups = Map.groupBy(costs, ({ action, mode }) => (mode === '' ? action : `${action}, ${mode}`));
   return [...groups].flatMap(([title, list]) => {
     const name = `actions: ${title} (${label})`;
-    const most = (key: 'linstor' | 'ssh' | 'exitCode'): number => Math.max(...list.map((cost) => cost[key]));
+    const most = (key: keyof Waits | 'exitCode'): number => Math.max(...list.map((cost) => cost[key]));
     const usages = list.flatMap(({ usage }) => usage ?? []);
     return [
       { name, value: median(list.map(({ ms }) => ms)), unit: 'ms' as const },
       { name: `${name}, LINSTOR calls`, value: most('linstor'), unit: 'calls' as const },
+      { name: `${name}, satellite passes`, value: most('passes'), unit: 'calls' as const },
+      { name: `${name}, questions to satellites`, value: most('asks'), unit: 'calls' as const },
       { name: `${name}, ssh sessions`, value: most('ssh'), unit: 'calls' as const },
+      { name: `${name}, weighted`, value: Math.max(...list.map(weightOf)), unit: 's' as const },
       ...(usages.length === 0
         ? []
         : [

@@ -5,6 +5,7 @@ import type { DriverTarget } from '../../lab/cluster-remotes.ts';
 import { type ServedCluster, serveCluster } from '../../lab/cluster-serve.ts';
 import { setHostFaults } from '../../lab/hosts/faults.ts';
 import { detectIsolation, hostPath, traceCommands, tracedCommands } from '../../lab/hosts/hosts.ts';
+import type { Waits } from './weights.ts';
 
 /**
  * What each call waits besides the work itself: a controller under some load, and an ssh session without
@@ -26,7 +27,7 @@ export interface LabRequest {
 export interface BenchLab {
   readonly cluster: Cluster;
   /** Calls to LINSTOR and ssh sessions since it was last asked. */
-  takeCounts(): { linstor: number; ssh: number };
+  takeCounts(): Waits;
   /** Resource definitions that LINSTOR has. */
   definitions(): number;
   stop(): Promise<void>;
@@ -52,11 +53,19 @@ export async function openBenchLab(directory: string, { target, latency }: LabRe
     traceCommands(cluster.dir, host);
   }
   let before = 0;
+  let earlier = { passes: 0, asks: 0 };
   return {
     cluster,
     takeCounts: () => {
       const seen = linstorCalls(served);
-      const counts = { linstor: seen - before, ssh: takeSessions(cluster) };
+      const { passes, asks } = served.linstor.lab.runtime.work.totals();
+      const counts = {
+        linstor: seen - before,
+        passes: passes - earlier.passes,
+        asks: asks - earlier.asks,
+        ssh: takeSessions(cluster),
+      };
+      earlier = { passes, asks };
       before = seen;
       return counts;
     },

@@ -7,17 +7,16 @@ import type { Operation } from '../../lab/one/oned.ts';
 import { type Usage, UsageMeter } from './cost.ts';
 import { attributesOf, type Candidate, callingOf } from './drivers.ts';
 import { type BenchLab, resourceGroup } from './lab.ts';
+import type { Waits } from './weights.ts';
 
 /** One driver call with what it cost. */
-export interface ActionCost {
+export interface ActionCost extends Waits {
   /** `tm/clone` */
   readonly action: string;
   /** Tells cases of one action apart. */
   readonly mode: string;
   readonly ms: number;
   readonly exitCode: number;
-  readonly linstor: number;
-  readonly ssh: number;
   /** Absent where nothing can measure it. */
   readonly usage?: Usage;
 }

@@ -41,18 +41,25 @@ export function sideBySide(rows: readonly CaseRow[]): string[] {
 }
 
 /** What the figures in a cell are. */
-export const legend = `ms, × of ${reference}, LINSTOR calls + ssh sessions, CPU ms, MiB of the largest process`;
+export const legend = `ms, × of ${reference}, LINSTOR calls (satellite passes) + ssh sessions, seconds as weighted by real DRBD, CPU ms, MiB of the largest process`;
 
 function cell(rows: readonly CaseRow[]): string {
   const of = (aspect: string): Compared | undefined => rows.find((each) => each.aspect === aspect)?.row;
   const main = of('');
   if (main === undefined) return '–';
   const result = of('result') ?? of('failed');
-  const [linstor, ssh, cpu, memory] = [of('LINSTOR calls'), of('ssh sessions'), of('CPU'), of('memory')];
+  const [linstor, passes, ssh, weighted] = [
+    of('LINSTOR calls'),
+    of('satellite passes'),
+    of('ssh sessions'),
+    of('weighted'),
+  ];
+  const [cpu, memory] = [of('CPU'), of('memory')];
   return [
     String(Math.round(main.value)).padStart(6),
     main.ratio === undefined ? '' : `${main.ratio.toFixed(1)}×`,
-    linstor ? `${linstor.value}${ssh ? `+${ssh.value}` : ''}` : '',
+    linstor ? `${linstor.value}${passes ? `(${passes.value})` : ''}${ssh ? `+${ssh.value}` : ''}` : '',
+    weighted ? `~${Math.round(weighted.value)}s` : '',
     cpu ? `${Math.round(cpu.value)}ms` : '',
     memory ? `${Math.round(memory.value)}M` : '',
     main.earlier ? `(earlier ${Math.round(main.earlier.value)}: ${main.earlier.ratio.toFixed(2)}×)` : '',
