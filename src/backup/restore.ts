@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { attachForCopy, type BridgeDevice, readMachines, releaseAfterCopy } from '../disks/bridge.ts';
+import { ensureDiskAttached } from '../disks/ensure-attached.ts';
 import { requireClosed } from '../disks/in-use.ts';
 import { vmDisks } from '../disks/migration-disks.ts';
 import { revert } from '../disks/revert.ts';
@@ -11,11 +12,13 @@ import { imageType, inLcm, vmState } from '../opennebula/states.ts';
 import { importFile } from '../transfer/import.ts';
 import { withProgress } from '../transfer/progress.ts';
 import type { FileSource } from '../transfer/source.ts';
+import { Undo } from '../undo.ts';
 import { bytesToKib, type KiB, kibToBytes } from '../units.ts';
 import { restoreSnapshotName, snapshotId } from '../volumes/names.ts';
 import { replicasOf, sameName } from '../volumes/replicas.ts';
 import { growVolume } from '../volumes/resize.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
+import { persistently } from '../volumes/wait.ts';
 import { type BackupDisk, chosenDisks, onlyController, viewBackupDisks } from './disks.ts';
 import { fetchDisk, fetchTpm } from './fetch.ts';
 import { type BackupContent, listBackup } from './list.ts';
@@ -159,14 +162,25 @@ async function bringBackOld(
   for (const disk of half) await dropSnapshot(ctx, linstor, disk.resource, name);
 }
 
+/** A rollback makes the volumes anew, and takes diskless replicas away: they are attached again, as after any revert. */
 async function bringBack(
-  ctx: Context,
+  outer: Context,
   { host }: RestoreRequest,
   disks: readonly BackupDisk[],
   snapshot: string,
 ): Promise<void> {
-  for (const { settings, linstor, resource } of disks)
-    await revert(ctx, { settings, linstor, resource, snapshot, hosts: [host] });
+  // What is attached here stays, also where this is itself a step of the undo.
+  const ctx: Context = { ...outer, undo: new Undo(outer.log) };
+  for (const { settings, linstor, resource, link } of disks) {
+    const size = await revert(ctx, { settings, linstor, resource, snapshot, hosts: [host] });
+    if (ctx.hosts.isFrontend(host)) continue;
+    try {
+      const wanted = { resource, linstor, settings, link, keepsLink: true, minBytes: kibToBytes(size) };
+      await ensureDiskAttached(ctx, wanted, host);
+    } catch (error) {
+      ctx.log.warn(`${resource} is not attached on ${host} for now: ${toDriverError(error).message}`);
+    }
+  }
 }
 
 async function fetchOne(ctx: Context, disk: BackupDisk, content: BackupContent): Promise<FileSource> {
@@ -266,7 +280,7 @@ async function forgetOld(
 ): Promise<void> {
   const drop = async (resource: string, name: string): Promise<void> => {
     try {
-      await dropSnapshot(ctx, linstor, resource, name);
+      await persistently(ctx.clock, () => dropSnapshot(ctx, linstor, resource, name));
     } catch (error) {
       ctx.log.warn(`snapshot ${name} of ${resource} stays: ${toDriverError(error).message}`);
     }
@@ -274,8 +288,12 @@ async function forgetOld(
   for (const { resource } of restored) await drop(resource, restoreSnapshotName(request.vmId));
   try {
     const all = await vmDisks(ctx, vm, request.directory, request.systemDatastoreId, true);
-    for (const disk of all.filter((each) => each.linstor === linstor)) {
-      const snapshots = await linstor.snapshots({ names: [disk.resource] });
+    const ours = all.filter((each) => each.linstor === linstor);
+    const names = ours.map(({ resource }) => resource);
+    // A stop that comes now ends one call; the restore is done all the same.
+    const known = await persistently(ctx.clock, () => linstor.snapshots({ names }));
+    for (const disk of ours) {
+      const snapshots = known.filter((snapshot) => sameName(snapshot.resource, disk.resource));
       const exclusive = disk.sharing === 'exclusive';
       const points = pointsOf(snapshots, exclusive ? {} : { vmId: vm.id });
       const owned = disk.disk.kind === 'clone' || disk.disk.kind === 'volatile';
