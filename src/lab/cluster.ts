@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -130,6 +131,9 @@ export function createCluster(request: LabRequest): Cluster {
   const nodes = request.nodes ?? ['node1', 'node2', 'node3'];
   const oneVersion = request.oneVersion ?? '7.2.0';
   refuseForeign(paths.root);
+  mkdirSync(paths.root, { recursive: true });
+  // Disks, the session and sockets are in it: it is nobody's but its owner's.
+  chmodSync(paths.root, 0o700);
   for (const path of [
     paths.bin,
     paths.home,

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { type Ends, isOwners, NOT_OURS } from '../peer.ts';
 import { createLab, Dropped, type Lab, type LabOptions } from './lab.ts';
 
 export interface ServeOptions extends LabOptions {
@@ -42,7 +43,15 @@ export function serveLinstor(options: ServeOptions): ServedLab {
  */
 export function serveLab(lab: Lab, options: { port?: number; hostname?: string } = {}): ServedLab {
   const hostname = options.hostname ?? '127.0.0.1';
-  const server = createServer((request, response) => void respond(lab, request, response));
+  // One look for each connection: it belongs to the same user for as long as it lasts.
+  const known = new WeakMap<object, boolean>();
+  const server = createServer((request, response) => {
+    const { socket } = request;
+    const ours = known.get(socket) ?? isOwners(endsOf(socket));
+    known.set(socket, ours);
+    if (ours) void respond(lab, request, response);
+    else response.writeHead(403, { 'Content-Type': 'text/plain', Connection: 'close' }).end(NOT_OURS);
+  });
   server.on('error', () => undefined);
   server.listen(options.port ?? 0, hostname);
   // Bun binds while `listen` runs; without an address the port was taken.
@@ -63,6 +72,12 @@ export function serveLab(lab: Lab, options: { port?: number; hostname?: string }
     },
   };
 }
+
+const endsOf = ({ remoteAddress = '', remotePort = 0, localPort = 0 }: Socket): Ends => ({
+  remoteAddress,
+  remotePort,
+  localPort,
+});
 
 async function respond(lab: Lab, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   try {

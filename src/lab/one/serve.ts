@@ -1,3 +1,4 @@
+import { isOwners, NOT_OURS } from '../peer.ts';
 import { answerRpc, readCall, writeAnswer, writeFault } from './rpc.ts';
 import type { OneStore } from './store.ts';
 
@@ -26,7 +27,13 @@ export function serveOne(options: ServeOneOptions): OneServer {
   const server = Bun.serve({
     port: options.port ?? 0,
     hostname: options.hostname ?? '127.0.0.1',
-    async fetch(request) {
+    async fetch(request, listener) {
+      const peer = listener.requestIP(request);
+      if (
+        !peer ||
+        !isOwners({ remoteAddress: peer.address, remotePort: peer.port, localPort: listener.port ?? 0 })
+      )
+        return new Response(NOT_OURS, { status: 403 });
       if (new URL(request.url).pathname !== '/RPC2') return new Response('Not Found', { status: 404 });
       if (request.method !== 'POST') return new Response('Method Not Allowed', { status: 405 });
       try {
