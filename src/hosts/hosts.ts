@@ -26,6 +26,8 @@ export interface HostResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly ms: number;
+  /** What the login shell printed before the answer; it is no part of it. */
+  readonly noise?: string;
 }
 
 export interface Hosts {

@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { hear, hearFunction, isGreeted } from './greeting.ts';
 import { type ProcessResult, runProcess } from './process.ts';
 import { lastLines } from './ssh.ts';
 
@@ -43,7 +44,7 @@ export interface PipelineResult {
 }
 
 /**
- * Constant text. Arguments: a mark, what the first stage reads (`empty`, `hold`, `loop`), then per stage the number of its words and its words. Every stage's exit code
+ * Constant text. Arguments: a mark, what the first stage reads (`empty`, `hold`, `loop`), then per stage whether it greets (greeting.ts), the number of its words, and its words. Every stage's exit code
  * is reported behind the mark: the code of a pipe as a whole tells of one stage only, and a lost code is how a
  * failed conversion was once registered as a good image.
  *
@@ -51,45 +52,51 @@ export interface PipelineResult {
  * included) it closes, and the whole group is ended: nothing must go on writing to a device whose action
  * is over and whose lock is free.
  */
-const runner = `
+const runner = `${hearFunction}
 mark=$1 input=$2; shift 2
 exec 9<&0 </dev/null
 if [ "$input" = hold ]; then exec <&9; fi
 { read -r _ <&9; kill -TERM 0; } >/dev/null 2>&1 &
 watch=$!
 disown
-run() { # index, count, words...
-  local index=$1 count=$2
-  shift 2
+run() { # index, does the one before greet, then per stage: does it greet, count, words...
+  local index=$1 greeted=$2 greets=$3 count=$4
+  shift 4
   local words=("\${@:1:count}")
   shift "$count"
   if [ $# -eq 0 ]; then
+    if [ "$greeted" = 1 ]; then hear; fi
     "\${words[@]}" 9<&-
     echo "$mark $index $?" >&2
   else
     {
+      if [ "$greeted" = 1 ]; then hear; fi
       "\${words[@]}" 9<&-
       echo "$mark $index $?" >&2
-    } | run $((index + 1)) "$@"
+    } | run $((index + 1)) "$greets" "$@"
   fi
 }
-one() { # index, words...
-  local index=$1
-  shift
-  "$@" 9<&-
-  echo "$mark $index $?" >&2
+one() { # index, does it greet, words...
+  local index=$1 greets=$2
+  shift 2
+  if [ "$greets" = 1 ]; then
+    { "$@" 9<&-; echo "$mark $index $?" >&2; } | { hear && exec cat 9<&-; }
+  else
+    "$@" 9<&-
+    echo "$mark $index $?" >&2
+  fi
 }
-converse() { # two times: count, words...; stdin is a pipe that nobody writes to
-  local first=("\${@:2:$1}")
-  shift $(($1 + 1))
-  local second=("\${@:2:$1}")
+converse() { # two times: does it greet, count, words...; stdin is a pipe that nobody writes to
+  local first=("$1" "\${@:3:$2}")
+  shift $(($2 + 2))
+  local second=("$1" "\${@:3:$2}")
   exec 6<&0 7>/proc/self/fd/0 </dev/null
   # Nobody else keeps an end open: either side sees the end of its input when the other is gone.
   { one 0 "\${first[@]}"; } <&6 6<&- 7>&- | { one 1 "\${second[@]}"; } >&7 6<&- 7>&- &
   exec 6<&- 7>&-
   wait
 }
-if [ "$input" = loop ]; then : | converse "$@"; else run 0 "$@"; fi
+if [ "$input" = loop ]; then : | converse "$@"; else run 0 0 "$@"; fi
 kill "$watch" 2>/dev/null
 exit 0
 `;
@@ -167,7 +174,7 @@ export async function runPipeline(
 ): Promise<PipelineResult> {
   const mark = `stage-${crypto.randomUUID()}`;
   const input = options.loop ? 'loop' : options.holdStdin ? 'hold' : 'empty';
-  const words = stages.flatMap(({ argv }) => [String(argv.length), ...argv]);
+  const words = stages.flatMap(({ argv }) => [isGreeted(argv) ? '1' : '0', String(argv.length), ...argv]);
   const { timeoutMs, signal, env, descriptors, onStderr, outputLimit } = options;
   const ended = await runProcess(
     ['bash', '--noprofile', '--norc', '-c', runner, 'linstor_un', mark, input, ...words],
@@ -184,7 +191,9 @@ export async function runPipeline(
   checkEnded(stages, ended, timeoutMs);
   const codes = parseCodes(ended.stderr, mark, stages.length);
   const stderr = ended.stderr.replaceAll(new RegExp(`${mark} \\d+ \\d+\\n?`, 'g'), '');
-  const result: PipelineResult = { stdout: ended.stdout, stderr, codes, ms: ended.ms };
+  const last = stages.at(-1);
+  const stdout = last && isGreeted(last.argv) ? (hear(ended.stdout).answer ?? '') : ended.stdout;
+  const result: PipelineResult = { stdout, stderr, codes, ms: ended.ms };
   const blamed = culprit(stages, codes);
   if (blamed >= 0) throw new PipelineError(stages, blamed, result);
   return result;

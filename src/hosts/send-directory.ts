@@ -3,8 +3,8 @@ import { type Place, removeDirectories, unpackScript } from './scripts/directori
 
 /**
  * A VM directory with gigabytes in it (a checkpoint that is an ordinary file) goes from host to host without passing
- * the front-end. It takes ssh from host to host, by the hosts' own keys or by the front-end's forwarded agent, which not
- * every site has: whoever calls has the way over the front-end as well.
+ * the front-end. It takes ssh from host to host by the hosts' own keys, which not every site has (the front-end's agent is forwarded to
+ * no host: whoever owns that could log in everywhere): whoever calls has the way over the front-end as well.
  */
 
 /** MiB that are really there (holes do not count) below which the detour costs less than another connection. */
@@ -55,7 +55,7 @@ export async function sendDirectory(
   const { exitCode } = await hosts.local({
     verb: 'send-dir',
     script: runArguments,
-    args: [program, '-o', 'ForwardAgent=yes', ...rest],
+    args: [program, ...rest],
     timeoutMs,
     okCodes: [0, unreachable, 255],
   });

@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { hear } from './greeting.ts';
 import type { HostCommand, Hosts } from './hosts.ts';
 
 /** A script on a host that has reached a state and holds it until it is told to leave it. */
@@ -38,7 +39,7 @@ export async function holdSession(
     stdout: 'pipe',
     stderr: 'pipe',
   });
-  const stderr = new Response(child.stderr).text();
+  const stderr = lastOf(child.stderr);
   let released: Promise<{ exitCode: number; stderr: string }> | undefined;
   const release = (): Promise<{ exitCode: number; stderr: string }> => {
     released ??= (async () => {
@@ -59,7 +60,8 @@ export async function holdSession(
   };
   const timer = setTimeout(() => child.kill(), command.readyMs);
   const ended = child.exited.then(() => Bun.sleep(drainMs)).then(() => ({ ready: false, text: '' }));
-  const said = await Promise.race([readUntilReady(child.stdout), ended]);
+  const greets = !hosts.isFrontend(host);
+  const said = await Promise.race([readUntilReady(child.stdout, greets), ended]);
   clearTimeout(timer);
   if (said.ready) return { said: said.text, release };
   const { exitCode, stderr: text } = await release();
@@ -74,7 +76,21 @@ export async function holdSession(
   );
 }
 
-async function readUntilReady(stream: ReadableStream<Uint8Array>): Promise<{ ready: boolean; text: string }> {
+/** The end of what it says, as far as it is of interest; not more is held in memory. */
+async function lastOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of stream) text = (text + decoder.decode(chunk, { stream: true })).slice(-saidLimit);
+  return text;
+}
+
+/** A script that gets ready says little before; more is not held in memory. */
+const saidLimit = 1024 * 1024;
+
+async function readUntilReady(
+  stream: ReadableStream<Uint8Array>,
+  greets: boolean,
+): Promise<{ ready: boolean; text: string }> {
   const decoder = new TextDecoder();
   const reader = stream.getReader();
   let text = '';
@@ -82,12 +98,12 @@ async function readUntilReady(stream: ReadableStream<Uint8Array>): Promise<{ rea
     const { done, value } = await reader.read();
     if (done) return { ready: false, text };
     text += decoder.decode(value, { stream: true });
-    const end = text.indexOf('ready\n');
-    if (end >= 0) {
-      // Later output is read and dropped, or the script could block on a full pipe.
-      void drain(reader);
-      return { ready: true, text: text.slice(0, end) };
-    }
+    const answer = greets ? (hear(text).answer ?? '') : text;
+    const end = answer.indexOf('ready\n');
+    if (end < 0 && text.length <= saidLimit) continue;
+    // Later output is read and dropped, or the script could block on a full pipe.
+    void drain(reader);
+    return end < 0 ? { ready: false, text: '' } : { ready: true, text: answer.slice(0, end) };
   }
 }
 

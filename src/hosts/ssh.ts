@@ -1,5 +1,6 @@
 import type { Log } from '../effects.ts';
 import { DriverError } from '../errors.ts';
+import { greet, type Heard, hear } from './greeting.ts';
 import type { HostCommand, HostResult, Hosts } from './hosts.ts';
 import { beginning, pausesMs, triesMore, withoutMark } from './never-made.ts';
 import { type ProcessResult, runProcess } from './process.ts';
@@ -49,7 +50,7 @@ export function localArgv({ script, args = [] }: Script, before = ''): readonly 
 
 /** argv for another machine. The remote login shell only has to understand quotes and `exec`. */
 export function sshArgv(host: string, command: Script, before = ''): readonly string[] {
-  const remote = `exec ${quoteAll(localArgv(command, before))}`;
+  const remote = `exec ${quoteAll(localArgv(command, greet + before))}`;
   if (Buffer.byteLength(remote) > longestArgument) {
     throw new DriverError('INTERNAL', `a command for host ${host} is too long for one argument`);
   }
@@ -167,13 +168,14 @@ export class SshHosts implements Hosts {
   }
 
   #finish(kind: 'ssh' | 'local', host: string, command: HostCommand, result: ProcessResult): HostResult {
-    const error = this.#judge(kind, host, command, result);
+    const heard: Heard = kind === 'ssh' ? hear(result.stdout) : { noise: '', answer: result.stdout };
+    const error = this.#judge(kind, host, command, result, heard);
     const { verb } = command;
     const outcome = error ? `${error.code} ${result.exitCode}` : `exit ${result.exitCode}`;
     this.#options.onCall?.({ kind, target: host, verb, ms: result.ms, outcome });
     if (error) throw error;
-    const { exitCode, stdout, stderr, ms } = result;
-    return { exitCode, stdout, stderr, ms };
+    const { exitCode, stderr, ms } = result;
+    return { exitCode, stdout: heard.answer ?? '', stderr, ms, noise: heard.noise };
   }
 
   #judge(
@@ -181,6 +183,7 @@ export class SshHosts implements Hosts {
     host: string,
     command: HostCommand,
     result: ProcessResult,
+    heard: Heard,
   ): DriverError | undefined {
     const { verb, okCodes = [0] } = command;
     if (result.ended === 'abort') return new DriverError('INTERRUPTED', `${verb} on ${host} was stopped`);
@@ -194,13 +197,22 @@ export class SshHosts implements Hosts {
         },
       );
     }
-    if (result.signalName === undefined && okCodes.includes(result.exitCode)) return undefined;
+    if (heard.answer !== undefined && result.signalName === undefined && okCodes.includes(result.exitCode))
+      return undefined;
     if (kind === 'ssh' && result.exitCode === 255) {
       const [line = 'ssh gave no reason'] = lastLines(result.stderr, 1);
       return new DriverError('HOST_UNREACHABLE', `host ${host} cannot be reached (${verb}): ${line}`);
     }
-    return failure(host, command, result);
+    return heard.answer === undefined ? notRun(host, command, result) : failure(host, command, result);
   }
+}
+
+/** nologin says so and ends; csh stumbles over a command of several lines. */
+function notRun(host: string, { verb }: HostCommand, { stdout, stderr }: ProcessResult): DriverError {
+  const [line = 'it said nothing'] = lastLines(`${stdout}\n${stderr}`, 1);
+  return new DriverError('HOST_COMMAND', `the login shell on ${host} did not run ${verb}: ${line}`, {
+    remedy: `give the user a POSIX shell on ${host} (chsh -s /bin/bash), and look at what its start files do without a terminal`,
+  });
 }
 
 /** For messages and logs: how a person would call it. */

@@ -1,3 +1,4 @@
+import { hearFunction } from '../hosts/greeting.ts';
 import { alienCode, identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { wireCodes, zeroFunctions } from './wire.ts';
@@ -62,7 +63,7 @@ echo "$total"
  *
  * Of the ciphers that the site allows, AES-GCM is taken first where this processor has instructions for it: half the time.
  */
-export const nbdSender = `${identityFunctions}${zeroFunctions}
+export const nbdSender = `${hearFunction}${identityFunctions}${zeroFunctions}
 format=$1 source=$2 wanted=$3 part=$4 reads_zero=$5 limit=$6 remote=$7 watch= job= receiver=
 shift 7
 if [ ! -b "$source" ] && [ ! -f "$source" ]; then exit ${wireCodes.noSource}; fi
@@ -103,7 +104,7 @@ watch=$!
 disown "$watch"
 
 answer=
-read -r answer <&6
+hear <&6 && read -r answer <&6
 if [ "$answer" != ready ]; then
   close_receiver
   case $code in

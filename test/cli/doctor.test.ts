@@ -837,6 +837,15 @@ const provocations: readonly Provocation[] = [
     () => probe({ suspended: 'one-vm-7-disk-0' }),
   ],
   [
+    'hosts.noise',
+    'warn',
+    'the login shell prints without a terminal: "Welcome"',
+    'print only where [ -t 1 ]',
+    () => {
+      world.hostNoise = 'Welcome\nto this host';
+    },
+  ],
+  [
     'hosts.unzeroed',
     'fail',
     'thin pool without zeroing: vg-thin-tpool',

@@ -290,6 +290,8 @@ export class World {
   linstorError: DriverError | undefined;
   oneError: DriverError | undefined;
   hostAnswer: (host: string, command: HostCommand) => string = () => healthyProbe();
+  /** What every login shell prints. */
+  hostNoise = '';
   config: Record<string, string> = {};
   configError: DriverError | undefined;
   /** Writing calls, in order. */
@@ -434,6 +436,7 @@ export class World {
       stdout: this.hostAnswer(name, command),
       stderr: '',
       ms: 10,
+      noise: this.hostNoise,
     });
     return {
       run,

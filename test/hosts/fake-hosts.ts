@@ -35,6 +35,8 @@ case $host in
   # As with AllowStreamLocalForwarding no: seen only when something connects.
   closed*) forward= ;;
 esac
+# A login shell that prints, without an end of line.
+printf 'Welcome to %s!\\nready\\nyes\\n0 0\\nHave a nice day' "$host"
 if [ -n "$forward" ]; then
   echo "$host $forward" >>"$FAKE_ROOT/forwards"
   ln -s "\${forward#*:}" "\${forward%%:*}"

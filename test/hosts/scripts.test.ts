@@ -427,6 +427,22 @@ describe('directories', () => {
       expect(readdirSync(on('host2', '0/7'))).toEqual([]);
     });
 
+    test('an archive of a hostile host brings no device, no setuid bit and no link out of its place', async () => {
+      const from = on('host1', '0/7');
+      mkdirSync(from, { recursive: true });
+      writeFileSync(join(from, 'vm.xml'), '<VM/>');
+      writeFileSync(join(from, 'su'), '#!/bin/sh');
+      Bun.spawnSync(['chmod', '6755', join(from, 'su')]);
+      Bun.spawnSync(['mkfifo', join(from, 'pipe')]);
+      Bun.spawnSync(['mknod', join(from, 'disk'), 'b', '7', '0']);
+      symlinkSync('/etc/passwd', join(from, 'out'));
+      symlinkSync('../8/disk.0', join(from, 'other'));
+      symlinkSync('vm.xml', join(from, 'in'));
+      await copyDirectory(fake.hosts, place('host1'), place('host2'), { env: fake.env });
+      expect(readdirSync(on('host2', '0/7')).sort()).toEqual(['in', 'su', 'vm.xml']);
+      expect(statSync(on('host2', '0/7/su')).mode & 0o7777).toBe(0o755);
+    });
+
     test('half an archive never takes the place of a directory', async () => {
       mkdirSync(on('host1', '0/7'), { recursive: true });
       mkdirSync(on('host2', '0/7'), { recursive: true });

@@ -170,7 +170,8 @@ describe('ssh', () => {
   test('output is capped', async () => {
     const script = 'head -c 3000000 /dev/zero | tr "\\0" x';
     const { stdout } = await start().hosts.run('host1', { verb: 'x', script, timeoutMs: 10_000 });
-    expect(stdout.length).toBe(1024 * 1024);
+    // With what the login shell has printed.
+    expect(1024 * 1024 - stdout.length).toBeWithin(0, 1024);
   });
 
   test('a background child that holds the pipe does not hold us', async () => {

@@ -20,6 +20,8 @@ export interface HostFacts {
   readonly suspended: readonly string[];
   /** LVM thin pools that do not zero what they hand out; none where only root may ask. */
   readonly unzeroedPools: readonly string[];
+  /** What the login shell prints without a terminal. */
+  readonly noise: string;
 }
 
 const tools = [
@@ -73,14 +75,18 @@ export async function probeHost(
   stagingDir: string,
   now: () => number,
 ): Promise<HostFacts> {
-  const { stdout, ms } = await hosts.run(host, {
+  const {
+    stdout,
+    ms,
+    noise = '',
+  } = await hosts.run(host, {
     verb: 'probe',
     script,
     args: [stagingDir, ...tools],
     timeoutMs: 20_000,
   });
   // The clock was read in the middle of the session, about.
-  return parseProbe(stdout, now() - ms / 2);
+  return { ...parseProbe(stdout, now() - ms / 2), noise: noise.trim() };
 }
 
 export function parseProbe(text: string, askedAt: number): HostFacts {
@@ -108,6 +114,7 @@ export function parseProbe(text: string, askedAt: number): HostFacts {
     ...(multipath === '' ? {} : { multipathGrabsDrbd: multipath === 'open' }),
     suspended: many('suspended'),
     unzeroedPools: many('unzeroed'),
+    noise: '',
   };
 }
 

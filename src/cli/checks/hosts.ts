@@ -158,6 +158,15 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       why: 'it keeps them open, and they cannot be detached',
       remedy: `on ${host}, in /etc/multipath.conf: blacklist { devnode "^drbd[0-9]+" }   # then: systemctl reload multipathd`,
     });
+  if (state.noise !== '')
+    findings.push({
+      id: 'hosts.noise',
+      severity: 'warn',
+      object: host,
+      what: `the login shell prints without a terminal: ${JSON.stringify(state.noise.split('\n')[0]?.slice(0, 60))}`,
+      why: 'the driver passes over it, OpenNebula’s own scripts and scp do not',
+      remedy: `on ${host}, in ~/.bashrc (or ~/.ssh/rc): print only where [ -t 1 ]`,
+    });
   if (state.unzeroedPools.length > 0)
     findings.push({
       id: 'hosts.unzeroed',
