@@ -433,6 +433,29 @@ async function checkpoints(site: Site): Promise<void> {
   await one.terminate(vm);
 }
 
+/** Without a freeze: that is one more session on the VM's host. */
+async function backups(site: Site): Promise<void> {
+  const { counter, one, stack, image, near } = site;
+  const datastore = await site.datastore('SYSTEM', 'backed-up', { CLONE_MODE: 'snapshot' });
+  const store = (await one.createDatastore({ name: 'store', type: 'BACKUP', driver: 'rsync' })).datastore;
+  const disks = [{ image }, { image }];
+  const { vm } = await one.instantiate({ name: 'b', disks }, { host: near, datastore });
+  const of = (what: string) => `${stack}, two disks${what}`;
+  const back = (cases: Readonly<Record<string, string>>) =>
+    counter.run(cases, () => one.backup(vm, { datastore: store }));
+  await back({ 'tm/prebackup_live': of(', in full'), 'tm/postbackup_live': of(', in full') });
+  one.configureBackup(vm, { MODE: 'INCREMENT' });
+  await back({});
+  const { image: chain } = await back({
+    'tm/prebackup_live': of(', an increment'),
+    'tm/postbackup_live': of(', an increment'),
+  });
+  await counter.run({}, () => one.poweroff(vm));
+  await back({ 'tm/prebackup': of(', an increment'), 'tm/postbackup': of(', an increment') });
+  await counter.run({ 'tm/restore': of('') }, () => one.restore(vm, { image: chain }));
+  await one.terminate(vm);
+}
+
 async function monitors(site: Site): Promise<void> {
   const { counter, one, image, near, stack } = site;
   const datastore = await site.datastore('SYSTEM', 'monitored', { CLONE_MODE: 'snapshot' });
@@ -507,6 +530,7 @@ export async function countCosts(): Promise<Cost[]> {
       moves,
       checkpoints,
       monitors,
+      backups,
     )),
     ...(await cost(await openSite('plain'), clones, volatile, snapshots, images, checkpoints)),
     ...(await cost(await openSite('drbd', lvm), nativeClone)).filter((each) =>
