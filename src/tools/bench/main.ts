@@ -15,6 +15,7 @@ const groups: Readonly<Record<GroupName, Group>> = {
   start: async (options) => (await import('./start.ts')).benchStart(options),
   actions: async (options) => (await import('./actions.ts')).benchActions(options),
   copy: async (options) => (await import('./copy.ts')).benchCopy(options),
+  backup: async (options) => (await import('./backup.ts')).benchBackup(options),
   scale: async (options) => (await import('./scale.ts')).benchScale(options),
 };
 
