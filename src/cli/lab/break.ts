@@ -5,12 +5,23 @@ import { wholeNumber } from '../arguments.ts';
 import { operatorCommand } from '../command.ts';
 import { dirOption, openLab } from './options.ts';
 
-const kinds = ['host', 'node', 'pool', 'device', 'satellite', 'slow', 'hang', 'dead', 'controller'] as const;
+const kinds = [
+  'host',
+  'node',
+  'pool',
+  'device',
+  'satellite',
+  'slow',
+  'hang',
+  'starved',
+  'dead',
+  'controller',
+] as const;
 
 export const labBreak = operatorCommand({
   name: 'lab break',
   summary:
-    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `slow` (each pass of a satellite), `hang` (a satellite that answers nothing), `dead` (a host without power), `controller` (its answers).',
+    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `slow` (each pass of a satellite), `hang` (a satellite that answers nothing), `starved` (DRBD there has lost its peers, and quorum), `dead` (a host without power), `controller` (its answers).',
   args: {
     what: { type: 'positional', description: kinds.join(', '), required: true },
     target: { type: 'positional', description: 'name of the host or node', required: false },
@@ -160,6 +171,11 @@ async function breakIt(cluster: Cluster, wish: Wish): Promise<string> {
       const node = needed(wish.target, 'the node');
       await strike(cluster, { kind: 'hang-node', node, ...seconds(wish) });
       return `the satellite of ${node} answers nothing`;
+    }
+    case 'starved': {
+      const node = needed(wish.target, 'the node');
+      await strike(cluster, { kind: 'starved', node });
+      return `DRBD on ${node} has lost its peers, and quorum`;
     }
     case 'dead': {
       const node = needed(wish.target, 'the host');

@@ -38,6 +38,8 @@ function what(fault: Fault): string {
       return `the moment at which the satellite of ${fault.node} fails`;
     case 'slow':
       return `the moment from which the satellite of ${fault.node} takes ${fault.seconds} s for everything`;
+    case 'starved':
+      return `the moment at which DRBD on ${fault.node} loses its peers`;
     case 'hang-node':
       return `the moment at which the satellite of ${fault.node} stops answering`;
     case 'resize-late':

@@ -281,7 +281,7 @@ export const labStatus = operatorCommand({
   },
 });
 
-function damageLines({ pools, lateDevices, satellites, slow, hung }: ClusterDamage): string[] {
+function damageLines({ pools, lateDevices, satellites, slow, hung, starved }: ClusterDamage): string[] {
   return [
     ...pools.map(({ node, pool, freeKib }) => `fault       pool ${pool} on ${node} has ${freeKib} KiB free`),
     ...Object.entries(lateDevices).map(
@@ -290,6 +290,7 @@ function damageLines({ pools, lateDevices, satellites, slow, hung }: ClusterDama
     ...Object.entries(slow).map(
       ([node, seconds]) => `fault       the satellite of ${node} takes ${seconds} s for everything`,
     ),
+    ...starved.map((node) => `fault       DRBD on ${node} has lost its peers, and quorum`),
     ...hung.map((node) => `fault       the satellite of ${node} answers nothing`),
     ...Object.entries(satellites).map(
       ([node, message]) => `fault       next work of the satellite of ${node}: ${message}`,

@@ -92,6 +92,14 @@ if [ -e "$dir/mounts" ]; then
     [ ! -d "$from" ] || mount --rbind "$from" "$to" || exit 255
   done <"$dir/mounts"
 fi
+# DRBD without quorum: nobody opens it for writing (satellite/starved.ts).
+lab=${'$'}{dir%/hosts/*} host=${'$'}{dir##*/}
+if [ -s "$lab/linstor/noquorum/$host" ]; then
+  while IFS= read -r name; do
+    device=$lab/linstor/dev/$host/$name
+    [ ! -e "$device" ] || { mount --bind "$device" "$device" && mount -o remount,bind,ro "$device"; } || exit 255
+  done <"$lab/linstor/noquorum/$host"
+fi
 exec "$@"'
 
 case $mode in

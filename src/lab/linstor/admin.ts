@@ -55,6 +55,7 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('device-late'), node: z.string(), seconds: z.number() }),
   z.strictObject({ kind: z.literal('satellite'), node: z.string(), message: z.string() }),
   z.strictObject({ kind: z.literal('slow'), node: z.string(), seconds: z.number() }),
+  z.strictObject({ kind: z.literal('starved'), node: z.string() }),
   z.strictObject({ kind: z.literal('hang-node'), node: z.string(), seconds: z.number().optional() }),
 ]);
 const rule = z.strictObject({

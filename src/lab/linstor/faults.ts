@@ -31,6 +31,7 @@
  * - `{"kind": "slow", "node": "alpha", "seconds": 2}`                  every pass and every question takes so long there (0: no more)
  * - `{"kind": "hang-node", "node": "alpha", "seconds"?: 9}`            that satellite answers nothing, as when its host has lost
  *                                                          power; after `seconds` the controller takes it for dead
+ * - `{"kind": "starved", "node": "alpha"}`                         DRBD has lost its peers there, and with them quorum
  * - `{"kind": "resize-late", "seconds": 3}`                            the next resize goes on so long behind its answer
  */
 export type Fault =
@@ -47,6 +48,7 @@ export type Fault =
   | { kind: 'device-late'; node: string; seconds: number }
   | { kind: 'satellite'; node: string; message: string }
   | { kind: 'slow'; node: string; seconds: number }
+  | { kind: 'starved'; node: string }
   | { kind: 'hang-node'; node: string; seconds?: number }
   | { kind: 'resize-late'; seconds: number };
 

@@ -1,6 +1,7 @@
 import type { Fault } from './faults.ts';
 import type { Runtime } from './runtime.ts';
 import { hang, setConnection } from './satellite/connection.ts';
+import { starve } from './satellite/starved.ts';
 
 /** What is broken in the cluster itself, apart from rules that wait for a call. */
 export interface ClusterDamage {
@@ -11,6 +12,8 @@ export interface ClusterDamage {
   readonly satellites: Readonly<Record<string, string>>;
   /** Node → seconds that everything takes there. */
   readonly slow: Readonly<Record<string, number>>;
+  /** Nodes on which DRBD has lost its peers. */
+  readonly starved: readonly string[];
   /** Satellites that answer nothing. */
   readonly hung: readonly string[];
 }
@@ -37,6 +40,9 @@ export async function strikeCluster(runtime: Runtime, fault: Fault): Promise<voi
     case 'slow':
       if (fault.seconds > 0) runtime.work.slow.set(fault.node, fault.seconds);
       else runtime.work.slow.delete(fault.node);
+      break;
+    case 'starved':
+      starve(runtime, fault.node, true);
       break;
     case 'hang-node':
       hang(runtime, fault.node, fault.seconds);
@@ -70,6 +76,7 @@ export async function mendCluster(runtime: Runtime, only?: string): Promise<Clus
     faults.lateDevices.delete(name);
     faults.satelliteErrors.delete(name);
     runtime.work.slow.delete(name);
+    starve(runtime, name, false);
     for (const pool of state.pools) if (pool.node === name) delete pool.forcedFreeKib;
     if (connection !== 'ONLINE' || hung) await setConnection(runtime, name, 'ONLINE');
   }
@@ -85,6 +92,7 @@ export function damage({ state, faults, work }: Runtime): ClusterDamage {
     lateDevices: Object.fromEntries(faults.lateDevices),
     satellites: Object.fromEntries(faults.satelliteErrors),
     slow: Object.fromEntries(work.slow),
+    starved: state.nodes.flatMap(({ name, starved }) => (starved ? [name] : [])),
     hung: work.hung,
   };
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { detectIsolation } from '../../../src/lab/hosts/hosts.ts';
 import { startLab, type TestLab } from '../../support/lab.ts';
 
 /** What a flush does on a real host: see docs of `sync-script.ts`. */
@@ -49,6 +50,33 @@ describe('a DRBD device that nobody has open', () => {
     expect(run(host, `exec 9<${device.drbd}; sync ${device.drbd}`).code).toBe(1);
   });
 });
+
+test.skipIf(detectIsolation() === 'none')(
+  'without quorum nobody opens it for writing; others do',
+  async () => {
+    const host = hostOf(device.drbd);
+    const write = (at: string, path: string) =>
+      run(at, `dd if=/dev/zero of=${path} bs=512 count=1 conv=nocreat,notrunc status=none`);
+    await lab.linstor('POST', '/lab/strike', { kind: 'starved', node: host });
+    const refused = write(host, device.drbd);
+    expect([refused.code, refused.stderr.includes('Read-only file system')]).toEqual([1, true]);
+    expect(run(host, `head -c 512 ${device.drbd} >/dev/null`).code).toBe(0);
+    expect(write(hostOf(device.plain), device.plain).code).toBe(0);
+    const list = (await lab.linstor('GET', '/v1/view/resources?resources=drbd-volume')) as {
+      node_name: string;
+      layer_object: { drbd: { may_promote: boolean } };
+    }[];
+    expect(
+      list.map((item) => [item.node_name === host, item.layer_object.drbd.may_promote]).toSorted(),
+    ).toEqual([
+      [false, true],
+      [false, true],
+      [true, false],
+    ]);
+    await lab.linstor('POST', '/lab/mend', { node: host });
+    expect(write(host, device.drbd).code).toBe(0);
+  },
+);
 
 test('plain storage and files are as they are', () => {
   const host = hostOf(device.plain);

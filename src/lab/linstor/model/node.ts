@@ -24,6 +24,8 @@ export interface LabNode {
   connection: string;
   /** Epoch milliseconds at which it went away. */
   offlineSince?: number;
+  /** DRBD has lost its peers there. */
+  starved?: boolean;
   /** It answers nothing, and the controller has not noticed yet. */
   hung?: boolean;
   /** The controller has restarted: it does not know the device paths until the satellite is back. */

@@ -140,7 +140,8 @@ function drbdPeers(view: View): LabResource[] {
 }
 
 function connection(view: View, peer: LabResource): { connected: boolean; message: string } {
-  return isOnline(findNode(view.state, peer.node))
+  const [here, there] = [findNode(view.state, view.resource.node), findNode(view.state, peer.node)];
+  return isOnline(there) && !here?.starved && !there?.starved
     ? { connected: true, message: 'Connected' }
     : { connected: false, message: 'Connecting' };
 }
