@@ -9,7 +9,7 @@ import { type Layout, onDisk } from './layout.ts';
 import { type EditEntry, type Manifest, sha256 } from './manifest.ts';
 import { kvmDrivers, registerInOnedConf } from './oned-conf.ts';
 import { type OnedEdit, revertInOnedConf } from './oned-revert.ts';
-import { attributeOf, parseOnedConf, vectorsOf } from './oned-syntax.ts';
+import { attributeOf, type Entry, parseOnedConf, singlesOf, vectorsOf } from './oned-syntax.ts';
 import { type ConfigReview, findBashDriver, reviewConfig, unknownFiles } from './takeover.ts';
 import { type ExecrcEdit, registerInExecrc, revertInExecrc, wantedPairs } from './vmm-execrc.ts';
 
@@ -67,12 +67,26 @@ export function planInstallation(layout: Layout, binary: string, manifest: Manif
   return {
     steps: withDirectories(layout, steps, bash.files),
     kept: [...registered.kept, ...namedByOned(oned)],
-    conflicts: registered.conflicts,
+    conflicts: [...registered.conflicts, ...unrestricted(entries)],
     bashDriver: bash.present,
     config: config.review,
     unknown: unknownFiles(layout, known),
     highAvailability: isHighAvailability(oned),
   };
+}
+
+/** What tenants could otherwise write into images and disks, and the driver would have to believe. */
+const restricted = [
+  ['IMAGE_RESTRICTED_ATTR', 'SOURCE', 'a tenant could register, and then delete, any volume as an image'],
+  ['VM_RESTRICTED_ATTR', 'DISK/SOURCE', 'a tenant could name another volume in a disk'],
+] as const;
+
+function unrestricted(entries: readonly Entry[]): string[] {
+  return restricted
+    .filter(
+      ([name, value]) => !singlesOf(entries, name).some((each) => each.value.text.toUpperCase() === value),
+    )
+    .map(([name, value, why]) => `${name} = "${value}" is not in oned.conf: ${why}`);
 }
 
 function namedByOned(onedConf: string): string[] {

@@ -64,6 +64,9 @@ export function readDisk(element: XmlElement, vm: string): Disk {
 function kindOf(disk: Fields, object: string): Disk['kind'] {
   const type = disk.TYPE.toUpperCase();
   if (type === 'FILESYSTEM') return 'filesystem';
+  // oned's own rule, and before all else: of a disk without an image a tenant writes every attribute, CLONE and SOURCE of another's
+  // image among them. On a disk of an image oned overwrites TYPE.
+  if (type === 'FS' || type === 'SWAP') return 'volatile';
   if (disk.CLONE === undefined) {
     const ofImage = disk.SOURCE !== '' || disk.IMAGE !== '' || disk.IMAGE_ID !== undefined;
     if (ofImage) throw incomplete(object, 'CLONE is missing, though the disk comes from an image');

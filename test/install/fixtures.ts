@@ -116,6 +116,9 @@ VN_MAD_CONF = [
     BRIDGE_TYPE = "linux"
     #openvswitch or openvswitch_dpdk
 ]
+
+IMAGE_RESTRICTED_ATTR = "SOURCE"
+VM_RESTRICTED_ATTR = "DISK/SOURCE"
 `;
 
 export const execrc = `# Space separated list of VMM-TM pairs that support live disk snapshots. VMM

@@ -219,6 +219,15 @@ describe('installing', () => {
     expect(frontEnd.snapshot()).toEqual(before);
   });
 
+  test('says which attributes tenants could write', () => {
+    expect(install().conflicts).toEqual([]);
+    frontEnd.write('/etc/one/oned.conf', onedConf.replaceAll(/^.*_RESTRICTED_ATTR = .*$/gm, ''), 0o640);
+    const { conflicts } = planInstallation(layout, frontEnd.binary, undefined);
+    expect(conflicts).toHaveLength(2);
+    expect(conflicts[0]).toContain('IMAGE_RESTRICTED_ATTR = "SOURCE"');
+    expect(conflicts[1]).toContain('VM_RESTRICTED_ATTR = "DISK/SOURCE"');
+  });
+
   test('one of several front-ends is recognised', () => {
     expect(planInstallation(layout, frontEnd.binary, undefined).highAvailability).toBe(false);
     frontEnd.write('/etc/one/oned.conf', onedConf.replace('SERVER_ID     = -1', 'SERVER_ID     = 2'));

@@ -44,6 +44,8 @@ describe('reading', () => {
       'TM_MAD_CONF',
       'DS_MAD_CONF',
       'VN_MAD_CONF',
+      'IMAGE_RESTRICTED_ATTR',
+      'VM_RESTRICTED_ATTR',
     ]);
     expect(section(onedConf, 'VM_MAD', 'kvm')['IMPORTED_VMS_ACTIONS']).toBe(
       'terminate, terminate-hard, hold,\n        release, suspend',

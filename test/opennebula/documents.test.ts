@@ -49,6 +49,15 @@ describe('kind of a disk', () => {
     ['shareable', `${image}<CLONE>NO</CLONE><SAVE>YES</SAVE><SHAREABLE>YES</SHAREABLE>`],
     ['volatile', '<DISK_ID>0</DISK_ID><SIZE>10</SIZE><TYPE>fs</TYPE>'],
     ['volatile', '<DISK_ID>0</DISK_ID><SIZE>10</SIZE><TYPE>swap</TYPE><CLONE></CLONE><SOURCE/>'],
+    // What a tenant may write into a volatile disk.
+    [
+      'volatile',
+      '<DISK_ID>0</DISK_ID><SIZE>10</SIZE><TYPE>fs</TYPE><CLONE>NO</CLONE><SOURCE>/dev/drbd/by-res/one-image-5/0</SOURCE>',
+    ],
+    [
+      'volatile',
+      '<DISK_ID>0</DISK_ID><SIZE>10</SIZE><TYPE>Swap</TYPE><CLONE>YES</CLONE><IMAGE>other</IMAGE><SHAREABLE>YES</SHAREABLE>',
+    ],
     ['filesystem', '<DISK_ID>0</DISK_ID><TYPE>FILESYSTEM</TYPE><SOURCE>/x</SOURCE>'],
   ])('%s', (kind, disk) => {
     expect(parseVm(vmWith(disk)).disks.map((one) => one.kind)).toEqual([kind]);
