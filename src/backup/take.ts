@@ -77,7 +77,14 @@ async function mayTryAgain(
   cleared: boolean,
 ): Promise<'cleared' | 'waiting'> {
   // 979/974: a replica is still syncing; 971: a rollback is running. What has been taken of the others is from another moment.
-  if (isLinstorError(error, 979, 974, 971)) {
+  if (
+    isLinstorError(
+      error,
+      'FAIL_SNAPSHOT_NOT_UPTODATE',
+      'FAIL_NOT_ALL_UPTODATE',
+      'FAIL_SNAPSHOT_ROLLBACK_IN_PROGRESS',
+    )
+  ) {
     const view = await linstor.resources({ names: points.map(({ resource }) => resource) });
     for (const { resource, snapshot } of points)
       await requireDataConnected(linstor, `snapshot ${snapshot} of ${resource} is not taken`, view, resource);
@@ -85,7 +92,10 @@ async function mayTryAgain(
     return 'waiting';
   }
   // 514: it exists. Either the lost request has made it, or it could not be deleted before.
-  if (!cleared && ((isReplyLost(error) && !error.late) || isLinstorError(error, 514))) {
+  if (
+    !cleared &&
+    ((isReplyLost(error) && !error.late) || isLinstorError(error, 'FAIL_EXISTS_SNAPSHOT_DFN'))
+  ) {
     await clear(ctx, linstor, points);
     return 'cleared';
   }

@@ -85,7 +85,7 @@ export async function attach(
     return await attachTo(ctx, disk, host, node, { ...options, view });
   } catch (error) {
     // 300: no node of that name. 310: make-available finds no pool on a node that is away (linstor-behaviour §3.11).
-    if (!isLinstorError(error, 300, 310)) throw error;
+    if (!isLinstorError(error, 'FAIL_NOT_FOUND_NODE', 'FAIL_NOT_FOUND_STOR_POOL')) throw error;
     const found = await requireOnlineNode(names, host);
     if (node === undefined || sameName(found.name, node)) throw error;
     return attachTo(ctx, disk, host, found.name, { ...options, view });
@@ -259,7 +259,7 @@ export async function detach(
     await linstor.deleteResource(resource, replica.node);
     return 'detached';
   } catch (error) {
-    if (isLinstorError(error, 997)) return 'held';
+    if (isLinstorError(error, 'FAIL_IN_USE')) return 'held';
     throw error;
   }
 }

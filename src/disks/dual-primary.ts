@@ -179,9 +179,9 @@ async function endManaged(disk: Migrated, host: string): Promise<'ended' | 'held
     await linstor.unmakeAvailable(resource, await nodeOf(disk, host));
     return 'ended';
   } catch (error) {
-    if (isLinstorError(error, 997)) return 'held';
+    if (isLinstorError(error, 'FAIL_IN_USE')) return 'held';
     if (isDriverError(error, 'LINSTOR_UNSUPPORTED')) return undefined;
-    if (!isLinstorError(error, 300)) throw error;
+    if (!isLinstorError(error, 'FAIL_NOT_FOUND_NODE')) throw error;
     // Not LINSTOR's name of that host, so nothing is attached there; the window itself must close all the same.
     const found = await requireOnlineNode(namesOf(disk), host);
     await linstor.unmakeAvailable(resource, found.name);

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { type KiB, kib } from '../units.ts';
 import { toCapabilities } from './capabilities.ts';
 import { checked } from './checked.ts';
+import { codes } from './codes.ts';
 import { refusal, toEntries } from './entries.ts';
 import { isObject, type Json } from './json.ts';
 import type {
@@ -111,7 +112,7 @@ export function decodeSizeInfo(raw: Json, what: string): SizeInfo | undefined {
   const info = isObject(raw) ? raw['space_info'] : undefined;
   if (info === undefined || info === null) {
     const first = reports[0];
-    if (first && codeOf(first.retCode) === 317) return undefined;
+    if (first && codeOf(first.retCode) === codes.FAIL_NOT_FOUND_RSC_GRP) return undefined;
     throw refusal(what, reports, 0);
   }
   const space = checked(schema.spaceInfo, info, what);

@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { codes } from './codes.ts';
 import { LinstorError } from './error.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
 import { type ApiEntry, codeOf, Outcome, severityOf } from './outcome.ts';
@@ -50,10 +51,14 @@ export function hasErrors(entries: readonly ApiEntry[]): boolean {
   return entries.some((entry) => severityOf(entry.retCode) === 'error');
 }
 
-/** 998 on a 404 is "no such path", not "no such object": the controller is too old (linstor-behaviour §0.3). */
+/** FAIL_UNKNOWN_ERROR on a 404 is "no such path", not "no such object": the controller is too old (linstor-behaviour §0.3). */
 export function isUnknownPath(status: number, entries: readonly ApiEntry[]): boolean {
   const first = entries[0];
-  return (status === 404 || status === 405) && first !== undefined && codeOf(first.retCode) === 998;
+  return (
+    (status === 404 || status === 405) &&
+    first !== undefined &&
+    codeOf(first.retCode) === codes.FAIL_UNKNOWN_ERROR
+  );
 }
 
 /** Throws what a refusing answer means; `status` is 0 where there is no HTTP. */

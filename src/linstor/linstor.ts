@@ -20,24 +20,14 @@ export interface Capabilities {
   readonly cloneTarget: boolean;
   /** clone with `override_props`, `delete_props` (REST 1.26). */
   readonly cloneProps: boolean;
-  /** clone with `volume_sizes` (REST 1.29). */
-  readonly cloneSizes: boolean;
-  /** clone failures answer 5xx (server 1.32.2); before, only the entries tell. */
-  readonly cloneErrorsAre500: boolean;
-  /** `cached=true` on storage pool lists (REST 1.13). */
-  readonly cachedPools: boolean;
   /** `query-size-info` (REST 1.17). */
   readonly sizeInfo: boolean;
-  /** `query-all-size-info` (REST 1.19). */
-  readonly allSizeInfo: boolean;
   /** `/v1/actions/snapshot/multi` (REST 1.18). */
   readonly multiSnapshot: boolean;
   /** `stor_pool_rename` when restoring (REST 1.21). */
   readonly restorePoolRename: boolean;
   /** `resource_definition_props` in spawn (REST 1.22). */
   readonly spawnProps: boolean;
-  /** `keep_tiebreaker` on resource delete (REST 1.23). */
-  readonly keepTiebreaker: boolean;
   /** `GET /v1/encryption/passphrase` (REST 1.25). */
   readonly passphraseStatus: boolean;
   /** rollback to any snapshot, later ones survive (server 1.31.0). */

@@ -1,3 +1,5 @@
+import { isOneOf, type LinstorCode } from './codes.ts';
+
 /** One ApiCallRc entry of a LINSTOR reply (linstor-behaviour §2.1). */
 export interface ApiEntry {
   /** Signed 64 bit; never through a double (linstor-behaviour §0.4). */
@@ -32,11 +34,11 @@ export class Outcome {
     this.entries = entries;
   }
 
-  has(severity: Severity, ...codes: readonly number[]): boolean {
+  has(severity: Severity, ...names: readonly LinstorCode[]): boolean {
     return this.entries.some(
       (entry) =>
         severityOf(entry.retCode) === severity &&
-        (codes.length === 0 || codes.includes(codeOf(entry.retCode))),
+        (names.length === 0 || isOneOf(codeOf(entry.retCode), names)),
     );
   }
 
@@ -49,12 +51,14 @@ export class Outcome {
    * is away (linstor-behaviour §7.8).
    */
   get satelliteAway(): boolean {
-    return this.has('warning', 1002, 1003);
+    return this.has('warning', 'WARN_NOT_CONNECTED', 'WARN_STLT_NOT_UPDATED');
   }
 
   /** Which ones: `No active connection to satellite 'alpha'`. Empty where a text does not tell. */
   get nodesAway(): readonly string[] {
-    const away = this.warnings.filter((entry) => [1002, 1003].includes(codeOf(entry.retCode)));
+    const away = this.warnings.filter((entry) =>
+      isOneOf(codeOf(entry.retCode), ['WARN_NOT_CONNECTED', 'WARN_STLT_NOT_UPDATED']),
+    );
     const named = away.flatMap((entry) => /satellite '([^']+)'/.exec(entry.message)?.[1] ?? []);
     return named.length < away.length ? [] : [...new Set(named)];
   }

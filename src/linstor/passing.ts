@@ -1,3 +1,4 @@
+import { codes } from './codes.ts';
 import { toEntries } from './entries.ts';
 import { type Json, parseExact } from './json.ts';
 import { type ApiEntry, codeOf, severityOf } from './outcome.ts';
@@ -8,11 +9,8 @@ import { type ApiEntry, codeOf, severityOf } from './outcome.ts';
  */
 export function isPassingRefusal(entries: readonly ApiEntry[]): boolean {
   const first = entries.find((entry) => severityOf(entry.retCode) === 'error') ?? entries[0];
-  return !first || first.message.trim() === '' || codeOf(first.retCode) === unknownError;
+  return !first || first.message.trim() === '' || codeOf(first.retCode) === codes.FAIL_UNKNOWN_ERROR;
 }
-
-/** FAIL_UNKNOWN_ERROR */
-const unknownError = 998;
 
 /** The same of the text of an answer; one that is no list of return codes says nothing either. */
 export function isPassing(text: string): boolean {

@@ -71,7 +71,7 @@ export function settled(linstor: Linstor, sleep = (ms: number): Promise<void> =>
             await explainAway(target, sleep, error, check === 'repeat' || name === 'createSnapshot');
             return call(...args);
           }
-          if (deletions.has(name) && isLinstorError(error, failedOnSatellite)) {
+          if (deletions.has(name) && isLinstorError(error, 'FAIL_UNKNOWN_ERROR')) {
             await sleep(settlingMs);
             return call(...args);
           }
@@ -94,7 +94,6 @@ const deletions: ReadonlySet<string | symbol> = new Set<keyof Linstor>([
   'deleteResource',
   'deleteSnapshot',
 ]);
-const failedOnSatellite = 998;
 const settlingMs = 3000;
 
 /** A write that may be carried out twice, whose satellite was given up while it waited for it. */

@@ -275,7 +275,16 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
       },
     });
   } catch (error) {
-    if (isLinstorError(error, 227, 994, 989, 988, 243)) {
+    if (
+      isLinstorError(
+        error,
+        'FAIL_INVLD_PROVIDER',
+        'FAIL_SNAPSHOTS_NOT_SUPPORTED',
+        'FAIL_STLT_DOES_NOT_SUPPORT_PROVIDER',
+        'FAIL_STLT_DOES_NOT_SUPPORT_LAYER',
+        'FAIL_INVLD_RSC_STATE',
+      )
+    ) {
       throw new DriverError('LINSTOR_UNSUPPORTED', error.message, { cause: error });
     }
     throw error;

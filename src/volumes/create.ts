@@ -65,7 +65,13 @@ async function makePlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Pr
 }
 
 /** LINSTOR finds no place on the nodes asked for, or has none of that name. */
-const noPlace = [996, 980, 206, 310, 300] as const;
+const noPlace = [
+  'FAIL_NOT_ENOUGH_NODES',
+  'FAIL_NOT_ENOUGH_FREE_SPACE',
+  'FAIL_INVLD_VLM_SIZE',
+  'FAIL_NOT_FOUND_STOR_POOL',
+  'FAIL_NOT_FOUND_NODE',
+] as const;
 
 /** The volume on the node that was meant, where LINSTOR knows it by another name. */
 async function underRealName(volume: NewVolume): Promise<NewVolume | undefined> {
@@ -146,7 +152,8 @@ async function placeRest(linstor: Linstor, volume: NewVolume): Promise<void> {
 
 /** 996 is also LINSTOR's answer to "too big" (linstor-behaviour §3.9): say what was asked for. */
 function noRoom(error: unknown, volume: NewVolume, node?: NodeName): unknown {
-  if (!isLinstorError(error, 996, 980, 206)) return error;
+  if (!isLinstorError(error, 'FAIL_NOT_ENOUGH_NODES', 'FAIL_NOT_ENOUGH_FREE_SPACE', 'FAIL_INVLD_VLM_SIZE'))
+    return error;
   const where = node
     ? `on ${node}`
     : `${volume.plan.replicas} time(s) in resource group “${volume.plan.group}”`;

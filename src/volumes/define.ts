@@ -30,7 +30,7 @@ export async function createDefinition(
   try {
     await unlessLate(ctx, linstor, name, props, nonce, create);
   } catch (error) {
-    if (!isLinstorError(error, 501)) throw error;
+    if (!isLinstorError(error, 'FAIL_EXISTS_RSC_DFN')) throw error;
     await explainExisting(linstor, name, nonce);
   }
 }
@@ -50,7 +50,7 @@ async function unlessLate<T>(
   try {
     return await make();
   } catch (error) {
-    if (!isLinstorError(error, 501)) throw error;
+    if (!isLinstorError(error, 'FAIL_EXISTS_RSC_DFN')) throw error;
     const [existing] = await linstor.definitions({ names: [name] });
     const own = existing?.props[madeByMark(name)] === nonce;
     if (!existing || own || !isLate(existing, props)) throw error;
@@ -132,12 +132,13 @@ export async function spawnMarked(ctx: Context, linstor: Linstor, request: Spawn
   } catch (error) {
     // 228: the group has several volume groups.
     const cannot =
-      isLinstorError(error, 228) || (isDriverError(error, 'LINSTOR_UNSUPPORTED') && !isLinstorError(error));
+      isLinstorError(error, 'FAIL_INVLD_VLM_SIZES') ||
+      (isDriverError(error, 'LINSTOR_UNSUPPORTED') && !isLinstorError(error));
     if (cannot) {
       forget();
       return 'cannot';
     }
-    if (isLinstorError(error, 501)) {
+    if (isLinstorError(error, 'FAIL_EXISTS_RSC_DFN')) {
       const existing = await explainExisting(linstor, name, nonce);
       return hasZero(existing) ? 'ours' : withoutZero();
     }

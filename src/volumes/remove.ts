@@ -31,15 +31,18 @@ export async function removeResource(
       return { away: outcome.satelliteAway };
     } catch (error) {
       last = error;
-      if (isLinstorError(error, 514)) {
+      if (isLinstorError(error, 'FAIL_EXISTS_SNAPSHOT_DFN')) {
         await removeSnapshots(linstor, name);
         return undefined;
       }
-      if (isLinstorError(error, 997)) return undefined;
+      if (isLinstorError(error, 'FAIL_IN_USE')) return undefined;
       throw error;
     }
   });
-  if (!done) throw isLinstorError(last, 997) ? await heldBy(linstor, name, last) : last;
+  if (!done && isLinstorError(last, 'FAIL_IN_USE')) throw await heldBy(linstor, name, last);
+  if (!done && isLinstorError(last, 'FAIL_EXISTS_SNAPSHOT_DFN'))
+    throw await stuckSnapshots(linstor, name, last);
+  if (!done) throw last;
   if (!done.away) return { state: 'gone' };
   ctx.log.warn(`resource ${name} is marked for deletion; LINSTOR removes it when its satellites are back`);
   return { state: 'pending' };
@@ -51,6 +54,26 @@ async function removeSnapshots(linstor: Linstor, name: ResourceName): Promise<vo
   for (const snapshot of [...snapshots].sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0))) {
     await linstor.deleteSnapshot(name, snapshot.name);
   }
+}
+
+/** A snapshot that LINSTOR is deleting, and cannot while a node that has a part of it is away, keeps its resource. */
+async function stuckSnapshots(linstor: Linstor, name: ResourceName, cause: unknown): Promise<DriverError> {
+  const [snapshots, nodes] = await Promise.all([linstor.snapshots({ names: [name] }), linstor.nodes()]);
+  const holders = new Set(snapshots.flatMap((snapshot) => snapshot.nodes.map((node) => node.toLowerCase())));
+  const away = nodes.filter((node) => holders.has(node.name.toLowerCase()) && node.status !== 'ONLINE');
+  const list = snapshots.map((snapshot) => snapshot.name).join(', ');
+  const where = away.map((node) => `${node.name} (${node.status})`).join(', ');
+  const [first] = away;
+  return new DriverError(
+    'LINSTOR_DELETING',
+    `resource ${name} is not deleted: LINSTOR does not get rid of its snapshot ${list}${where ? `, a part of which is on ${where}` : ''}`,
+    {
+      cause,
+      remedy: first
+        ? `bring ${away.map((node) => node.name).join(', ')} back and delete the image again; if a node never returns: linstor node lost ${first.name}`
+        : `linstor snapshot list -r ${name}, then linstor error-reports list; delete it with linstor snapshot delete ${name} ${snapshots[0]?.name ?? 'NAME'}`,
+    },
+  );
 }
 
 async function heldBy(linstor: Linstor, name: ResourceName, cause: unknown): Promise<DriverError> {

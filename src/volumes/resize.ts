@@ -130,7 +130,15 @@ async function resizeInSync(
       return await linstor.resizeVolume(name, 0, sizeKib);
     } catch (error) {
       last = error;
-      if (!isLinstorError(error, 974, 979, 971)) throw error;
+      if (
+        !isLinstorError(
+          error,
+          'FAIL_NOT_ALL_UPTODATE',
+          'FAIL_SNAPSHOT_NOT_UPTODATE',
+          'FAIL_SNAPSHOT_ROLLBACK_IN_PROGRESS',
+        )
+      )
+        throw error;
       await requireDataConnected(linstor, `${name} is not resized`, await linstor.replicas([name]), name);
       return undefined;
     }

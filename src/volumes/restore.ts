@@ -37,7 +37,7 @@ export async function restoreSnapshot(ctx: Context, linstor: Linstor, restore: R
 export async function restoreInto(ctx: Waiting, linstor: Linstor, restore: Target): Promise<void> {
   const volumes = await linstor.restoreVolumes(restore.from, restore.snapshot, restore.to);
   // "Nothing found" is a warning here, and what follows would make resources without volumes (#25).
-  if (volumes.has('warning', 3000))
+  if (volumes.has('warning', 'WARN_NOT_FOUND'))
     throw new DriverError('SNAPSHOT', `snapshot ${restore.snapshot} of ${restore.from} has no volumes`);
   await restoreReplicas(ctx, linstor, restore);
 }
@@ -52,7 +52,7 @@ export async function restoreInto(ctx: Waiting, linstor: Linstor, restore: Targe
  */
 export async function restoreReplicas(ctx: Waiting, linstor: Linstor, restore: Target): Promise<void> {
   const outcome = (await firstTry(linstor, restore)) ?? (await secondTry(ctx, linstor, restore));
-  if (outcome.has('warning', 3000))
+  if (outcome.has('warning', 'WARN_NOT_FOUND'))
     throw new DriverError('SNAPSHOT', `${restore.to} was restored without volumes`);
   if (outcome.satelliteAway) await requireReached(linstor, restore, outcome);
   if (restore.first) await nameFirstReplica(linstor, restore.to, restore.first);

@@ -39,7 +39,8 @@ export async function rollBack(
         await whenRolledBack(ctx, linstor, resource);
         return undefined;
       }
-      if (!isLinstorError(error, 997, 974) || ctx.clock.now() - start > graceMs) throw error;
+      if (!isLinstorError(error, 'FAIL_IN_USE', 'FAIL_NOT_ALL_UPTODATE') || ctx.clock.now() - start > graceMs)
+        throw error;
       await requireDataConnected(
         linstor,
         `${resource} is not reverted`,
@@ -59,7 +60,8 @@ export async function rollBack(
 
 /** 971, or what a controller that stumbles over a replica which another call has deleted says: a Java exception by name. */
 const isRunning = (error: unknown): boolean =>
-  isLinstorError(error, 971) || (isLinstorError(error) && /AccessToDeletedData/.test(error.message));
+  isLinstorError(error, 'FAIL_SNAPSHOT_ROLLBACK_IN_PROGRESS') ||
+  (isLinstorError(error) && /AccessToDeletedData/.test(error.message));
 
 const stillRunning = (resource: ResourceName, cause: unknown): DriverError =>
   new DriverError('LINSTOR_DELETING', `${resource} is not reverted: LINSTOR is still at an earlier revert`, {

@@ -44,7 +44,7 @@ export function requireSnapshottable(what: string, name: ResourceName, view: rea
 
 /** A refusal says only that the property is set, and that may be on the definition, the node, or the controller. */
 export function requirePassing(what: string, name: ResourceName, error: unknown): void {
-  if (!isLinstorError(error, 979) || !/SkipDisk/i.test(error.message)) return;
+  if (!isLinstorError(error, 'FAIL_SNAPSHOT_NOT_UPTODATE') || !/SkipDisk/i.test(error.message)) return;
   throw new LastingObstacle(
     'LINSTOR_NOT_UPTODATE',
     `${what}: ${skipDiskProperty} is set for ${name}, and LINSTOR takes no snapshot of a disk that is not used`,

@@ -91,23 +91,34 @@ export async function takeSnapshot(
         lost = true;
         return undefined;
       }
-      if (isLinstorError(error, 514) && (options.existing !== 'fail' || lost) && !replaced) {
+      if (
+        isLinstorError(error, 'FAIL_EXISTS_SNAPSHOT_DFN') &&
+        (options.existing !== 'fail' || lost) &&
+        !replaced
+      ) {
         ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
         await linstor.deleteSnapshot(resource, name);
         replaced = true;
         return undefined;
       }
       // 979/974: a replica is still syncing; 971: a rollback is running.
-      if (isLinstorError(error, 979, 974, 971)) {
+      if (
+        isLinstorError(
+          error,
+          'FAIL_SNAPSHOT_NOT_UPTODATE',
+          'FAIL_NOT_ALL_UPTODATE',
+          'FAIL_SNAPSHOT_ROLLBACK_IN_PROGRESS',
+        )
+      ) {
         requirePassing(what, resource, error);
         if (options.atOnce)
           throw new NotNow(error.code, error.message, { details: error.details, cause: error });
         await requireSources(linstor, resource, what, options.nodes);
         return undefined;
       }
-      if (isLinstorError(error, 514)) forget();
+      if (isLinstorError(error, 'FAIL_EXISTS_SNAPSHOT_DFN')) forget();
       // No diskful satellite that is connected and stays.
-      if (isLinstorError(error, 995)) await requireStaying(linstor, resource, what, options);
+      if (isLinstorError(error, 'FAIL_NOT_CONNECTED')) await requireStaying(linstor, resource, what, options);
       // A failed try leaves a definition that blocks the name and the resource’s deletion (linstor-behaviour §3.12).
       throw error;
     }

@@ -35,7 +35,10 @@ export async function forbidTwoPrimaries(
       const change = refused ? { set: { [dualPrimaryProperty]: 'no' } } : { unset: [dualPrimaryProperty] };
       await linstor.modifyDefinition(resource, change);
     } catch (error) {
-      if (isLinstorError(error, 301) || (isReplyLost(error) && (await isForbidden(linstor, resource))))
+      if (
+        isLinstorError(error, 'FAIL_NOT_FOUND_RSC_DFN') ||
+        (isReplyLost(error) && (await isForbidden(linstor, resource)))
+      )
         return;
       refused = isLinstorError(error) && !refused;
       throw error;

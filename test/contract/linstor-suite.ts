@@ -141,7 +141,7 @@ export function linstorContract(
         layers: ['STORAGE'],
         props,
       });
-      expect(outcome.has('success', 1)).toBe(true);
+      expect(outcome.has('success', 'CREATED')).toBe(true);
       expect(await definition(disk)).toMatchObject({ name: disk, group: contractGroup, props, volumes: [] });
       const again = await refusal(linstor.createDefinition({ name: disk, group: contractGroup }));
       expect([again.code, again.linstorCode]).toEqual(['LINSTOR_EXISTS', 501]);
@@ -228,7 +228,12 @@ export function linstorContract(
     });
 
     test('a resource that is there already is an info, not an error', async () => {
-      expect((await linstor.createResource(disk, 'alpha', { pool: 'thin' })).has('info', 10008)).toBe(true);
+      expect(
+        (await linstor.createResource(disk, 'alpha', { pool: 'thin' })).has(
+          'info',
+          'INFO_RSC_ALREADY_EXISTS',
+        ),
+      ).toBe(true);
       expect(await linstor.resources({ names: [disk] })).toHaveLength(1);
     });
 
@@ -261,7 +266,7 @@ export function linstorContract(
     test('make-available on the node that has it changes nothing', async () => {
       const before = await replica(disk);
       const outcome = await linstor.makeAvailable(disk, 'alpha');
-      expect(outcome.has('success', 0)).toBe(true);
+      expect(outcome.has('success', 'MASK_SUCCESS')).toBe(true);
       expect(await replica(disk)).toEqual(before);
       expect((await refusal(linstor.makeAvailable(bare, 'alpha'))).linstorCode).toBe(301);
     });
@@ -282,7 +287,9 @@ export function linstorContract(
     test('a volume grows; the same size again is a warning', async () => {
       await linstor.resizeVolume(disk, 0, larger);
       expect((await definition(disk))?.volumes[0]?.sizeKib).toBe(larger);
-      expect((await linstor.resizeVolume(disk, 0, larger)).has('warning', 1023)).toBe(true);
+      expect(
+        (await linstor.resizeVolume(disk, 0, larger)).has('warning', 'WARN_VLMDFN_RESIZE_SAME_SIZE'),
+      ).toBe(true);
       expect((await refusal(linstor.resizeVolume(disk, 7, larger))).linstorCode).toBe(303);
     });
 
@@ -360,8 +367,8 @@ export function linstorContract(
     test('a snapshot is deleted as often as wanted', async () => {
       await linstor.deleteSnapshot(disk, 'snap-1');
       expect((await linstor.snapshots({ names: [disk] })).map((one) => one.name)).toEqual(['both']);
-      expect((await linstor.deleteSnapshot(disk, 'snap-1')).has('warning', 3000)).toBe(true);
-      expect((await linstor.deleteSnapshot(bare, 'snap-1')).has('warning', 3000)).toBe(true);
+      expect((await linstor.deleteSnapshot(disk, 'snap-1')).has('warning', 'WARN_NOT_FOUND')).toBe(true);
+      expect((await linstor.deleteSnapshot(bare, 'snap-1')).has('warning', 'WARN_NOT_FOUND')).toBe(true);
     });
 
     test('spawn makes definition, volume, replica and marks', async () => {
@@ -391,7 +398,9 @@ export function linstorContract(
     });
 
     test('placing what is placed is a warning; more than there are nodes an error', async () => {
-      expect((await linstor.place(bare, { placeCount: 1 })).has('warning', 1006)).toBe(true);
+      expect((await linstor.place(bare, { placeCount: 1 })).has('warning', 'WARN_RSC_ALREADY_DEPLOYED')).toBe(
+        true,
+      );
       expect((await refusal(linstor.place(bare, { placeCount: 9 }))).linstorCode).toBe(996);
       expect(await linstor.resources({ names: [bare] })).toHaveLength(1);
     });
@@ -423,14 +432,16 @@ export function linstorContract(
     test('a resource is deleted as often as wanted', async () => {
       await linstor.deleteResource(bare, 'charlie');
       expect(await linstor.resources({ names: [bare] })).toEqual([]);
-      expect((await linstor.deleteResource(bare, 'charlie')).has('warning', 3000)).toBe(true);
-      expect((await linstor.deleteResource(`${mark}-none`, 'charlie')).has('warning', 3000)).toBe(true);
+      expect((await linstor.deleteResource(bare, 'charlie')).has('warning', 'WARN_NOT_FOUND')).toBe(true);
+      expect((await linstor.deleteResource(`${mark}-none`, 'charlie')).has('warning', 'WARN_NOT_FOUND')).toBe(
+        true,
+      );
     });
 
     test('a definition is deleted as often as wanted', async () => {
       await linstor.deleteDefinition(spawned);
       expect(await definition(spawned)).toBeUndefined();
-      expect((await linstor.deleteDefinition(spawned)).has('warning', 3000)).toBe(true);
+      expect((await linstor.deleteDefinition(spawned)).has('warning', 'WARN_NOT_FOUND')).toBe(true);
     });
 
     test('encryption is unset, or the transport cannot tell', async () => {

@@ -1,5 +1,6 @@
 import { isDriverError } from '../../errors.ts';
 import type { KiB } from '../../units.ts';
+import { codes } from '../codes.ts';
 import type { ControllerSettings } from '../controller-settings.ts';
 import { isLinstorError, LinstorError } from '../error.ts';
 import { isObject, type Json } from '../json.ts';
@@ -28,16 +29,13 @@ const objects = () => import('../decode-resources.ts');
 /** What LINBIT's client has no word for, whatever the controller can. */
 const lackingInClient: Partial<L.Capabilities> = {
   cloneProps: false,
-  cloneSizes: false,
-  cachedPools: false,
-  allSizeInfo: false,
   passphraseStatus: false,
   // spawn() sets them right after, one call each.
   spawnProps: false,
 };
 
 /** Severity error, code 301: as the controller says it where it is asked directly. */
-const definitionNotFound = BigInt.asIntN(64, 0xc000_0000_0000_0000n | 301n);
+const definitionNotFound = BigInt.asIntN(64, 0xc000_0000_0000_0000n | BigInt(codes.FAIL_NOT_FOUND_RSC_DFN));
 
 /** LINSTOR through LINBIT's `linstor -m`, for sites that reach the controller only that way. Slow: 0.1–0.5 s a call. */
 export class CliLinstor implements L.Linstor {
@@ -103,7 +101,7 @@ export class CliLinstor implements L.Linstor {
     try {
       return await this.#read(args, cluster, (d) => d.decodeSizeInfo, 'view');
     } catch (error) {
-      if (isLinstorError(error, 317)) return undefined;
+      if (isLinstorError(error, 'FAIL_NOT_FOUND_RSC_GRP')) return undefined;
       throw error;
     }
   }
@@ -464,7 +462,7 @@ export class CliLinstor implements L.Linstor {
     try {
       return await read(nodes);
     } catch (error) {
-      if (nodes === undefined || !isLinstorError(error, 300)) throw error;
+      if (nodes === undefined || !isLinstorError(error, 'FAIL_NOT_FOUND_NODE')) throw error;
       return filterByName(await read(undefined), nodeOf, nodes);
     }
   }

@@ -1,5 +1,6 @@
 import { DriverError, isDriverError } from '../../errors.ts';
 import type { KiB } from '../../units.ts';
+import type { LinstorCode } from '../codes.ts';
 import type { ControllerSettings } from '../controller-settings.ts';
 import { refusal, toEntries, toOutcome } from '../entries.ts';
 import { isLinstorError } from '../error.ts';
@@ -18,9 +19,6 @@ import { pathOf, withQuery } from './paths.ts';
 type Decoder<T> = (raw: Json, what: string) => T;
 const cluster = () => import('../decode-cluster.ts');
 const objects = () => import('../decode-resources.ts');
-
-/** "Unable to parse input json": a field that this controller does not know (linstor-behaviour §0.4). */
-const unparsable = 32_765;
 
 /** LINSTOR over its REST API. One instance keeps its controller, its connections and its capabilities. */
 export class RestLinstor implements L.Linstor {
@@ -71,7 +69,12 @@ export class RestLinstor implements L.Linstor {
   }
 
   resourceGroup(name: string): Promise<L.ResourceGroup | undefined> {
-    return this.#readOptional(pathOf('resource-groups', name), 317, cluster, (d) => d.decodeGroup);
+    return this.#readOptional(
+      pathOf('resource-groups', name),
+      'FAIL_NOT_FOUND_RSC_GRP',
+      cluster,
+      (d) => d.decodeGroup,
+    );
   }
 
   resourceGroups(): Promise<L.ResourceGroup[]> {
@@ -112,7 +115,7 @@ export class RestLinstor implements L.Linstor {
     const read = async (name: string): Promise<L.Replica[]> =>
       (await this.#readOptional(
         pathOf('resource-definitions', name, 'resources'),
-        301,
+        'FAIL_NOT_FOUND_RSC_DFN',
         objects,
         (d) => d.decodeReplicas,
       )) ?? [];
@@ -301,7 +304,7 @@ export class RestLinstor implements L.Linstor {
 
   cloneStatus(source: string, target: string): Promise<L.CloneStatus | undefined> {
     const path = pathOf('resource-definitions', source, 'clone', target);
-    return this.#readOptional(path, 301, objects, (d) => d.decodeCloneStatus);
+    return this.#readOptional(path, 'FAIL_NOT_FOUND_RSC_DFN', objects, (d) => d.decodeCloneStatus);
   }
 
   synced(name: string): Promise<boolean> {
@@ -319,7 +322,7 @@ export class RestLinstor implements L.Linstor {
 
   async keyValues(store: string): Promise<Readonly<Record<string, string>>> {
     const path = pathOf('key-value-store', store);
-    return (await this.#readOptional(path, 316, cluster, (d) => d.decodeKeyValues)) ?? {};
+    return (await this.#readOptional(path, 'FAIL_NOT_FOUND_KVS', cluster, (d) => d.decodeKeyValues)) ?? {};
   }
 
   async modifyKeyValues(store: string, change: Pick<L.PropsChange, 'set' | 'unset'>): Promise<Outcome> {
@@ -338,14 +341,14 @@ export class RestLinstor implements L.Linstor {
     try {
       return await read(nodes);
     } catch (error) {
-      if (nodes === undefined || !isLinstorError(error, 300)) throw error;
+      if (nodes === undefined || !isLinstorError(error, 'FAIL_NOT_FOUND_NODE')) throw error;
       return filterByName(await read(undefined), nodeOf, nodes);
     }
   }
 
   async #readOptional<M, T>(
     path: string,
-    missing: number,
+    missing: LinstorCode,
     module: () => Promise<M>,
     pick: (m: M) => Decoder<T>,
   ): Promise<T | undefined> {
@@ -394,12 +397,12 @@ export class RestLinstor implements L.Linstor {
     return pick(decoders)(raw, what);
   }
 
-  /** With fields that an old controller does not know: it refuses them before it does anything, which spares a look at its version. */
+  /** With fields that an old controller does not know ("Unable to parse input json"): it refuses them before it does anything, which spares a look at its version. */
   async #writeNew(method: 'POST', path: string, content: unknown): Promise<Outcome> {
     try {
       return await this.#write(method, path, content);
     } catch (error) {
-      if (!isLinstorError(error, unparsable)) throw error;
+      if (!isLinstorError(error, 'API_CALL_PARSE_ERROR')) throw error;
       throw new DriverError('LINSTOR_UNSUPPORTED', error.message, { cause: error });
     }
   }

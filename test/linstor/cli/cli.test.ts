@@ -437,7 +437,7 @@ describe('how it ends', () => {
     const stdout = '[{"ret_code":-4611686018406940171,"message":"exists"}]';
     for (const exitCode of [0, 10]) {
       const error = await failure(ended({ exitCode, stdout }).createDefinition({ name: 'rd' }));
-      expect(isLinstorError(error, 501)).toBe(true);
+      expect(isLinstorError(error, 'FAIL_EXISTS_RSC_DFN')).toBe(true);
       expect(error.code).toBe('LINSTOR_EXISTS');
     }
   });
@@ -455,7 +455,7 @@ describe('how it ends', () => {
         if (command === 'controller version') return versionLine;
         return command.startsWith('volume-definition list') ? definitions : traceback;
       }).linstor.clone('img', 'copy');
-    expect(isLinstorError(await failure(clone('[[]]')), 301)).toBe(true);
+    expect(isLinstorError(await failure(clone('[[]]')), 'FAIL_NOT_FOUND_RSC_DFN')).toBe(true);
     expect(isReplyLost(await failure(clone('[[{"name":"img"}]]')))).toBe(true);
   });
 });

@@ -189,7 +189,7 @@ describe('a read that was answered with nothing to go by', () => {
   test('a write is not', async () => {
     const server = keep(fakeController(() => json(empty, 500)));
     const error = await failure(client([server.url], { deadlines: { repeat } }).deleteDefinition('rd'));
-    expect(error.message).toEndWith('LINSTOR gave no reason (code 998, HTTP 500)');
+    expect(error.message).toEndWith('LINSTOR gave no reason (FAIL_UNKNOWN_ERROR (998), HTTP 500)');
     expect(server.seen).toHaveLength(1);
   });
 
