@@ -1,3 +1,4 @@
+import hearText from './shell/hear.sh' with { type: 'text' };
 /**
  * A login shell may print before it runs our command (a motd in .bashrc, sshrc), and only what comes behind our own first line is an answer.
  * `sshArgv` has every script on another machine print that line; whoever reads from there drops what is before it: here,
@@ -9,15 +10,7 @@ export const greeting = 'linstor_un-answers-4f0d6a52';
 export const greet = `printf '\\n%s\\n' ${greeting}\n`;
 
 /** Bounded: neither lines without an end nor answers without an end. */
-export const hearFunction = `
-hear() { # drops everything to the greeting on stdin
-  local line count=0
-  while [ $((count += 1)) -le 2000 ] && IFS= read -r -n 4096 line; do
-    if [ "$line" = ${greeting} ]; then return; fi
-  done
-  return 1
-}
-`;
+export const hearFunction = `\n${hearText}`;
 
 export interface Heard {
   /** What came before the greeting. */

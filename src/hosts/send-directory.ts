@@ -1,5 +1,6 @@
 import type { Hosts } from './hosts.ts';
 import { type Place, removeDirectories, unpackScript } from './scripts/directories.ts';
+import sendDirectoryText from './shell/send-directory.sh' with { type: 'text' };
 
 /**
  * A VM directory with gigabytes in it (a checkpoint that is an ordinary file) goes from host to host without passing
@@ -16,20 +17,7 @@ const unreachable = 75;
  * Arguments: directory, number of names to leave out, the names, the command that unpacks on the other host. Its ssh
  * decides: 255 is the connection's own failure.
  */
-const sendScript = `
-directory=$1 count=$2; shift 2
-skip=("\${@:1:count}"); shift "$count"
-cd -- "$directory" || exit 71
-exclude=()
-for name in "\${skip[@]}"; do exclude+=("--exclude=./$name"); done
-tar --create --sparse --anchored --no-wildcards "\${exclude[@]}" --file=- . | "$@"
-codes=("\${PIPESTATUS[@]}")
-if [ "\${codes[1]}" -eq 255 ]; then exit ${unreachable}; fi
-if [ "\${codes[1]}" -ne 0 ]; then exit "\${codes[1]}"; fi
-# 1: a file changed while it was read.
-if [ "\${codes[0]}" -gt 1 ]; then exit "\${codes[0]}"; fi
-exit 0
-`;
+const sendScript = `\n${sendDirectoryText}`;
 
 const runArguments = `exec "$@"`;
 

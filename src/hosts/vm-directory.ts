@@ -2,25 +2,14 @@ import { DriverError } from '../errors.ts';
 import type { Hosts } from './hosts.ts';
 import { identityFunctions } from './scripts/identity.ts';
 import { records, sizeFunctions } from './scripts/records.ts';
+import checkLinksText from './shell/check-links.sh' with { type: 'text' };
+import relocateText from './shell/relocate.sh' with { type: 'text' };
+import removeLinkToText from './shell/remove-link-to.sh' with { type: 'text' };
 
 /** What moving and booting a VM asks of its directory on one host. Moving between hosts is in scripts/directories.ts. */
 
 /** Arguments: from, to, names that stay behind. 71: no such directory. An entry that is in the way is replaced. */
-const relocateScript = `
-set -e
-from=$1 to=$2; shift 2
-[ -d "$from" ] || exit 71
-mkdir -p -- "$to"
-cd -- "$from"
-while IFS= read -r -d '' entry; do
-  name=\${entry#./}
-  for kept in "$@"; do if [ "$name" = "$kept" ]; then continue 2; fi; done
-  rm -rf --one-file-system -- "$to/$name"
-  mv -fT -- "./$name" "$to/$name"
-done < <(find . -mindepth 1 -maxdepth 1 -print0)
-cd /
-rm -rf --one-file-system -- "$from"
-`;
+const relocateScript = `\n${relocateText}`;
 
 /**
  * Moves a VM directory to another place on the same host, by renaming where it can: another system datastore.
@@ -59,18 +48,7 @@ export interface LinkState {
   readonly volume: string;
 }
 
-const checkScript = `${sizeFunctions}${identityFunctions}
-while [ $# -gt 0 ]; do
-  link=$1 resource=$2 target= present=0 found=; shift 2
-  if [ -L "$link" ]; then target=$(readlink -- "$link"); fi
-  case $(kind_of "$link") in
-    block|file) size=$(size_of "$link") && [ "$size" -gt 0 ] && present=1 ;;
-  esac
-  if [ "$present" = 1 ]; then found=$(found_volume "\${target:-$link}" "$resource" 0); fi
-  printf '%s\\0%s\\0%s\\0' "$target" "$present" "$found"
-done
-exit 0
-`;
+const checkScript = `${sizeFunctions}${identityFunctions}\n${checkLinksText}`;
 
 /** What the disk links of a VM lead to. One session, nothing is opened. */
 export async function checkLinks(
@@ -113,11 +91,7 @@ export async function removeLink(hosts: Hosts, host: string, path: string): Prom
 }
 
 /** Arguments: link, what it may lead to. */
-const removeLinkToScript = `
-if [ ! -L "$1" ]; then exit 0; fi
-target=$(readlink -- "$1") link=$1; shift
-for device in "$@"; do if [ "$target" = "$device" ]; then rm -f -- "$link"; exit; fi; done
-`;
+const removeLinkToScript = `\n${removeLinkToText}`;
 
 /** Removes a symlink that leads to one of these devices; one that leads elsewhere is somebody else's by now. */
 export async function removeLinkTo(

@@ -5,6 +5,8 @@ import { runPipeline, type Stage } from '../hosts/pipeline.ts';
 import { alienCode, alienDevice, type HostDevice, identityFunctions } from '../hosts/scripts/identity.ts';
 import { localArgv } from '../hosts/ssh.ts';
 import type { Bytes } from '../units.ts';
+import deviceChecksumText from './shell/device-checksum.sh' with { type: 'text' };
+import teeChecksumText from './shell/tee-checksum.sh' with { type: 'text' };
 import { stages } from './target.ts';
 
 export type Algorithm = 'md5' | 'sha1' | 'sha256';
@@ -36,10 +38,7 @@ export function givenChecksums(checksums: Checksums): [Algorithm, string][] {
 }
 
 /** Arguments: program, file for its result. Passes stdin on while it is summed up. */
-const teeScript = `
-exec 5>&1
-tee /proc/self/fd/5 | "$1" >"$2"
-`;
+const teeScript = `\n${teeChecksumText}`;
 
 /** A stage that passes data on and leaves their checksum in a file. */
 export function checksumStage(algorithm: Algorithm, resultFile: string): Stage {
@@ -84,12 +83,7 @@ export async function verifyFile(
 }
 
 /** Arguments: program, device, what it is, bytes (empty: all). */
-const deviceScript = `${identityFunctions}
-require_volume "$2" "$3"
-limit=()
-if [ -n "$4" ]; then limit=("count=$4" iflag=count_bytes,fullblock); fi
-dd if="$2" bs=4M status=none "\${limit[@]}" | "$1"
-`;
+const deviceScript = `${identityFunctions}\n${deviceChecksumText}`;
 
 /** Checksum of a device's content (`datastore/export` stores MD5), read on a host. */
 export async function deviceChecksum(

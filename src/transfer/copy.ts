@@ -6,6 +6,7 @@ import { sizeFunctions } from '../hosts/scripts/records.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { partNames } from './local-copy.ts';
 import { type NbdSource, sendByNbd } from './nbd.ts';
+import findSourceText from './shell/find-source.sh' with { type: 'text' };
 import {
   stages,
   type TransferOptions,
@@ -33,16 +34,7 @@ interface Found {
   readonly sparse: boolean;
 }
 
-const findScript = `${sizeFunctions}
-if [ -b "$1" ]; then
-  size=$(size_of "$1") || exit 1
-  echo "block $size 0"
-elif [ -f "$1" ]; then
-  stat -Lc 'file %s %b' -- "$1"
-else
-  exit 71
-fi
-`;
+const findScript = `${sizeFunctions}\n${findSourceText}`;
 
 async function find(hosts: Hosts, source: CopySource): Promise<Found> {
   const { exitCode, stdout } = await hosts.run(source.host, {

@@ -5,6 +5,8 @@ import { PipelineError, type PipelineResult, runPipeline, type Stage } from '../
 import { localArgv } from '../hosts/ssh.ts';
 import { type Bytes, bytes } from '../units.ts';
 import { headBytes, type ImageFormat, readHead } from './formats.ts';
+import endOfDataText from './shell/end-of-data.sh' with { type: 'text' };
+import probeText from './shell/probe.sh' with { type: 'text' };
 import { checkTables } from './tables.ts';
 import { stages } from './target.ts';
 
@@ -33,10 +35,7 @@ const deadlineMs = 30_000;
 const checkDeadlineMs = 300_000;
 
 /** The image is descriptor 3. Arguments: KiB, seconds, sub-command, format, name. */
-const script = `
-ulimit -v "$1" && ulimit -t "$2" || exit 70
-exec qemu-img "$3" --output=json -f "$4" "$5"
-`;
+const script = `\n${probeText}`;
 
 const heldFile = '/proc/self/fd/3';
 
@@ -148,14 +147,7 @@ const slack = 64 * 1024 * 1024;
  * `qemu-img map` of a huge image is gigabytes of text: only where its data end is kept, and how much there are. Arguments: the most data that the
  * file can hold, as they are and packed. Ends when there are more: nothing of what follows matters.
  */
-const endOfData = `
-sed -n 's/.*"length": \\([0-9]*\\),.*"data": true\\(.*"offset": \\([0-9]*\\)\\)\\{0,1\\}.*/\\1 \\3/p' |
-  awk -v plain="$1" -v packed="$2" '
-    NF == 2 { end = $1 + $2; if (end > most) most = end; held += $1 }
-    NF == 1 { unpacked += $1 }
-    held > plain || unpacked > packed { too_much = 1; exit }
-    END { if (too_much) print "too much"; else printf "%.0f\\n", most }'
-`;
+const endOfData = `\n${endOfDataText}`;
 
 /**
  * Data that lie beyond the end of the file read as zeroes without any complaint: a download that broke off would

@@ -3,23 +3,14 @@ import type { Hosts } from '../hosts/hosts.ts';
 import { alienCode, alienDevice, type HostDevice, identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
 import type { Bytes } from '../units.ts';
+import zeroDeviceText from './shell/zero-device.sh' with { type: 'text' };
 import { wireCodes, zeroFunctions } from './wire.ts';
 
 /**
  * Arguments: device, what it is, from where on. A guest may have the device open and write up to there: the block that the two share is not
  * read and written back, as the page cache would.
  */
-const script = `${sizeFunctions}${identityFunctions}${zeroFunctions}
-case $(kind_of "$1") in block|file) ;; *) exit ${wireCodes.noDevice} ;; esac
-require_volume "$1" "$2"
-capacity=$(size_of "$1") || exit ${wireCodes.noDevice}
-from=$3 block=$((($3 + 4095) / 4096 * 4096))
-if [ "$block" -gt "$capacity" ]; then block=$capacity; fi
-if [ "$from" -lt "$block" ] && dd if=/dev/zero of="$1" bs=512 count="$((block - from))" seek="$from" iflag=count_bytes,fullblock oflag=seek_bytes,direct conv=nocreat,notrunc status=none 2>/dev/null; then
-  from=$block
-fi
-zero_range "$1" "$from" $((capacity - from)) && flush "$1"
-`;
+const script = `${sizeFunctions}${identityFunctions}${zeroFunctions}\n${zeroDeviceText}`;
 
 /**
  * Makes the whole device read as zero: for new volumes of thick pools, before a file system is made on them or they are

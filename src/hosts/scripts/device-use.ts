@@ -1,4 +1,6 @@
 import type { Hosts } from '../hosts.ts';
+import deviceUseText from '../shell/device-use.sh' with { type: 'text' };
+import unlinkDisksText from '../shell/unlink-disks.sh' with { type: 'text' };
 import { records } from './records.ts';
 
 /** Who uses a device on a host. */
@@ -27,81 +29,14 @@ export function isOpen(use: DeviceUse): boolean {
  * A device's identity is its number: QEMU under libvirt opens it through a private /dev, where the inode differs.
  * A regular file's is file system and inode.
  */
-const useFunctions = `
-report() { printf '%s\\0' "$1" "$2" "$3" "$4"; }
-identities() { # paths, NUL separated, on stdin -> identity|path
-  local type number inode name
-  xargs -0r stat -Lc '%F|%t:%T|%d:%i|%n' 2>/dev/null |
-    while IFS='|' read -r type number inode name; do
-      case $type in
-        'block special file') echo "b$number|$name" ;;
-        'regular file' | 'regular empty file') echo "f$inode|$name" ;;
-      esac
-    done
-  return 0
-}
-open_files() { find /proc/[0-9]*/fd -mindepth 1 -maxdepth 1 -lname '/*' -print0 2>/dev/null | identities; }
-disk_links() {
-  if [ -d "$1" ]; then
-    find "$1/" -mindepth 3 -maxdepth 3 -name 'disk.*' -type l -print0 2>/dev/null | identities
-  fi
-}
-upper_layers() { # index identity
-  local number=\${2#b} major minor holder field mount
-  major=$((16#\${number%%:*})) minor=$((16#\${number##*:}))
-  for holder in "/sys/dev/block/$major:$minor/holders/"*; do
-    if [ -e "$holder" ]; then report H "$1" "\${holder##*/}" ''; fi
-  done
-  while read -r _ _ field _ mount _; do
-    if [ "$field" = "$major:$minor" ]; then report M "$1" "$mount" ''; fi
-  done </proc/self/mountinfo
-}
-use_of() { # datastores directory, paths...
-  local datastores=$1 files links index=0 path id found name pid command
-  shift
-  files=$(open_files)
-  links=$(disk_links "$datastores")
-  if [ "$(id -u)" != 0 ] && ! ls /proc/1/fd >/dev/null 2>&1; then report V 0 '' ''; fi
-  for path in "$@"; do
-    id=$(printf '%s\\0' "$path" | identities) id=\${id%%|*}
-    if [ -z "$id" ]; then report D "$index" '' ''; index=$((index + 1)); continue; fi
-    report D "$index" "$(readlink -f -- "$path")" ''
-    while IFS='|' read -r found name; do
-      if [ "$found" != "$id" ]; then continue; fi
-      pid=\${name#/proc/} pid=\${pid%%/*} command=
-      { read -r command <"/proc/$pid/comm"; } 2>/dev/null
-      report P "$index" "$pid" "$command"
-    done <<<"$files"
-    case $id in b*) upper_layers "$index" "$id" ;; esac
-    while IFS='|' read -r found name; do
-      if [ "$found" = "$id" ]; then report L "$index" "$name" ''; fi
-    done <<<"$links"
-    index=$((index + 1))
-  done
-}
-`;
+const useFunctions = `\n${deviceUseText}`;
 
 const useScript = `${useFunctions}
 use_of "$@"
 `;
 
 /** Arguments: datastores directory, links. The use is looked at after the links are gone. */
-const unlinkScript = `${useFunctions}
-datastores=$1; shift
-targets=()
-for link in "$@"; do
-  if [ -L "$link" ]; then
-    targets+=("$(readlink -f -- "$link")")
-    report R 0 "$link" "$(readlink -- "$link")"
-    rm -f -- "$link" || exit 74
-  elif [ -e "$link" ]; then
-    report N 0 "$link" ''; targets+=('')
-  else
-    targets+=('')
-  fi
-done
-if [ -n "$datastores" ]; then use_of "$datastores" "\${targets[@]}"; fi
-`;
+const unlinkScript = `${useFunctions}\n${unlinkDisksText}`;
 
 function parseUse(paths: readonly string[], rows: readonly string[][]): DeviceUse[] {
   const complete = !rows.some(([kind]) => kind === 'V');

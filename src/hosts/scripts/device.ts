@@ -1,17 +1,15 @@
 import { DriverError } from '../../errors.ts';
 import type { Bytes } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
+import deviceSizesText from '../shell/device-sizes.sh' with { type: 'text' };
+import makeFileSystemText from '../shell/make-file-system.sh' with { type: 'text' };
+import readLinksText from '../shell/read-links.sh' with { type: 'text' };
 import { alienCode, alienDevice, type HostDevice, identityFunctions } from './identity.ts';
 import { flushFunction, records, sizeFunctions, sizeSaid } from './records.ts';
 
 /** Making file systems on, and asking the size of, devices of a host. */
 
-const sizeScript = `${sizeFunctions}
-for path in "$@"; do
-  case $(kind_of "$path") in block|file) size=$(size_of "$path") || size= ;; *) size= ;; esac
-  printf '%s\\0' "$size"
-done
-`;
+const sizeScript = `${sizeFunctions}\n${deviceSizesText}`;
 
 /** Sizes in the order asked; undefined where there is no device. One session. */
 export async function deviceSizes(
@@ -29,11 +27,7 @@ export async function deviceSizes(
   return records(stdout, 1).map(([size = '']) => (size === '' ? undefined : sizeSaid(host, size)));
 }
 
-const linksScript = `
-for path in "$@"; do
-  if [ -L "$path" ]; then printf '%s\\0' "$(readlink -- "$path")"; else printf '\\0'; fi
-done
-`;
+const linksScript = `\n${readLinksText}`;
 
 /** What the links point at, unresolved; undefined where there is no link. One session. */
 export async function readLinks(
@@ -67,12 +61,7 @@ const quietOptions: Readonly<Record<string, readonly string[]>> = {
 
 const missing = 71;
 /** Arguments: device, what it is, program, its options. */
-const makeScript = `${sizeFunctions}${identityFunctions}${flushFunction}
-device=$1 wanted=$2 program=$3; shift 3
-case $(kind_of "$device") in block|file) ;; *) exit ${missing} ;; esac
-require_volume "$device" "$wanted"
-"$program" "$@" "$device" </dev/null >/dev/null && flush "$device"
-`;
+const makeScript = `${sizeFunctions}${identityFunctions}${flushFunction}\n${makeFileSystemText}`;
 
 async function make(
   hosts: Hosts,

@@ -1,7 +1,10 @@
 import { posix } from 'node:path';
 import { DriverError } from '../../errors.ts';
-import { dialogue, silence, wordSeconds } from '../dialogue.ts';
+import { dialogue } from '../dialogue.ts';
 import type { Hosts } from '../hosts.ts';
+import packText from '../shell/pack.sh' with { type: 'text' };
+import receiveDirectoryText from '../shell/receive-directory.sh' with { type: 'text' };
+import unpackText from '../shell/unpack.sh' with { type: 'text' };
 import { type DiskLink, linkArguments, linkCodes, linkFunctions, linkRefusal } from './link-disks.ts';
 import { markerFunctions, markerName, removeWhereNotShared } from './shared-marker.ts';
 
@@ -75,62 +78,13 @@ export interface CopyDirectoryOptions {
  * Arguments: directory, marker (or nothing, where both cannot be one place), limit in MiB (0: none), names to leave out. Says what it has, and
  * sends it when told to. Links go as links (never tar -h).
  */
-const packScript = `${markerFunctions}
-directory=$1 name=$2 limit=$3; shift 3
-[ -d "$directory" ] || { echo none; exit 0; }
-cd -- "$directory" || exit 1
-if [ "$limit" -gt 0 ] && [ "$(du -sm . 2>/dev/null | cut -f1)" -ge "$limit" ]; then echo large; exit 0; fi
-if [ -n "$name" ]; then leave "$(dirname -- "$directory")" "$name" || exit 1; fi
-echo there
-read -t ${wordSeconds} -r answer || exit ${silence}
-[ "$answer" = send ] || exit 0
-exclude=()
-for name in "$@"; do exclude+=("--exclude=./$name"); done
-tar --create --sparse --anchored --no-wildcards "\${exclude[@]}" --file=- .
-code=$?
-# 1: a file changed while it was read; the logs of a running VM do.
-[ "$code" -le 1 ] || exit "$code"
-exit 0
-`;
+const packScript = `${markerFunctions}\n${packText}`;
 
 /**
  * Argument: directory. Unpacked beside it and put in its place when complete. Links that are already there (`disk.N` made for this host) win over
  * copied ones; everything else that was there is replaced.
  */
-const unpackFunction = `
-unpack() {
-  (
-  set -e
-  parent=$(dirname -- "$1")
-  mkdir -p -- "$parent"
-  new=$(mktemp -d "$parent/.linstor_un-XXXXXXXX")
-  trap 'rm -rf -- "$new"' EXIT
-  tar --extract --sparse --file=- --directory="$new"
-  chmod 0755 "$new"
-  # Whoever owns the other host may have packed what he likes.
-  find "$new" ! -type f ! -type d ! -type l -delete
-  find "$new" ! -type l -perm /6000 -exec chmod ug-s -- {} +
-  find "$new" -type l -print0 | while IFS= read -r -d '' link; do
-    case $(realpath -m -- "$link") in
-      "$(realpath -m -- "$new")"/* | "$(realpath -m -- "$1")"/* | /dev/*) ;;
-      *) rm -f -- "$link" ;;
-    esac
-  done
-  if [ -d "$1" ]; then
-    find "$1" -mindepth 1 -maxdepth 1 -type l -name 'disk.*' -exec cp -dfT -- {} {}.keep \\;
-    for link in "$1"/disk.*.keep; do
-      [ -L "$link" ] || continue
-      name=\${link##*/}
-      # A file of that name is another driver's disk: it wins over a link that is left from before.
-      if [ -e "$new/\${name%.keep}" ] && [ ! -L "$new/\${name%.keep}" ]; then rm -f -- "$link"; continue; fi
-      mv -fT -- "$link" "$new/\${name%.keep}"
-    done
-    rm -rf --one-file-system -- "$1"
-  fi
-  mv -T -- "$new" "$1"
-  )
-}
-`;
+const unpackFunction = `\n${unpackText}`;
 
 /** Argument: directory. What comes in by stdin. */
 export const unpackScript = `${unpackFunction}
@@ -140,30 +94,7 @@ unpack "$1"
 const codes = { none: 80, shared: 81, large: 82 } as const;
 
 /** Arguments: directory, marker (or nothing), then as of `link_disks` where there are disks. */
-const receiveScript = `${markerFunctions}${unpackFunction}${linkFunctions}
-directory=$1 name=$2; shift 2
-IFS= read -t ${wordSeconds} -r said || exit ${silence}
-state=${codes.none}
-case $said in
-  none) ;;
-  large) state=${codes.large} ;;
-  there)
-    if [ -n "$name" ] && sees "$(dirname -- "$directory")" "$name"; then
-      state=${codes.shared}
-      echo stop
-    else
-      echo send
-      # Not in a condition: bash would ignore set -e in it, and half a directory would take the place of a whole one.
-      unpack "$directory"
-      code=$?
-      if [ "$code" -ne 0 ]; then exit "$code"; fi
-      state=0
-    fi ;;
-  *) exit ${silence} ;;
-esac
-if [ $# -gt 0 ]; then link_disks "$@" >&2; fi
-exit "$state"
-`;
+const receiveScript = `${markerFunctions}${unpackFunction}${linkFunctions}\n${receiveDirectoryText}`;
 
 /**
  * Copies a VM directory from host to host through the front-end, sparse files as sparse files. Returns false,

@@ -1,12 +1,12 @@
 import { DriverError } from '../../errors.ts';
-import identityFunctions from './identity.sh' with { type: 'text' };
+import identityText from '../shell/identity.sh' with { type: 'text' };
 
 /**
  * Is a device the volume that is meant? What LINSTOR reports as a path may be of the past (a loop or DRBD number that another volume has by now) or
  * a lie, so the kernel is asked on the host, in the session that reads or writes, before the first byte: DRBD's resource, device mapper's
  * name, the file behind a loop device, the zvol, the NVMe subsystem.
  */
-export { identityFunctions };
+export const identityFunctions = `\n${identityText}`;
 
 declare const made: unique symbol;
 

@@ -1,6 +1,10 @@
 import { dirname } from 'node:path';
-import { type DialogueOptions, dialogue, silence, wordSeconds } from '../dialogue.ts';
+import { type DialogueOptions, dialogue } from '../dialogue.ts';
 import type { Hosts } from '../hosts.ts';
+import leaveMarkerText from '../shell/leave-marker.sh' with { type: 'text' };
+import lookForMarkerText from '../shell/look-for-marker.sh' with { type: 'text' };
+import lookOrRemoveText from '../shell/look-or-remove.sh' with { type: 'text' };
+import markerText from '../shell/marker.sh' with { type: 'text' };
 
 /**
  * Is a directory the same on two hosts (NFS, …)? Found out by a file with a random name, because file system types don't tell, and
@@ -12,51 +16,18 @@ import type { Hosts } from '../hosts.ts';
  * `leave`: a marker in the directory, or where it will be, that goes with this shell; markers of calls that were killed are swept. `sees`:
  * a listing makes NFS look again.
  */
-export const markerFunctions = `
-leave() { # directory, name -> $marked: where it was left; fails where there is nothing at all
-  marked=$1
-  while [ ! -d "$marked" ]; do
-    marked=$(dirname -- "$marked")
-    [ "$marked" != / ] || return 1
-  done
-  find "$marked" "$marked/.." -maxdepth 1 -type f -name '.linstor_un-*' -mmin +60 -delete 2>/dev/null || :
-  marker=$marked/$2
-  trap 'rm -f -- "$marker"' EXIT
-  : >"$marker" || exit 1
-}
-sees() { # directory, name
-  if [ ! -e "$1/$2" ]; then ls -- "$1" >/dev/null 2>&1; fi
-  [ -e "$1/$2" ]
-}
-`;
+export const markerFunctions = `\n${markerText}`;
 
 /** The side that leaves the marker: directory, name. It stays until the other side has looked, and ended. */
-const leaveScript = `${markerFunctions}
-if leave "$1" "$2"; then printf 'marked %s\\n' "$marked"; else echo nothing; fi
-while read -r _; do :; done
-exit 0
-`;
+const leaveScript = `${markerFunctions}\n${leaveMarkerText}`;
 
 const shared = 81;
 
 /** Arguments: name. */
-const lookScript = `${markerFunctions}
-IFS= read -t ${wordSeconds} -r said || exit ${silence}
-case $said in 'marked '*) if sees "\${said#marked }" "$1"; then exit ${shared}; fi ;; esac
-exit 0
-`;
+const lookScript = `${markerFunctions}\n${lookForMarkerText}`;
 
 /** Arguments: name, directory. Without a word from the other side nothing is removed. */
-const lookOrRemoveScript = `${markerFunctions}
-IFS= read -t ${wordSeconds} -r said || exit ${silence}
-case $said in
-  'marked '*) if sees "\${said#marked }" "$1"; then exit ${shared}; fi ;;
-  nothing) ;;
-  *) exit ${silence} ;;
-esac
-rm -rf --one-file-system -- "$2" || exit 1
-exit 0
-`;
+const lookOrRemoveScript = `${markerFunctions}\n${lookOrRemoveText}`;
 
 export const markerName = (): string => `.linstor_un-${crypto.randomUUID()}`;
 

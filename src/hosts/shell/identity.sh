@@ -1,4 +1,3 @@
-
 drbd_volume() { # minor -> resource/volume as the kernel says; nothing where it does not tell this user
   local target
   if target=$(readlink -- "/sys/kernel/debug/drbd/minors/$1" 2>/dev/null); then
