@@ -24,7 +24,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DriverError } from '../errors.ts';
-import { as, ownerOf } from '../identity.ts';
+import { as, type Identity, ownerOf } from '../identity.ts';
 import { type Layout, onDisk } from './layout.ts';
 
 /**
@@ -34,8 +34,14 @@ import { type Layout, onDisk } from './layout.ts';
  */
 function at<T>(layout: Layout, path: string, work: (real: string) => T): T {
   const real = onDisk(layout, path);
+  return as(identityFor(layout, real), () => work(real));
+}
+
+/** Where the record of the installation is somebody's, so is what it tells us to do. */
+function identityFor(layout: Layout, real: string): Identity | undefined {
   const oneadmin = lstatSync(onDisk(layout, layout.varDir), { throwIfNoEntry: false });
-  return as(ownerOf(real, oneadmin?.uid === 0 ? undefined : oneadmin), () => work(real));
+  const among = oneadmin?.uid === 0 ? undefined : oneadmin;
+  return ownerOf(real, among) ?? ownerOf(onDisk(layout, layout.home), among);
 }
 
 export function exists(layout: Layout, path: string): boolean {
@@ -144,7 +150,7 @@ export function removeEmpty(layout: Layout, path: string): void {
 /** Keeps owner, group and mode; follows a link to the file that is meant. */
 export function replaceContent(layout: Layout, path: string, content: string): void {
   const meant = at(layout, path, (real) => realpathSync(real));
-  as(ownerOf(meant), () => {
+  as(identityFor(layout, meant), () => {
     const { uid, gid, mode } = statSync(meant);
     const partial = temporary(meant);
     writeFileSync(partial, content, { mode: 0o600, flag: 'wx' });

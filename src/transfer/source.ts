@@ -89,6 +89,7 @@ async function streamOf(
 }
 
 const mostRedirects = 10;
+const mostOfVariable = 120_000;
 
 /** Each step of a redirection is judged like the address itself, and only then taken. */
 async function openHttp(request: SourceRequest, first: URL, options: Options): Promise<ImageStream> {
@@ -127,8 +128,13 @@ function redirected(from: URL, location: string, { addresses }: SourceRequest): 
 async function openRemote(request: SourceRequest, options: Options): Promise<ImageStream> {
   const address = parseAddress(request.path, request.addresses);
   if (address.kind === 'http') return openHttp(request, address.url, options);
-  // Only for the downloader: one variable of more than 128 KiB would stop every program from being started.
+  // Only for the downloader: one variable of more than 128 KiB stops every program from being started.
   const { downloaderEnv: env } = request;
+  if (Object.values(env ?? {}).some((value) => value.length > mostOfVariable)) {
+    throw new DriverError('IMAGE_FETCH', 'the image’s document is too long for OpenNebula’s downloader.sh', {
+      remedy: 'use http or https, or shorten the image’s template',
+    });
+  }
   return streamOf(request, () => downloaderStage(request, address.text), options, env ? { env } : {});
 }
 

@@ -17,10 +17,10 @@ import { join } from 'node:path';
 import { ownerOf } from '../../src/identity.ts';
 import { applyPlan } from '../../src/install/apply.ts';
 import { type Layout, layoutOf } from '../../src/install/layout.ts';
-import { readManifest } from '../../src/install/manifest.ts';
+import { readManifest, sha256 } from '../../src/install/manifest.ts';
 import { planInstallation } from '../../src/install/plan.ts';
 import { planRemoval, remove } from '../../src/install/remove.ts';
-import { FrontEnd } from './fixtures.ts';
+import { FrontEnd, onedConf } from './fixtures.ts';
 
 /** Root installs where oneadmin owns `remotes/`: what oneadmin has prepared there must not be done with root's rights. */
 
@@ -142,6 +142,45 @@ describe.if(asRoot)('as root among oneadmin’s files', () => {
     Bun.spawnSync(['mkfifo', path]);
     give('/var/lib/one');
     expect(attempt(install)).toContain('not a regular file');
+  });
+
+  test('a record that oneadmin has written removes and overwrites nothing of root’s', () => {
+    const own = layoutOf({ root: frontEnd.root, oneLocation: '/opt/one' });
+    mkdirSync(frontEnd.path('/opt/one/lib/linstor_un/backup'), { recursive: true });
+    mkdirSync(frontEnd.path('/opt/one/var'), { recursive: true });
+    writeFileSync(frontEnd.path('/opt/one/lib/linstor_un/backup/x'), 'forged');
+    const entries = [
+      { did: 'file', path: '/secret/file', sha256: 'x' },
+      { did: 'set-aside', path: '/secret/new', backup: '/opt/one/lib/linstor_un/backup/x' },
+      { did: 'link', path: '/usr/bin/linked', target: 'somewhere' },
+      {
+        did: 'edit',
+        path: '/etc/one/oned.conf',
+        backup: '/opt/one/lib/linstor_un/backup/x',
+        sha256: sha256(onedConf),
+        edits: [],
+      },
+    ];
+    symlinkSync(
+      'somewhere',
+      (mkdirSync(frontEnd.path('/usr/bin'), { recursive: true }), frontEnd.path('/usr/bin/linked')),
+    );
+    writeFileSync(
+      frontEnd.path(own.manifest),
+      JSON.stringify({ format: 1, version: '2.0.0', installedAt: '2026-01-01T00:00:00Z', entries }),
+    );
+    give('/opt/one');
+    for (const purge of [true, false]) {
+      for (const one of entries) {
+        const said = attempt(() => remove(own, planRemoval(own, { entries: [one] as never }, { purge })));
+        expect(said).not.toContain(word);
+      }
+      const manifest = readManifest(own);
+      if (manifest) attempt(() => remove(own, planRemoval(own, manifest, { purge })));
+    }
+    expectUntouched();
+    expect(lstatSync(frontEnd.path('/usr/bin/linked')).isSymbolicLink()).toBe(true);
+    expect(frontEnd.read('/etc/one/oned.conf')).toBe(onedConf);
   });
 
   test('doctor, status and actions run as oneadmin, and so does what its configuration names', () => {
