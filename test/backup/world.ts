@@ -34,6 +34,7 @@ export class BackupWorld {
     group: 'drbd' | 'plain',
     env: Readonly<Record<string, string>> = {},
     more: Readonly<Record<string, string>> = {},
+    at: 'near' | 'far' = 'near',
   ): Promise<BackupWorld> {
     const world = new BackupWorld(await startLab({}, env));
     const { lab } = world;
@@ -55,11 +56,24 @@ export class BackupWorld {
       node_name: string;
     }[];
     world.host = replica?.node_name ?? '';
+    if (at === 'far') world.host = (await world.nodesWithout(`one-image-${world.image}`))[0] ?? '';
     const { image, host, system } = world;
     const disks = [{ image, sizeMb: 16 }, { image }];
     // A quote in a name must not break what is handed from driver to driver.
     world.vm = ok(await one.instantiate({ name: "o'vm", disks }, { host, datastore: system })).vm;
     return world;
+  }
+
+  /** Nodes that hold no data of a resource. */
+  async nodesWithout(resource: string): Promise<string[]> {
+    const view = (await this.lab.linstor('GET', `/v1/view/resources?resources=${resource}`)) as {
+      node_name: string;
+      flags?: string[];
+    }[];
+    const holding = view
+      .filter(({ flags = [] }) => !flags.includes('DISKLESS'))
+      .map(({ node_name }) => node_name);
+    return this.lab.cluster.description.nodes.filter((node) => !holding.includes(node));
   }
 
   link(disk: number): string {
