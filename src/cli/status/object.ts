@@ -18,17 +18,21 @@ export interface VmStatus {
 /** Disks in the order of the VM's document, each with its volume if LINSTOR has one. */
 export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[]): VmStatus {
   const byName = new Map(volumes.map((volume) => [volume.resource.toLowerCase(), volume]));
-  const checkpoint = volumes.find((volume) => volume.kind === 'checkpoint' && volume.vm === vm.id);
+  const checkpoint = living(volumes.filter((volume) => volume.kind === 'checkpoint' && volume.vm === vm.id));
   const disks = vm.disks.map((disk): VmDiskStatus => {
     const volume =
       disk.kind === 'clone' || disk.kind === 'volatile'
-        ? volumes.find((item) => item.kind === 'disk' && item.vm === vm.id && item.disk === disk.id)
+        ? living(volumes.filter((item) => item.kind === 'disk' && item.vm === vm.id && item.disk === disk.id))
         : byName.get((/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(disk.source)?.[1] ?? '').toLowerCase());
     return { disk, ...(volume ? { volume } : {}) };
   });
   const backup = backupStatus(vm, disks);
   return { vm, disks, ...(checkpoint ? { checkpoint } : {}), ...(backup ? { backup } : {}) };
 }
+
+/** One that LINSTOR is deleting may still be there beside the one that has taken its place. */
+const living = (volumes: readonly VolumeStatus[]): VolumeStatus | undefined =>
+  volumes.find((volume) => !volume.deleting) ?? volumes[0];
 
 export interface ImageStatus {
   readonly image: Image;

@@ -30,6 +30,8 @@ export interface VolumeStatus {
   readonly layers: readonly string[];
   readonly replicas: readonly ReplicaStatus[];
   readonly snapshots: readonly string[];
+  /** LINSTOR is deleting it. */
+  readonly deleting?: true;
   /** Empty when all is well. */
   readonly trouble: readonly string[];
 }
@@ -77,6 +79,7 @@ function volumeStatus(
           ? item.name
           : `${item.name} (${item.flags.join(' ') || 'incomplete'})`,
       ),
+    ...(definition.flags.includes('DELETE') ? { deleting: true as const } : {}),
     trouble: troubleOf(definition, replicas),
   };
 }

@@ -210,6 +210,13 @@ describe('what is left over', () => {
     ]);
   });
 
+  test('a disk under a stand-in is the VM’s, with its diskless replica where the VM is', () => {
+    world.definitions.push(definition('one-vm-7-disk-0-r1', { props: marksOf(7) }));
+    world.resources.push(replica('one-vm-7-disk-0-r1', 'bravo'), diskless('one-vm-7-disk-0-r1', 'alpha'));
+    world.vms = [vm(7, { history: placedOn('alpha', 1) })];
+    expect(find()).toEqual([]);
+  });
+
   test('5,000 disks take no time to speak of', () => {
     world.definitions = Array.from({ length: 5000 }, (_, id) => definition(`one-vm-${id}-disk-0`));
     world.resources = world.definitions.flatMap((item) => [

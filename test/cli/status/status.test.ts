@@ -124,6 +124,26 @@ Probably left over: 1 object   (linstor_un gc)
     expect(world.text).not.toContain('no volume');
   });
 
+  test('a disk that was made under a stand-in, beside the one that LINSTOR cannot delete yet', async () => {
+    const going = world.definitions.find(({ name }) => name === 'one-vm-7-disk-0');
+    if (!going) throw new Error('the world has changed');
+    world.definitions = world.definitions.map((each) =>
+      each === going ? { ...each, flags: ['DELETE'] } : each,
+    );
+    world.definitions.push(definition('one-vm-7-disk-0-r1'), definition('one-vm-7-checkpoint-r2'));
+    world.resources.push(
+      replica('one-vm-7-disk-0-r1', 'bravo', { inUse: true }),
+      replica('one-vm-7-checkpoint-r2', 'bravo'),
+    );
+    await run('vm', '7', '--json');
+    const shown = JSON.parse(world.text) as {
+      disks: { volume: { resource: string } }[];
+      checkpoint: { resource: string };
+    };
+    expect(shown.disks[0]?.volume.resource).toBe('one-vm-7-disk-0-r1');
+    expect(shown.checkpoint.resource).toBe('one-vm-7-checkpoint-r2');
+  });
+
   test('one VM', async () => {
     world.vms = [
       vm(7, {
