@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
+import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import { evacuatedAmong, LeftOut, without } from './evacuation.ts';
 import { marks } from './marks.ts';
@@ -92,7 +93,7 @@ export async function requireBase(
   const present = servingBase(known, image, replicas);
   if (present) return present;
   await requireWanted(linstor, basesOf(known, name), image, replicas);
-  const take = async (): Promise<Base | undefined> => {
+  const take = async (tries: number): Promise<Base | undefined> => {
     const [all, [now]] = await Promise.all([
       linstor.snapshots({ names: [name] }),
       linstor.definitions({ names: [name] }),
@@ -103,15 +104,21 @@ export async function requireBase(
     if (taken) return taken;
     const fresh = baseName(Math.max(0, ...basesOf(all, name).map(number)) + 1);
     const readable = replicas.filter(isReadable).map((replica) => replica.node);
-    const { keep } = await takeSnapshot(ctx, linstor, name, fresh, {
-      existing: 'fail',
-      needs: readable,
-      view: replicas,
-    });
-    keep();
+    try {
+      const { keep } = await takeSnapshot(ctx, linstor, name, fresh, {
+        existing: 'fail',
+        needs: readable,
+        view: replicas,
+      });
+      keep();
+    } catch (error) {
+      // A clone that was killed had asked for it, and LINSTOR came to it after we had looked.
+      if (!isLinstorError(error, 'FAIL_EXISTS_SNAPSHOT_DFN') || tries <= 1) throw error;
+      return take(tries - 1);
+    }
     return { name: fresh, props: now.props, found: false };
   };
-  return ctx.lock(lockName(name), take, takingMs);
+  return ctx.lock(lockName(name), () => take(3), takingMs);
 }
 
 /** Throws LeftOut when only nodes that are evacuated keep a base from serving: another one would not have them either. */
@@ -133,7 +140,10 @@ async function requireWanted(
   }
 }
 
-/** Before anybody may write to the image. Throws SNAPSHOT when one stays: later clones would not hold what was written. */
+/**
+ * Before anybody may write to the image, and after: LINSTOR may have come late to the request of a clone that was killed. Throws SNAPSHOT
+ * when one stays: later clones would not hold what was written.
+ */
 export async function dropBases(
   ctx: Pick<Context, 'log'>,
   linstor: Linstor,

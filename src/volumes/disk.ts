@@ -32,6 +32,10 @@ export function resourceOfDisk(vm: Pick<Vm, 'id'>, disk: Disk, prefix: string): 
 export const isExclusive = (disk: Disk): boolean =>
   disk.kind === 'clone' || disk.kind === 'volatile' || disk.kind === 'persistent';
 
+/** Is the disk an image that its VM may write to? */
+export const mayWriteImage = ({ kind }: Pick<Disk, 'kind'>): boolean =>
+  kind === 'persistent' || kind === 'shareable';
+
 /**
  * Who may write. `exclusive`: one VM. `shareable`: several VMs, two primaries are allowed for as long as the image is shareable (tm/ln
  * sees to that). `read-only`: nobody becomes primary.

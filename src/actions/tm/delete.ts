@@ -17,8 +17,10 @@ import { driverName } from '../../opennebula/driver-name.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../../opennebula/target.ts';
+import { dropBases } from '../../volumes/base.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { forgetCopy, isCopy } from '../../volumes/copies.ts';
+import { mayWriteImage } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../../volumes/names.ts';
 import { isOwn } from '../../volumes/reclaim.ts';
@@ -77,6 +79,7 @@ async function removeDisk(
   if (!ownedByVm || !mayRemove(ctx, call.vm, call.target.host)) {
     if (view.length > 0) await ensureDiskDetached(ctx, leaving, call.target.host, { unlink: true });
     else await giveUpLinks(ctx, [leaving], call.target.host);
+    if (view.length > 0 && mayWriteImage(call.disk)) await dropBases(ctx, call.linstor, resource);
     await takeMarksOff(call, view, definition);
     return;
   }

@@ -3,11 +3,10 @@ import { type DiskCall, diskOf, onDisk, readDiskCall } from '../../disks/disk-ca
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { DriverError } from '../../errors.ts';
 import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
-import type { Disk } from '../../opennebula/one.ts';
 import { requireDiskTarget } from '../../opennebula/target.ts';
 import { mibToBytes } from '../../units.ts';
 import { dropBases } from '../../volumes/base.ts';
-import { isExclusive } from '../../volumes/disk.ts';
+import { isExclusive, mayWriteImage } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
@@ -38,7 +37,7 @@ async function link(ctx: Context, call: DiskCall, definition: ResourceDefinition
   const { resource } = call.diskResource;
   const [all] = await bothDone(
     call.linstor.replicas([resource]),
-    mayWrite(call.disk) ? dropBases(ctx, call.linstor, resource) : Promise.resolve(),
+    mayWriteImage(call.disk) ? dropBases(ctx, call.linstor, resource) : Promise.resolve(),
   );
   const view = replicasOf(all, resource);
   const change = marksToSet(call, view);
@@ -49,8 +48,6 @@ async function link(ctx: Context, call: DiskCall, definition: ResourceDefinition
     call.target.host,
   );
 }
-
-const mayWrite = ({ kind }: Disk): boolean => kind === 'persistent' || kind === 'shareable';
 
 /**
  * Per-VM marks only where one VM holds the image (they feed the usage report); a shareable disk needs several

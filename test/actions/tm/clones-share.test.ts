@@ -95,6 +95,22 @@ describe.each(['drbd', 'plain'] as const)('clones of one image, %s', (group) => 
     ok(await lab.one.deleteImage(image));
   });
 
+  test('what LINSTOR took late, of an image that somebody writes to, serves no clone', async () => {
+    persistent(true);
+    const { vm } = ok(await instantiate('writes'));
+    // The request of a clone that was killed had waited in the controller; it knows no marks yet.
+    const marks = ['VM_ID', 'DISK_ID', 'DS_ID'].map((key) => `Aux/one/${key}`);
+    await lab.linstor('PUT', `/v1/resource-definitions/${resource}`, { delete_props: marks });
+    await lab.linstor('POST', `/v1/resource-definitions/${resource}/snapshots`, { name: 'one-base-1' });
+    lab.write(host, link(vm), 0, 'after');
+    ok(await lab.one.terminate(vm));
+    persistent(false);
+    const clone = ok(await instantiate('new'));
+    expect(first(clone.vm)).toBe('after');
+    ok(await lab.one.terminate(clone.vm));
+    ok(await lab.one.deleteImage(image));
+  });
+
   test('an image is not written to while its snapshot cannot be deleted', async () => {
     ok(await lab.one.terminate(ok(await instantiate('old')).vm));
     persistent(true);
