@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControllerSettings } from './controller-settings.ts';
+import { ConfigRefused, parsePythonConfig } from './python-config.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type ClientSettings = Partial<
@@ -31,21 +32,19 @@ function readText(path: string, onProblem: ((message: string) => void) | undefin
   }
 }
 
-/** `[global]` of an INI file as Python's configparser reads it; `undefined` when it has no such section. */
-export function parseGlobalSection(text: string): Section | undefined {
-  let section: Record<string, string> | undefined;
-  let inside = false;
-  for (const raw of text.split('\n')) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
-    const header = /^\[([^\]]+)\]$/.exec(line);
-    if (header) inside = header[1] === 'global';
-    if (inside) section ??= {};
-    const pair = /^([^=:]+?)\s*[=:]\s*(.*)$/.exec(line);
-    if (inside && section && pair?.[1] !== undefined && !header)
-      section[pair[1].toLowerCase()] = pair[2] ?? '';
+/** `[global]` of a file; `undefined` when it has no such section. One that the client itself would refuse counts as none, and is told. */
+function globalSection(
+  path: string,
+  text: string,
+  onProblem: ((message: string) => void) | undefined,
+): Section | undefined {
+  try {
+    return parsePythonConfig(text).get('global');
+  } catch (error) {
+    if (!(error instanceof ConfigRefused)) throw error;
+    onProblem?.(`${path} is not used: the LINSTOR client would not read it either (${error.message})`);
+    return undefined;
   }
-  return section;
 }
 
 /** The files in the order of LINBIT's client: a later section replaces an earlier one as a whole (linstor-behaviour §8). */
@@ -55,12 +54,15 @@ function readFiles(sources: ClientConfigSources): Section {
   const names = namesIn(folder)
     .filter((name) => name.endsWith('.conf'))
     .sort();
-  const read = (path: string) => readText(path, sources.onProblem);
+  const read = (path: string) => {
+    const text = readText(path, sources.onProblem);
+    return text === undefined ? undefined : { path, text };
+  };
   const own = read(join(sources.home ?? homeDirectory(sources.env), '.config/linstor/linstor-client.conf'));
   const last = own ?? read(join(root, 'etc/linstor/linstor-client.conf'));
-  const texts = [...names.map((name) => read(join(folder, name))), last];
-  const sections = texts
-    .map((text) => (text === undefined ? undefined : parseGlobalSection(text)))
+  const files = [...names.map((name) => read(join(folder, name))), last];
+  const sections = files
+    .map((file) => file && globalSection(file.path, file.text, sources.onProblem))
     .filter((section) => section !== undefined);
   return sections.at(-1) ?? {};
 }
@@ -105,7 +107,7 @@ export function clientSettings(sources: ClientConfigSources = {}): ClientSetting
   const controllers = first(env['LS_CONTROLLERS'], option('controllers'));
   const fields: Mutable<{ [K in keyof ClientSettings]: ClientSettings[K] | undefined }> = {
     controllers: controllers
-      ?.split(',')
+      ?.split(/[\s,]+/)
       .map((one) => one.trim())
       .filter((one) => one !== ''),
     certFile: first(env['LS_CERTFILE'], env['LS_USER_CERTIFICATE_FILE'], option('certfile')),

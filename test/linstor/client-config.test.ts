@@ -2,7 +2,7 @@ import { afterAll, beforeEach, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { clientSettings, parseGlobalSection } from '../../src/linstor/client-config.ts';
+import { clientSettings } from '../../src/linstor/client-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'linstor-config-'));
 const root = join(folder, 'root');
@@ -83,7 +83,17 @@ test('a file that is there and cannot be read is said', () => {
   expect(problems).toEqual([`${system} cannot be read (EISDIR)`]);
 });
 
-test('an INI text without the section has none', () => {
-  expect(parseGlobalSection('controllers=x\n[other]\n')).toBeUndefined();
-  expect(parseGlobalSection('[global]\n')).toEqual({});
+test('controllers over several lines, a default, and a comment behind the section: none is lost', () => {
+  put(
+    system,
+    '[DEFAULT]\nport = 3371\n[global] ; ours\ncontrollers = ctl1:%(port)s,\n  ctl2,\n  # no\n  ctl3\n',
+  );
+  expect(read()).toEqual({ controllers: ['ctl1:3371', 'ctl2', 'ctl3'] });
+});
+
+test('a file that the client would refuse is told and not half used', () => {
+  const problems: string[] = [];
+  put(system, '[global]\ncontrollers=a\ncontrollers=b\n');
+  expect(clientSettings({ env: {}, root, home, onProblem: (text) => problems.push(text) })).toEqual({});
+  expect(problems).toEqual([expect.stringContaining('line 3: option controllers is there twice')]);
 });

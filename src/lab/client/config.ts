@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parsePythonConfig } from '../../linstor/python-config.ts';
 
 /**
  * Options of the client's configuration file, put before the arguments (linstor-behaviour §8): the user's file, or
@@ -25,18 +26,6 @@ export function clientConfig(
 }
 
 function readGlobals(text: string): string[] {
-  let section = '';
-  const options: string[] = [];
-  for (const raw of text.split('\n')) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
-    const heading = /^\[(.*)\]$/.exec(line)?.[1];
-    if (heading !== undefined) {
-      section = heading;
-      continue;
-    }
-    const [, key = '', value = ''] = /^([^=:]+?)\s*(?:[=:]\s*(.*))?$/.exec(line) ?? [];
-    if (section === 'global') options.push(`--${key}`, ...(value === '' ? [] : [value]));
-  }
-  return options;
+  const options = Object.entries(parsePythonConfig(text).get('global') ?? {});
+  return options.flatMap(([key, value]) => [`--${key}`, ...(value === '' ? [] : [value])]);
 }
