@@ -4,6 +4,7 @@ import { ensureDiskAttached } from '../disks/ensure-attached.ts';
 import type { VmDisk } from '../disks/migration-disks.ts';
 import { toDriverError } from '../errors.ts';
 import type { NodeName } from '../linstor/linstor.ts';
+import type { ResourceName } from '../linstor/names.ts';
 import { type KiB, kibToBytes } from '../units.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { clearLeftover } from '../volumes/reclaim.ts';
@@ -23,7 +24,7 @@ export interface ReadableDevice {
 export type Role = 'new' | 'old';
 
 /** A name that the next backup of the disk knows: what a killed one left is removed by it. */
-export const scratchOf = (vmId: number, disk: VmDisk, role: Role): string =>
+export const scratchOf = (vmId: number, disk: VmDisk, role: Role): ResourceName =>
   scratchResource(disk.settings.namePrefix, 'backup', `v${vmId}d${disk.disk.id}${role}`);
 
 export interface SnapshotDevice {
@@ -89,7 +90,7 @@ export async function withSnapshotDevice<T>(
 }
 
 /** One that stays is removed by the next backup, or by gc: the data that were read from it are none the worse for it. */
-async function discard(ctx: Context, { linstor }: BackupDisk, scratch: string): Promise<void> {
+async function discard(ctx: Context, { linstor }: BackupDisk, scratch: ResourceName): Promise<void> {
   try {
     await removeResource(ctx, linstor, scratch);
   } catch (error) {

@@ -6,6 +6,7 @@ import { vmDisks } from '../disks/migration-disks.ts';
 import { revert } from '../disks/revert.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor } from '../linstor/linstor.ts';
+import type { ResourceName } from '../linstor/names.ts';
 import { type BackupImage, parseBackupImage } from '../opennebula/backup-image.ts';
 import type { Vm } from '../opennebula/one.ts';
 import { imageType, inLcm, vmState } from '../opennebula/states.ts';
@@ -278,7 +279,7 @@ async function forgetOld(
   linstor: Linstor,
   restored: readonly BackupDisk[],
 ): Promise<void> {
-  const drop = async (resource: string, name: string): Promise<void> => {
+  const drop = async (resource: ResourceName, name: string): Promise<void> => {
     try {
       await persistently(ctx.clock, () => dropSnapshot(ctx, linstor, resource, name));
     } catch (error) {

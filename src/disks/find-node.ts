@@ -1,5 +1,6 @@
 import { DriverError } from '../errors.ts';
 import type { Linstor, Node, NodeName, Replica } from '../linstor/linstor.ts';
+import { nodeName } from '../linstor/names.ts';
 import { hostOfNode, isAddress, mappedNode, type NodeMap, nodeOfHost, sshNameOf } from './host-node.ts';
 
 /** A controller, and how its nodes are called in OpenNebula. */
@@ -51,7 +52,7 @@ export async function guessNode(
 ): Promise<NodeName> {
   const near = mappedNode(host, names.nodeMap) ?? nameAmong(among, host, names.nodeMap)?.name;
   if (near !== undefined) return near;
-  return isAddress(host) ? ((await findNode(names, host)) ?? host) : host;
+  return (isAddress(host) ? await findNode(names, host) : undefined) ?? nodeName(host);
 }
 
 /** The replica of `view` on `host`, if there is one. */

@@ -1,4 +1,4 @@
-import type { NodeName } from '../linstor/linstor.ts';
+import { type NodeName, nodeName } from '../linstor/names.ts';
 
 /** OpenNebula host name (what ssh takes) ⇄ LINSTOR node name: the one place that knows. Pure functions. */
 
@@ -41,7 +41,8 @@ function only<T>(found: readonly T[]): T | undefined {
 /** The node that NODE_MAP names for the host. Its keys are hosts, in any case. */
 export function mappedNode(host: string, nodeMap: NodeMap): NodeName | undefined {
   const key = Object.keys(nodeMap).find((name) => lower(name) === lower(host));
-  return key === undefined ? undefined : nodeMap[key];
+  const mapped = key === undefined ? undefined : nodeMap[key];
+  return mapped === undefined ? undefined : nodeName(mapped);
 }
 
 /**

@@ -14,6 +14,7 @@ import type {
   SizeInfo,
   StoragePool,
 } from './linstor.ts';
+import { nodeName, resourceName } from './names.ts';
 import { codeOf } from './outcome.ts';
 import * as schema from './schema.ts';
 
@@ -24,7 +25,7 @@ export function decodeVersion(raw: Json, what: string): Capabilities {
 
 export function decodeNodes(raw: Json, what: string): Node[] {
   return checked(z.array(schema.node), raw, what).map((node) => ({
-    name: node.name,
+    name: nodeName(node.name),
     type: node.type ?? 'SATELLITE',
     status: node.connection_status ?? 'UNKNOWN',
     flags: node.flags,
@@ -46,7 +47,7 @@ export function decodePools(raw: Json, what: string): StoragePool[] {
     const totalKib = space(pool.total_capacity);
     return {
       name: pool.storage_pool_name,
-      node: pool.node_name,
+      node: nodeName(pool.node_name),
       provider: pool.provider_kind,
       ...(freeKib === undefined ? {} : { freeKib }),
       ...(totalKib === undefined ? {} : { totalKib }),
@@ -60,11 +61,8 @@ export function decodePools(raw: Json, what: string): StoragePool[] {
 
 type RawGroup = z.output<typeof schema.resourceGroup>;
 
-function listField<K extends string>(
-  name: K,
-  list: readonly string[],
-): Partial<Record<K, readonly string[]>> {
-  return list.length === 0 ? {} : ({ [name]: list } as Record<K, readonly string[]>);
+function listField<K extends string, T>(name: K, list: readonly T[]): Partial<Record<K, readonly T[]>> {
+  return list.length === 0 ? {} : ({ [name]: list } as Record<K, readonly T[]>);
 }
 
 function toFilter(raw: RawGroup['select_filter']): PlacementFilter {
@@ -74,10 +72,10 @@ function toFilter(raw: RawGroup['select_filter']): PlacementFilter {
     raw.storage_pool_list.length > 0 ? raw.storage_pool_list : raw.storage_pool ? [raw.storage_pool] : [];
   return {
     ...(typeof raw.place_count === 'number' ? { placeCount: raw.place_count } : {}),
-    ...listField('nodes', raw.node_name_list),
+    ...listField('nodes', raw.node_name_list.map(nodeName)),
     ...listField('storagePools', pools),
     ...listField('disklessPools', raw.storage_pool_diskless_list),
-    ...listField('notPlaceWith', raw.not_place_with_rsc),
+    ...listField('notPlaceWith', raw.not_place_with_rsc.map(resourceName)),
     ...(raw.not_place_with_rsc_regex ? { notPlaceWithRegex: raw.not_place_with_rsc_regex } : {}),
     ...listField('replicasOnSame', raw.replicas_on_same),
     ...listField('replicasOnDifferent', raw.replicas_on_different),

@@ -13,11 +13,12 @@ import type {
   ResourceVolume,
   Snapshot,
 } from './linstor.ts';
+import { nodeName, resourceName } from './names.ts';
 import * as schema from './schema.ts';
 
 export function decodeDefinitions(raw: Json, what: string): ResourceDefinition[] {
   return checked(z.array(schema.resourceDefinition), raw, what).map((definition) => ({
-    name: definition.name,
+    name: resourceName(definition.name),
     group: definition.resource_group_name || 'DfltRscGrp',
     flags: definition.flags,
     props: definition.props,
@@ -124,8 +125,8 @@ function common(raw: Omit<RawResource, 'volumes'>): Omit<Replica, 'volumes'> {
     { connected: link.connected ?? false, message: link.message ?? '' },
   ]);
   return {
-    name: raw.name,
-    node: raw.node_name,
+    name: resourceName(raw.name),
+    node: nodeName(raw.node_name),
     flags: raw.flags,
     props: raw.props,
     layers: stack.map((layer) => layer.type as LayerKind),
@@ -144,8 +145,8 @@ export function decodeResources(raw: Json, what: string): Resource[] {
 
 export function decodeAllocations(raw: Json, what: string): Allocation[] {
   return checked(z.array(schema.allocation), raw, what).map((resource) => ({
-    name: resource.name,
-    node: resource.node_name,
+    name: resourceName(resource.name),
+    node: nodeName(resource.node_name),
     flags: resource.flags,
     volumes: resource.volumes.map(toAllocated),
   }));
@@ -156,8 +157,8 @@ export function decodeSnapshots(raw: Json, what: string): Snapshot[] {
     const times = snapshot.snapshots.flatMap((part) => part.create_timestamp ?? []);
     return {
       name: snapshot.name,
-      resource: snapshot.resource_name,
-      nodes: snapshot.nodes,
+      resource: resourceName(snapshot.resource_name),
+      nodes: snapshot.nodes.map(nodeName),
       flags: snapshot.flags,
       volumes: snapshot.volume_definitions.map((volume) => ({
         number: volume.volume_number,

@@ -1,10 +1,8 @@
 import type { KiB } from '../units.ts';
+import type { NodeName, ResourceName } from './names.ts';
 import type { Outcome } from './outcome.ts';
 
-/** LINSTOR node name, as displayed by the controller. Not an OpenNebula host name. */
-export type NodeName = string & { readonly __name?: 'node' };
-/** Resource definition name. */
-export type ResourceName = string & { readonly __name?: 'resource' };
+export type { NodeName, ResourceName };
 
 export type LayerKind = 'DRBD' | 'LUKS' | 'NVME' | 'WRITECACHE' | 'CACHE' | 'BCACHE' | 'STORAGE';
 

@@ -1,5 +1,6 @@
 import { isLinstorError } from './error.ts';
 import type { Linstor } from './linstor.ts';
+import type { ResourceName } from './names.ts';
 import { Outcome } from './outcome.ts';
 import { isReplyLost } from './reply-lost.ts';
 import {
@@ -42,7 +43,7 @@ const settledWrites: Settled = {
   restoreVolumes: (linstor, _from, _snapshot, to) => hasVolume(linstor, to, 0),
 };
 
-async function hasVolume(linstor: Linstor, name: string, number: number): Promise<boolean> {
+async function hasVolume(linstor: Linstor, name: ResourceName, number: number): Promise<boolean> {
   const [definition] = await linstor.definitions({ names: [name] });
   return definition?.volumes.some((volume) => volume.number === number) ?? false;
 }

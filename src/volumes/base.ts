@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
+import type { ResourceName } from '../linstor/names.ts';
 import { evacuatedAmong, LeftOut, without } from './evacuation.ts';
 import { marks } from './marks.ts';
 import { baseName, baseNumber, lockName } from './names.ts';
@@ -59,7 +60,7 @@ export function serves(base: Snapshot, image: ResourceDefinition, replicas: read
 
 const number = (snapshot: Snapshot): number => baseNumber(snapshot.name) ?? 0;
 
-export const basesOf = (all: readonly Snapshot[], image: string): Snapshot[] =>
+export const basesOf = (all: readonly Snapshot[], image: ResourceName): Snapshot[] =>
   all
     .filter((snapshot) => isBase(snapshot) && sameName(snapshot.resource, image))
     .sort((a, b) => number(b) - number(a));
@@ -147,7 +148,7 @@ async function requireWanted(
 export async function dropBases(
   ctx: Pick<Context, 'log'>,
   linstor: Linstor,
-  image: string,
+  image: ResourceName,
   known?: readonly Snapshot[],
 ): Promise<void> {
   for (const { name } of basesOf(known ?? (await linstor.snapshots({ names: [image] })), image)) {
@@ -168,7 +169,7 @@ export async function dropBases(
 export async function discardBase(
   ctx: Pick<Context, 'log'>,
   linstor: Linstor,
-  image: string,
+  image: ResourceName,
   base: string,
 ): Promise<void> {
   try {

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { toDriverError } from '../errors.ts';
-import type { Linstor, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
+import { type ResourceName, resourceName } from '../linstor/names.ts';
 import { copyMark } from './marks.ts';
 
 /**
@@ -55,7 +56,9 @@ export async function forgetCopy(
 export function staleCopies(
   notes: Readonly<Record<string, string>>,
   definitions: readonly ResourceDefinition[],
-): string[] {
+): ResourceName[] {
   const copies = new Map(definitions.map((each) => [keyOf(each.name), each.props[copyMark(each.name)]]));
-  return Object.entries(notes).flatMap(([key, nonce]) => (copies.get(key) === nonce ? [] : [key]));
+  return Object.entries(notes).flatMap(([key, nonce]) =>
+    copies.get(key) === nonce ? [] : [resourceName(key)],
+  );
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { isDriverError, toDriverError } from '../errors.ts';
 import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
+import type { ResourceName } from '../linstor/names.ts';
 import type { Disk, Vm } from '../opennebula/one.ts';
 import { inLcm, vmState } from '../opennebula/states.ts';
 import { isExclusive, resourceOfDisk } from './disk.ts';
@@ -60,7 +61,7 @@ async function closeOne(
   ctx: Pick<Context, 'one' | 'log' | 'lock'>,
   linstor: Linstor,
   prefix: string,
-  name: string,
+  name: ResourceName,
 ): Promise<void> {
   try {
     await ctx.lock(

@@ -1,5 +1,5 @@
 import { DriverError } from '../errors.ts';
-import type { ResourceName } from '../linstor/linstor.ts';
+import { type ResourceName, resourceName } from '../linstor/names.ts';
 
 /**
  * Names of LINSTOR objects and SOURCE strings. A published format: existing installations, also those of the
@@ -132,7 +132,7 @@ export function resourceOfSource(source: string): ResourceName {
       },
     );
   }
-  return match[1];
+  return resourceName(match[1]);
 }
 
 function checked(name: string): ResourceName {
@@ -141,7 +141,7 @@ function checked(name: string): ResourceName {
       remedy: 'NAME_PREFIX must start with a letter and hold only letters, digits, “_” and “-”, 16 at most',
     });
   }
-  return name;
+  return resourceName(name);
 }
 
 /** Serialises all work on one resource on this front-end (contract §1.4). */

@@ -1,5 +1,6 @@
 import { DriverError } from '../errors.ts';
 import type { LayerKind, Linstor, PlacementFilter, ResourceGroup } from '../linstor/linstor.ts';
+import { type NodeName, nodeName, resourceName } from '../linstor/names.ts';
 import type { PlacementSettings } from '../opennebula/settings.ts';
 import { hasNetworkLayer } from './replicas.ts';
 
@@ -15,7 +16,7 @@ export interface Plan {
   /** Only what overrides the group. */
   readonly filter: PlacementFilter;
   /** Replicas on each of these, instead of automatic placement. */
-  readonly nodes: readonly string[];
+  readonly nodes: readonly NodeName[];
   /** Place count differs from the group's: keep the hourly balance task away (linstor-behaviour §7.9). */
   readonly unbalanced: boolean;
 }
@@ -68,7 +69,7 @@ export function planFor(
     layers,
     effectiveLayers,
     replicas,
-    nodes: settings.nodeList,
+    nodes: settings.nodeList.map(nodeName),
     unbalanced: replicas !== groupCount,
     filter: {
       // LINSTOR forgets a group's list of nodes, which it does not show either, for a request with any filter at all (seen with 1.33.3).
@@ -78,7 +79,9 @@ export function planFor(
       ...(settings.replicasOnDifferent.length > 0
         ? { replicasOnDifferent: settings.replicasOnDifferent.map(auxKey) }
         : {}),
-      ...(settings.doNotPlaceWith.length > 0 ? { notPlaceWith: settings.doNotPlaceWith } : {}),
+      ...(settings.doNotPlaceWith.length > 0
+        ? { notPlaceWith: settings.doNotPlaceWith.map(resourceName) }
+        : {}),
       ...(settings.doNotPlaceWithRegex ? { notPlaceWithRegex: settings.doNotPlaceWithRegex } : {}),
       ...(settings.providers.length > 0 ? { providers: settings.providers } : {}),
     },

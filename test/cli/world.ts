@@ -13,6 +13,7 @@ import type {
   Snapshot,
   StoragePool,
 } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import type { Datastore, Disk, History, Host, Image, One, Vm } from '../../src/opennebula/one.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
@@ -45,7 +46,7 @@ export const capabilities: Capabilities = {
 
 export function node(name: string, change: Partial<Node> = {}): Node {
   return {
-    name,
+    name: nodeName(name),
     type: 'SATELLITE',
     status: 'ONLINE',
     flags: [],
@@ -60,7 +61,7 @@ export function node(name: string, change: Partial<Node> = {}): Node {
 export function pool(name: string, on: string, change: Partial<StoragePool> = {}): StoragePool {
   return {
     name,
-    node: on,
+    node: nodeName(on),
     provider: 'LVM_THIN',
     freeKib: kib(60 * gib),
     totalKib: kib(100 * gib),
@@ -74,7 +75,7 @@ export function pool(name: string, on: string, change: Partial<StoragePool> = {}
 
 export function definition(name: string, change: Partial<ResourceDefinition> = {}): ResourceDefinition {
   return {
-    name,
+    name: resourceName(name),
     group: 'one',
     flags: [],
     props: {},
@@ -86,8 +87,8 @@ export function definition(name: string, change: Partial<ResourceDefinition> = {
 
 export function replica(name: string, on: string, change: Partial<Resource> = {}): Resource {
   return {
-    name,
-    node: on,
+    name: resourceName(name),
+    node: nodeName(on),
     flags: [],
     props: {},
     layers: ['DRBD', 'STORAGE'],
@@ -128,8 +129,8 @@ export function diskless(name: string, on: string, change: Partial<Resource> = {
 export function snapshot(resource: string, name: string, change: Partial<Snapshot> = {}): Snapshot {
   return {
     name,
-    resource,
-    nodes: ['alpha'],
+    resource: resourceName(resource),
+    nodes: [nodeName('alpha')],
     flags: ['SUCCESSFUL'],
     volumes: [{ number: 0, sizeKib: kib(gib) }],
     props: {},

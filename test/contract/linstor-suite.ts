@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { isDriverError } from '../../src/errors.ts';
 import { isLinstorError, type LinstorError } from '../../src/linstor/error.ts';
 import type { Linstor, Resource, ResourceDefinition } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { kib } from '../../src/units.ts';
 import { contractGroup, contractWideGroup } from './linstor-groups.ts';
 
@@ -43,17 +44,17 @@ export function linstorContract(
   setDefaultTimeout(180_000);
   describe(`Linstor contract: ${name}`, () => {
     const mark = `ct-${Math.random().toString(36).slice(2, 8)}`;
-    const disk = `${mark}-disk`;
-    const copy = `${mark}-copy`;
-    const bare = `${mark}-bare`;
-    const spawned = `${mark}-spawned`;
+    const disk = resourceName(`${mark}-disk`);
+    const copy = resourceName(`${mark}-copy`);
+    const bare = resourceName(`${mark}-bare`);
+    const spawned = resourceName(`${mark}-spawned`);
     let client: ContractClient;
     let linstor: Linstor;
 
     const definition = async (rd: string): Promise<ResourceDefinition | undefined> =>
-      (await linstor.definitions({ names: [rd] }))[0];
+      (await linstor.definitions({ names: [resourceName(rd)] }))[0];
     const replica = async (rd: string): Promise<Resource | undefined> =>
-      (await linstor.resources({ names: [rd] }))[0];
+      (await linstor.resources({ names: [resourceName(rd)] }))[0];
 
     beforeAll(async () => {
       client = await makeClient();
@@ -95,14 +96,14 @@ export function linstorContract(
 
     test('storage pools have space; the diskless pool has none of its own', async () => {
       const thin = await linstor.storagePools({ pools: ['thin'] });
-      expect(thin.map((pool) => pool.node).sort()).toEqual(['alpha', 'bravo', 'charlie']);
+      expect<unknown>(thin.map((pool) => pool.node).sort()).toEqual(['alpha', 'bravo', 'charlie']);
       for (const pool of thin) {
         expect(pool.provider).toBe('FILE_THIN');
         expect(pool.supportsSnapshots).toBe(true);
         expect(pool.freeKib).toBeGreaterThan(1024);
         expect(pool.totalKib).toBeGreaterThanOrEqual(pool.freeKib ?? Number.POSITIVE_INFINITY);
       }
-      const diskless = (await linstor.storagePools({ nodes: ['alpha'] })).find(
+      const diskless = (await linstor.storagePools({ nodes: [nodeName('alpha')] })).find(
         (pool) => pool.provider === 'DISKLESS',
       );
       expect(diskless).toMatchObject({ name: 'DfltDisklessStorPool', node: 'alpha' });
@@ -112,9 +113,12 @@ export function linstorContract(
 
     test('pool filters: unknown names match nothing, and do not hide the known', async () => {
       expect(await linstor.storagePools({ pools: ['no-such-pool'] })).toEqual([]);
-      expect(await linstor.storagePools({ nodes: ['no-such-node'] })).toEqual([]);
-      const some = await linstor.storagePools({ nodes: ['bravo', 'no-such-node'], pools: ['thin'] });
-      expect(some.map((pool) => pool.node)).toEqual(['bravo']);
+      expect(await linstor.storagePools({ nodes: [nodeName('no-such-node')] })).toEqual([]);
+      const some = await linstor.storagePools({
+        nodes: [nodeName('bravo'), nodeName('no-such-node')],
+        pools: ['thin'],
+      });
+      expect<unknown>(some.map((pool) => pool.node)).toEqual(['bravo']);
     });
 
     test('resource groups are found, listed, or undefined', async () => {
@@ -145,13 +149,17 @@ export function linstorContract(
       expect(await definition(disk)).toMatchObject({ name: disk, group: contractGroup, props, volumes: [] });
       const again = await refusal(linstor.createDefinition({ name: disk, group: contractGroup }));
       expect([again.code, again.linstorCode]).toEqual(['LINSTOR_EXISTS', 501]);
-      expect((await refusal(linstor.createDefinition({ name: disk.toUpperCase() }))).linstorCode).toBe(501);
+      expect(
+        (await refusal(linstor.createDefinition({ name: resourceName(disk.toUpperCase()) }))).linstorCode,
+      ).toBe(501);
     });
 
     test('a definition needs a group that exists and a proper name', async () => {
       const group = await refusal(linstor.createDefinition({ name: bare, group: 'no-such-group' }));
       expect([group.code, group.linstorCode]).toEqual(['LINSTOR_NOT_FOUND', 317]);
-      expect((await refusal(linstor.createDefinition({ name: `${mark}.bad` }))).linstorCode).toBe(202);
+      expect(
+        (await refusal(linstor.createDefinition({ name: resourceName(`${mark}.bad`) }))).linstorCode,
+      ).toBe(202);
       expect(await definition(bare)).toBeUndefined();
     });
 
@@ -183,8 +191,8 @@ export function linstorContract(
     test('definitions are found by property', async () => {
       const names = async (...props: string[]) =>
         (await linstor.definitions({ props })).map((one) => one.name);
-      expect(await names(`Aux/one/contract=${mark}`)).toEqual([disk]);
-      expect(await names(`Aux/one/contract=${mark}`, 'Aux/one/a')).toEqual([disk]);
+      expect<unknown>(await names(`Aux/one/contract=${mark}`)).toEqual([disk]);
+      expect<unknown>(await names(`Aux/one/contract=${mark}`, 'Aux/one/a')).toEqual([disk]);
       expect(await names(`Aux/one/contract=${mark}`, 'Aux/one/a=1')).toEqual([]);
       expect(await linstor.definitions({ names: [bare] })).toEqual([]);
       expect(await linstor.definitions({ names: [] })).toEqual([]);
@@ -200,7 +208,7 @@ export function linstorContract(
 
     test('a resource is made on a node and has a device there', async () => {
       expect(await linstor.resources({ names: [disk] })).toEqual([]);
-      await linstor.createResource(disk, 'alpha', { pool: 'thin' });
+      await linstor.createResource(disk, nodeName('alpha'), { pool: 'thin' });
       expect(await linstor.resources({ names: [disk] })).toMatchObject([
         {
           name: disk,
@@ -218,12 +226,12 @@ export function linstorContract(
 
     test('the controller knows by itself where a resource is, and its device', async () => {
       const [viewed] = await linstor.resources({ names: [disk] });
-      const known = await linstor.replicas([disk, `${mark}-none`, disk]);
+      const known = await linstor.replicas([disk, resourceName(`${mark}-none`), disk]);
       expect(known).toMatchObject([
         { name: disk, node: 'alpha', flags: [], layers: ['STORAGE'], stateKnown: true },
       ]);
       expect(known[0]?.volumes).toMatchObject([{ number: 0, devicePath: viewed?.volumes[0]?.devicePath }]);
-      expect(await linstor.replicas([`${mark}-none`])).toEqual([]);
+      expect(await linstor.replicas([resourceName(`${mark}-none`)])).toEqual([]);
       expect(await linstor.replicas([])).toEqual([]);
     });
 
@@ -239,27 +247,31 @@ export function linstorContract(
 
     test('a resource needs a node and a pool that exist', async () => {
       expect(
-        (await refusal(linstor.createResource(disk, 'no-such-node', { pool: 'thin' }))).linstorCode,
+        (await refusal(linstor.createResource(disk, nodeName('no-such-node'), { pool: 'thin' }))).linstorCode,
       ).toBe(300);
-      expect((await refusal(linstor.createResource(disk, 'bravo', { pool: 'no-such-pool' }))).code).toBe(
-        'LINSTOR_NOT_FOUND',
-      );
-      expect((await refusal(linstor.createResource(bare, 'alpha'))).linstorCode).toBe(301);
+      expect(
+        (await refusal(linstor.createResource(disk, nodeName('bravo'), { pool: 'no-such-pool' }))).code,
+      ).toBe('LINSTOR_NOT_FOUND');
+      expect((await refusal(linstor.createResource(bare, nodeName('alpha')))).linstorCode).toBe(301);
       expect(await linstor.resources({ names: [disk] })).toHaveLength(1);
     });
 
     test('resources are filtered by node', async () => {
-      expect(await linstor.resources({ names: [disk], nodes: ['bravo'] })).toEqual([]);
-      expect(await linstor.resources({ names: [disk], nodes: ['no-such-node'] })).toEqual([]);
-      expect(await linstor.resources({ names: [disk], nodes: ['no-such-node', 'alpha'] })).toHaveLength(1);
+      expect(await linstor.resources({ names: [disk], nodes: [nodeName('bravo')] })).toEqual([]);
+      expect(await linstor.resources({ names: [disk], nodes: [nodeName('no-such-node')] })).toEqual([]);
+      expect(
+        await linstor.resources({ names: [disk], nodes: [nodeName('no-such-node'), nodeName('alpha')] }),
+      ).toHaveLength(1);
       expect(await linstor.resources({ names: [bare] })).toEqual([]);
     });
 
     test('diskless is refused without a layer that can do it', async () => {
-      expect((await refusal(linstor.createResource(disk, 'bravo', { diskless: true }))).linstorCode).toBe(
-        225,
-      );
-      expect((await refusal(linstor.toggleDisk(disk, 'alpha', { diskless: true }))).linstorCode).toBe(991);
+      expect(
+        (await refusal(linstor.createResource(disk, nodeName('bravo'), { diskless: true }))).linstorCode,
+      ).toBe(225);
+      expect(
+        (await refusal(linstor.toggleDisk(disk, nodeName('alpha'), { diskless: true }))).linstorCode,
+      ).toBe(991);
       expect(await linstor.resources({ names: [disk] })).toHaveLength(1);
     });
 
@@ -268,14 +280,14 @@ export function linstorContract(
       const outcome = await linstor.makeAvailable(disk, 'alpha');
       expect(outcome.has('success', 'MASK_SUCCESS')).toBe(true);
       expect(await replica(disk)).toEqual(before);
-      expect((await refusal(linstor.makeAvailable(bare, 'alpha'))).linstorCode).toBe(301);
+      expect((await refusal(linstor.makeAvailable(bare, nodeName('alpha')))).linstorCode).toBe(301);
     });
 
     test('managed live migration is asked for by name', async () => {
       if ((await linstor.capabilities()).managedDualPrimary) return;
-      const work = linstor.makeAvailable(disk, 'alpha', { manageDualPrimary: true });
+      const work = linstor.makeAvailable(disk, nodeName('alpha'), { manageDualPrimary: true });
       expect(await work.catch((error) => isDriverError(error, 'LINSTOR_UNSUPPORTED'))).toBe(true);
-      const undo = linstor.unmakeAvailable(disk, 'alpha');
+      const undo = linstor.unmakeAvailable(disk, nodeName('alpha'));
       expect(await undo.catch((error) => isDriverError(error, 'LINSTOR_UNSUPPORTED'))).toBe(true);
     });
 
@@ -314,9 +326,9 @@ export function linstorContract(
       expect((await linstor.snapshots({ names: [disk] }))[0]?.createdAt).toBeGreaterThan(0);
       expect((await refusal(linstor.createSnapshot(disk, 'snap-1'))).linstorCode).toBe(514);
       expect((await refusal(linstor.createSnapshot(bare, 'snap-1'))).linstorCode).toBe(301);
-      expect((await refusal(linstor.createSnapshot(disk, 'snap-2', { nodes: ['bravo'] }))).linstorCode).toBe(
-        302,
-      );
+      expect(
+        (await refusal(linstor.createSnapshot(disk, 'snap-2', { nodes: [nodeName('bravo')] }))).linstorCode,
+      ).toBe(302);
       expect(await linstor.snapshots({ names: [bare] })).toEqual([]);
     });
 
@@ -329,7 +341,7 @@ export function linstorContract(
       await linstor.createDefinition({ name: copy, group: contractGroup });
       await linstor.restoreVolumes(disk, 'snap-1', copy);
       expect((await definition(copy))?.volumes).toMatchObject([{ number: 0, sizeKib: larger }]);
-      await linstor.restoreResources(disk, 'snap-1', copy, { nodes: ['alpha'] });
+      await linstor.restoreResources(disk, 'snap-1', copy, { nodes: [nodeName('alpha')] });
       expect(await linstor.resources({ names: [copy] })).toMatchObject([
         { node: 'alpha', volumes: [{ number: 0, pool: 'thin' }] },
       ]);
@@ -358,7 +370,7 @@ export function linstorContract(
         { resource: copy, snapshot: 'both' },
       ]);
       const found = (await linstor.snapshots({ names: [disk, copy] })).filter((one) => one.name === 'both');
-      expect(found.map((one) => [one.resource, one.flags]).sort()).toEqual([
+      expect<unknown>(found.map((one) => [one.resource, one.flags]).sort()).toEqual([
         [copy, ['SUCCESSFUL']],
         [disk, ['SUCCESSFUL']],
       ]);
@@ -393,8 +405,10 @@ export function linstorContract(
     test('definitions only, then placed on a node of choice', async () => {
       await linstor.spawn(contractGroup, bare, [size], { definitionsOnly: true });
       expect(await linstor.resources({ names: [bare] })).toEqual([]);
-      await linstor.place(bare, { nodes: ['charlie'], placeCount: 1, storagePools: ['thin'] });
-      expect((await linstor.resources({ names: [bare] })).map((one) => one.node)).toEqual(['charlie']);
+      await linstor.place(bare, { nodes: [nodeName('charlie')], placeCount: 1, storagePools: ['thin'] });
+      expect<unknown>((await linstor.resources({ names: [bare] })).map((one) => one.node)).toEqual([
+        'charlie',
+      ]);
     });
 
     test('placing what is placed is a warning; more than there are nodes an error', async () => {
@@ -406,31 +420,35 @@ export function linstorContract(
     });
 
     test('spawn with a placement of its own', async () => {
-      const there = `${mark}-there`;
-      await linstor.spawn(contractGroup, there, [size], { filter: { nodes: ['bravo'], placeCount: 1 } });
-      expect((await linstor.resources({ names: [there] })).map((one) => one.node)).toEqual(['bravo']);
+      const there = resourceName(`${mark}-there`);
+      await linstor.spawn(contractGroup, there, [size], {
+        filter: { nodes: [nodeName('bravo')], placeCount: 1 },
+      });
+      expect<unknown>((await linstor.resources({ names: [there] })).map((one) => one.node)).toEqual([
+        'bravo',
+      ]);
       await linstor.deleteDefinition(there);
     });
 
     test.skipIf(options.refusedClone === false)(
       'native clone is refused by FILE_THIN and leaves nothing',
       async () => {
-        const target = `${mark}-clone`;
+        const target = resourceName(`${mark}-clone`);
         const unsupported = await refusal(linstor.clone(disk, target));
         expect([unsupported.code, unsupported.linstorCode]).toEqual(['LINSTOR_UNSUPPORTED', 227]);
         expect(await definition(target)).toBeUndefined();
-        const missing = await refusal(linstor.clone(`${mark}-none`, target));
+        const missing = await refusal(linstor.clone(resourceName(`${mark}-none`), target));
         expect([missing.code, missing.linstorCode]).toEqual(['LINSTOR_NOT_FOUND', 301]);
       },
     );
 
     test('the clone status of what is no clone is undefined', async () => {
       expect(await linstor.cloneStatus(disk, copy)).toBeUndefined();
-      expect(await linstor.cloneStatus(disk, `${mark}-none`)).toBeUndefined();
+      expect(await linstor.cloneStatus(disk, resourceName(`${mark}-none`))).toBeUndefined();
     });
 
     test('a resource is deleted as often as wanted', async () => {
-      await linstor.deleteResource(bare, 'charlie');
+      await linstor.deleteResource(bare, nodeName('charlie'));
       expect(await linstor.resources({ names: [bare] })).toEqual([]);
       expect((await linstor.deleteResource(bare, 'charlie')).has('warning', 'WARN_NOT_FOUND')).toBe(true);
       expect((await linstor.deleteResource(`${mark}-none`, 'charlie')).has('warning', 'WARN_NOT_FOUND')).toBe(

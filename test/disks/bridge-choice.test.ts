@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import { rankBridges, requireBridges } from '../../src/disks/bridge-choice.ts';
 import type { Node, Resource } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import type { Host } from '../../src/opennebula/one.ts';
 
 const node = (name: string, status = 'ONLINE', addresses: string[] = []): Node => ({
-  name,
+  name: nodeName(name),
   type: 'SATELLITE',
   status,
   flags: [],
@@ -15,8 +16,8 @@ const node = (name: string, status = 'ONLINE', addresses: string[] = []): Node =
 });
 const host = (name: string, enabled = true): Host => ({ id: 1, name, state: enabled ? 2 : 4, enabled });
 const resource = (on: string, more: Partial<Resource> = {}): Resource => ({
-  name: 'one-image-7',
-  node: on,
+  name: resourceName('one-image-7'),
+  node: nodeName(on),
   flags: [],
   props: {},
   layers: ['DRBD', 'STORAGE'],
@@ -40,8 +41,12 @@ describe('bridge hosts', () => {
   });
 
   test('with two volumes, the one that holds both', () => {
-    const resources = [resource('alpha'), resource('bravo'), resource('bravo', { name: 'one-image-8' })];
-    expect(rankBridges({ bridgeList: [], hosts, nodes, resources }).bridges[0]).toEqual({
+    const resources = [
+      resource('alpha'),
+      resource('bravo'),
+      resource('bravo', { name: resourceName('one-image-8') }),
+    ];
+    expect<unknown>(rankBridges({ bridgeList: [], hosts, nodes, resources }).bridges[0]).toEqual({
       host: 'bravo',
       node: 'bravo',
       diskful: 2,

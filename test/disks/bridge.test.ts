@@ -3,12 +3,13 @@ import type { Context } from '../../src/context.ts';
 import { attachForCopy } from '../../src/disks/bridge.ts';
 import { DriverError, toDriverError } from '../../src/errors.ts';
 import type { HostCommand } from '../../src/hosts/hosts.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import type { Settings } from '../../src/opennebula/settings.ts';
 import { Undo } from '../../src/undo.ts';
 import { kib } from '../../src/units.ts';
 import { FakeLinstor } from '../support/fake-linstor.ts';
 
-const resource = 'one-image-7';
+const resource = resourceName('one-image-7');
 const names = ['host1', 'host2', 'host3'];
 
 /** `down`: what happens to a command on such a host. */

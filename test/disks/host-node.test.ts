@@ -2,9 +2,10 @@ import { describe, expect, test } from 'bun:test';
 import { findNode, findReplica, guessNode, nearHost, otherHost } from '../../src/disks/find-node.ts';
 import { type FoundBy, hostOfNode, matchHost } from '../../src/disks/host-node.ts';
 import type { Node } from '../../src/linstor/linstor.ts';
+import { nodeName } from '../../src/linstor/names.ts';
 
 const node = (name: string, addresses: string[] = [], uname?: string): Node => ({
-  name,
+  name: nodeName(name),
   type: 'SATELLITE',
   status: 'ONLINE',
   flags: [],
@@ -45,7 +46,7 @@ describe('the node that a host is', () => {
   for (const [host, expected, by, map] of cases) {
     test(`${host} is ${expected ?? 'nobody'}`, () => {
       const match = matchHost(host, list, map);
-      expect([match?.node.name, match?.by]).toEqual([expected, by]);
+      expect<unknown>([match?.node.name, match?.by]).toEqual([expected, by]);
     });
   }
 
@@ -54,9 +55,9 @@ describe('the node that a host is', () => {
   });
 
   test('and back', () => {
-    expect(hostOfNode('bravo.dc1.example', ['alpha', 'bravo'], list)).toBe('bravo');
-    expect(hostOfNode('bravo.dc1.example', ['alpha', '10.0.0.2'], list)).toBe('10.0.0.2');
-    expect(hostOfNode('one.a', ['alpha', 'bravo'], list)).toBeUndefined();
+    expect(hostOfNode(nodeName('bravo.dc1.example'), ['alpha', 'bravo'], list)).toBe('bravo');
+    expect(hostOfNode(nodeName('bravo.dc1.example'), ['alpha', '10.0.0.2'], list)).toBe('10.0.0.2');
+    expect(hostOfNode(nodeName('one.a'), ['alpha', 'bravo'], list)).toBeUndefined();
   });
 });
 
@@ -71,32 +72,32 @@ describe('what the list of nodes is read for', () => {
     };
     return { asked, names: { linstor, nodeMap } };
   };
-  const view = [{ node: 'Alpha' }, { node: 'n6' }];
+  const view = [{ node: nodeName('Alpha') }, { node: nodeName('n6') }];
 
   test('not for a host that one of the replicas answers to, nor for one in NODE_MAP', async () => {
     const { asked, names } = world({ other: 'n6' });
-    expect(await findReplica(names, view, 'alpha')).toEqual({ node: 'Alpha' });
-    expect(await findReplica(names, view, 'alpha.dc1.example')).toEqual({ node: 'Alpha' });
-    expect(await findReplica(names, view, 'other')).toEqual({ node: 'n6' });
+    expect<unknown>(await findReplica(names, view, 'alpha')).toEqual({ node: 'Alpha' });
+    expect<unknown>(await findReplica(names, view, 'alpha.dc1.example')).toEqual({ node: 'Alpha' });
+    expect<unknown>(await findReplica(names, view, 'other')).toEqual({ node: 'n6' });
     expect(await findReplica(names, [], '10.0.0.6')).toBeUndefined();
     expect(asked).toEqual([]);
   });
 
   test('for an address, and for the satellite’s own name: once', async () => {
     const { asked, names } = world();
-    expect(await findReplica(names, view, '10.0.0.6')).toEqual({ node: 'n6' });
-    expect(await findReplica(names, view, 'kvm6.example')).toEqual({ node: 'n6' });
+    expect<unknown>(await findReplica(names, view, '10.0.0.6')).toEqual({ node: 'n6' });
+    expect<unknown>(await findReplica(names, view, 'kvm6.example')).toEqual({ node: 'n6' });
     expect(await findReplica(names, view, '10.0.0.2')).toBeUndefined();
-    expect(await findNode(names, '10.0.0.2')).toBe('bravo.dc1.example');
+    expect<unknown>(await findNode(names, '10.0.0.2')).toBe('bravo.dc1.example');
     expect(asked).toEqual(['nodes']);
   });
 
   test('a name is asked for as it is where LINSTOR would say that it knows none, an address is not', async () => {
     const { asked, names } = world();
-    expect(await guessNode(names, 'kvm6.example')).toBe('kvm6.example');
+    expect<unknown>(await guessNode(names, 'kvm6.example')).toBe('kvm6.example');
     expect(asked).toEqual([]);
-    expect(await guessNode(names, '10.0.0.6')).toBe('n6');
-    expect(await guessNode(names, '10.9.9.9')).toBe('10.9.9.9');
+    expect<unknown>(await guessNode(names, '10.0.0.6')).toBe('n6');
+    expect<unknown>(await guessNode(names, '10.9.9.9')).toBe('10.9.9.9');
     expect(asked).toEqual(['nodes']);
   });
 
@@ -112,17 +113,19 @@ describe('what the list of nodes is read for', () => {
     expect(findNode(names, '10.0.0.6')).rejects.toThrow('away');
     await Bun.sleep(0);
     failing = false;
-    expect(await findNode(names, '10.0.0.6')).toBe('n6');
+    expect<unknown>(await findNode(names, '10.0.0.6')).toBe('n6');
   });
 
   test('the host to ask about a node: one that answers to it, NODE_MAP backwards, its own name', async () => {
     const { names } = world({ kvm1: 'one.a' });
-    expect(await nearHost(names, 'Alpha', ['bravo', 'alpha.dc1.example'])).toBe('alpha.dc1.example');
-    expect(await nearHost(names, 'n6', ['10.0.0.2', '10.0.0.6'])).toBe('10.0.0.6');
-    expect(await nearHost(names, 'one.a', [])).toBe('kvm1');
-    expect(await nearHost(names, 'one.b', ['kvm1'])).toBe('one.b');
+    expect(await nearHost(names, nodeName('Alpha'), ['bravo', 'alpha.dc1.example'])).toBe(
+      'alpha.dc1.example',
+    );
+    expect(await nearHost(names, nodeName('n6'), ['10.0.0.2', '10.0.0.6'])).toBe('10.0.0.6');
+    expect(await nearHost(names, nodeName('one.a'), [])).toBe('kvm1');
+    expect(await nearHost(names, nodeName('one.b'), ['kvm1'])).toBe('one.b');
     const hosts = async () => [{ name: 'alpha' }, { name: '10.0.0.6' }];
-    expect(await otherHost(names, 'n6', 'n6', hosts)).toBe('10.0.0.6');
-    expect(await otherHost(names, 'one.b', 'one.b', hosts)).toBeUndefined();
+    expect(await otherHost(names, nodeName('n6'), 'n6', hosts)).toBe('10.0.0.6');
+    expect(await otherHost(names, nodeName('one.b'), 'one.b', hosts)).toBeUndefined();
   });
 });

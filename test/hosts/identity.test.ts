@@ -11,6 +11,7 @@ import {
 } from '../../src/hosts/scripts/identity.ts';
 import { linkDisks } from '../../src/hosts/scripts/link-disks.ts';
 import { checkLinks } from '../../src/hosts/vm-directory.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import { deviceChecksum } from '../../src/transfer/checksum.ts';
 import { copyDevice } from '../../src/transfer/copy.ts';
 import { importImage } from '../../src/transfer/import.ts';
@@ -64,7 +65,7 @@ found_volume "$1" "$2" 0
 
 test('the top-most layer on the node says what the device has to be', () => {
   const of = (layers: string[], flags: string[] = []): string =>
-    identityOf({ name: 'r', layers: layers as never, flags });
+    identityOf({ name: resourceName('r'), layers: layers as never, flags });
   expect(of(['DRBD', 'LUKS', 'STORAGE'])).toBe('drbd r 0');
   expect(of(['LUKS', 'STORAGE'])).toBe('luks r 0');
   expect(of(['STORAGE'])).toBe('storage r 0');

@@ -132,7 +132,7 @@ describe('resources', () => {
 
   test('a satellite that is away leaves a path of the past and no state', () => {
     const wide = of('rest-10-offline', 11).filter((one) => one.name === 'wide');
-    expect(wide.map((one) => [one.node, one.stateKnown, 'inUse' in one])).toEqual([
+    expect<unknown>(wide.map((one) => [one.node, one.stateKnown, 'inUse' in one])).toEqual([
       ['alpha', true, false],
       ['bravo', true, false],
       ['charlie', false, false],
@@ -144,7 +144,7 @@ describe('resources', () => {
     const raw = parseExact(`[{"name":"r","node_name":"n","layer_object":{"type":"DRBD","children":[
       {"type":"STORAGE","resource_name_suffix":".meta"},{"type":"LUKS","resource_name_suffix":"","children":[{"type":"STORAGE"}]}]},
       "volumes":[{"volume_number":0,"allocated_size_kib":-1}]}]`);
-    expect(objects.decodeResources(raw, 'test')).toEqual([
+    expect<unknown>(objects.decodeResources(raw, 'test')).toEqual([
       {
         name: 'r',
         node: 'n',
@@ -164,7 +164,7 @@ describe('absent, null and unknown', () => {
     const raw = parseExact(
       '[{"name":"n1","flags":null,"props":{"a":null,"b":""},"net_interfaces":[{}],"news":[1]}]',
     );
-    expect(cluster.decodeNodes(raw, 'test')).toEqual([
+    expect<unknown>(cluster.decodeNodes(raw, 'test')).toEqual([
       {
         name: 'n1',
         type: 'SATELLITE',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { DriverError, toDriverError } from '../../src/errors.ts';
 import { LinstorError } from '../../src/linstor/error.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import { isReplyLost, ReplyLost } from '../../src/linstor/reply-lost.ts';
 import { settled } from '../../src/linstor/retry-lost-replies.ts';
@@ -40,20 +41,20 @@ function losing(times: number, late = false): () => Outcome {
 describe('a write whose answer is lost', () => {
   test('is sent again where repeating it changes nothing', async () => {
     const { linstor, asked } = client({ place: losing(1) });
-    expect(await linstor.place('rd', {})).toBe(done);
+    expect(await linstor.place(resourceName('rd'), {})).toBe(done);
     expect(asked).toEqual(['place', 'place']);
   });
 
   test('is not sent a third time', async () => {
     const { linstor, asked } = client({ place: losing(2) });
-    const error = await linstor.place('rd', {}).catch((thrown: unknown) => thrown);
+    const error = await linstor.place(resourceName('rd'), {}).catch((thrown: unknown) => thrown);
     expect(isReplyLost(error)).toBe(true);
     expect(asked).toEqual(['place', 'place']);
   });
 
   test('is left alone when the answer is merely late: the controller may be at work on it', async () => {
     const { linstor, asked } = client({ place: losing(1, true) });
-    const error = await linstor.place('rd', {}).catch((thrown: unknown) => thrown);
+    const error = await linstor.place(resourceName('rd'), {}).catch((thrown: unknown) => thrown);
     expect(isReplyLost(error)).toBe(true);
     expect(asked).toEqual(['place']);
   });
@@ -63,7 +64,7 @@ describe('a write whose answer is lost', () => {
     ['not carried out', [], ['createVolume', 'definitions', 'createVolume']],
   ] as const)('a volume: %s', async (_, volumes, expected) => {
     const { linstor, asked } = client({ createVolume: losing(1), definitions: () => [{ volumes }] });
-    await linstor.createVolume('rd', 0, kib(4096));
+    await linstor.createVolume(resourceName('rd'), 0, kib(4096));
     expect(asked).toEqual([...expected]);
   });
 
@@ -84,7 +85,7 @@ describe('a write whose answer is lost', () => {
         throw refused;
       },
     });
-    expect(await linstor.place('rd', {}).catch((thrown: unknown) => thrown)).toBe(refused);
+    expect(await linstor.place(resourceName('rd'), {}).catch((thrown: unknown) => thrown)).toBe(refused);
     expect(asked).toEqual(['place']);
   });
 });
@@ -114,13 +115,15 @@ describe('a write that meets a controller without its satellites', () => {
 
   test('is sent again when they are back', async () => {
     const { linstor, asked } = starting('createSnapshot', 'OFFLINE', 'CONNECTED', 'ONLINE');
-    expect(await linstor.createSnapshot('a', 's1')).toBe(done);
+    expect(await linstor.createSnapshot(resourceName('a'), 's1')).toBe(done);
     expect(asked).toEqual(['createSnapshot', 'nodes', 'nodes', 'nodes', 'createSnapshot']);
   });
 
   test('says which are away, when they stay away', async () => {
     const { linstor } = starting('place', 'OFFLINE');
-    const error = toDriverError(await linstor.place('a', {}).catch((thrown: unknown) => thrown));
+    const error = toDriverError(
+      await linstor.place(resourceName('a'), {}).catch((thrown: unknown) => thrown),
+    );
     expect(error.code).toBe('LINSTOR_NODE_OFFLINE');
     expect(error.message).toContain('n1 (OFFLINE)');
     expect(error.message).toContain('NullPointerException');
@@ -128,14 +131,16 @@ describe('a write that meets a controller without its satellites', () => {
 
   test('is not sent again where it may have done half', async () => {
     const { linstor, asked } = starting('restoreResources', 'OFFLINE', 'ONLINE');
-    const error = toDriverError(await linstor.restoreResources('a', 's1', 'b').catch((e: unknown) => e));
+    const error = toDriverError(
+      await linstor.restoreResources(resourceName('a'), 's1', resourceName('b')).catch((e: unknown) => e),
+    );
     expect(error.code).toBe('LINSTOR_NODE_OFFLINE');
     expect(asked).toEqual(['restoreResources', 'nodes']);
   });
 
   test('is passed on as it is where all are there', async () => {
     const { linstor } = starting('place', 'ONLINE');
-    expect(await linstor.place('a', {}).catch((thrown: unknown) => thrown)).toBe(symptom);
+    expect(await linstor.place(resourceName('a'), {}).catch((thrown: unknown) => thrown)).toBe(symptom);
   });
 });
 
@@ -158,28 +163,28 @@ describe('a deletion that failed on a satellite', () => {
     '%s is sent once more',
     async (name) => {
       const { linstor, asked } = client({ [name]: failing(1, 998), nodes: () => [] });
-      expect(await linstor[name]('rd', 'n2')).toBe(done);
+      expect(await linstor[name](resourceName('rd'), nodeName('n2'))).toBe(done);
       expect(asked.filter((each) => each === name)).toEqual([name, name]);
     },
   );
 
   test('is not sent a third time', async () => {
     const { linstor, asked } = client({ deleteDefinition: failing(2, 998), nodes: () => [] });
-    const error = await linstor.deleteDefinition('rd').catch(toDriverError);
+    const error = await linstor.deleteDefinition(resourceName('rd')).catch(toDriverError);
     expect(error).toMatchObject({ code: 'LINSTOR_ERROR' });
     expect(asked.filter((each) => each === 'deleteDefinition')).toHaveLength(2);
   });
 
   test('is left alone when LINSTOR refused it', async () => {
     const { linstor, asked } = client({ deleteDefinition: failing(1, 997), nodes: () => [] });
-    const error = await linstor.deleteDefinition('rd').catch(toDriverError);
+    const error = await linstor.deleteDefinition(resourceName('rd')).catch(toDriverError);
     expect(error).toMatchObject({ code: 'LINSTOR_IN_USE' });
     expect(asked).toEqual(['deleteDefinition']);
   });
 
   test('and any other write that failed there: not sent again', async () => {
     const { linstor, asked } = client({ rollback: failing(1, 998), nodes: () => [] });
-    await expect(linstor.rollback('rd', 's')).rejects.toThrow('Failed to adjust');
+    await expect(linstor.rollback(resourceName('rd'), 's')).rejects.toThrow('Failed to adjust');
     expect(asked.filter((each) => each === 'rollback')).toHaveLength(1);
   });
 });

@@ -15,6 +15,7 @@ import type {
   Snapshot,
   StoragePool,
 } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { type ApiEntry, Outcome } from '../../src/linstor/outcome.ts';
 import { type KiB, kib } from '../../src/units.ts';
 
@@ -199,7 +200,7 @@ export class FakeLinstor implements Linstor {
   async nodes(): Promise<Node[]> {
     this.#read('nodes');
     return this.#options.nodes.map((name) => ({
-      name,
+      name: nodeName(name),
       type: 'SATELLITE',
       status: this.offline.has(name) ? 'OFFLINE' : 'ONLINE',
       flags: [],
@@ -215,7 +216,7 @@ export class FakeLinstor implements Linstor {
     const free = kib(this.#options.freeKib ?? 1024 * 1024 * 1024);
     return this.#options.nodes.map((node) => ({
       name: 'thin',
-      node,
+      node: nodeName(node),
       provider: this.#options.provider ?? 'LVM_THIN',
       freeKib: free,
       totalKib: free,
@@ -242,7 +243,7 @@ export class FakeLinstor implements Linstor {
     return this.#definitions
       .filter((definition) => !query.names || query.names.some((name) => same(name, definition.name)))
       .map(({ name, group, flags, props, layers, sizeKib }) => ({
-        name,
+        name: resourceName(name),
         group,
         flags: [...flags],
         props: { ...props },
@@ -335,7 +336,12 @@ export class FakeLinstor implements Linstor {
   ): Promise<Outcome> {
     const { filter = {}, props = {} } = options;
     this.#write('spawn', name);
-    await this.createDefinition({ name, group, props, ...(filter.layers ? { layers: filter.layers } : {}) });
+    await this.createDefinition({
+      name: resourceName(name),
+      group,
+      props,
+      ...(filter.layers ? { layers: filter.layers } : {}),
+    });
     try {
       await this.createVolume(name, 0, sizeKib);
       return options.definitionsOnly ? ok() : await this.place(name, filter);
@@ -590,8 +596,8 @@ export class FakeLinstor implements Linstor {
     const drbd = definition.layers.includes('DRBD');
     const known = !this.offline.has(replica.node);
     return {
-      name: definition.name,
-      node: replica.node,
+      name: resourceName(definition.name),
+      node: nodeName(replica.node),
       flags: [...replica.flags],
       props: {},
       layers: definition.layers,

@@ -123,7 +123,7 @@ describe('preconditions', () => {
   };
 
   test('clone: the image is there, the disk is not', () => {
-    expect(of(62)).toEqual({
+    expect<unknown>(of(62)).toEqual({
       present: [{ resource: 'one-image-1', sizeMib: 100 as never }],
       absent: ['one-vm-1-disk-0'],
       snapshots: [],
@@ -131,8 +131,8 @@ describe('preconditions', () => {
   });
 
   test('ln and mvds: the image', () => {
-    expect(of(63).present).toEqual([{ resource: 'one-image-11', sizeMib: 100 as never }]);
-    expect(of(214).present.map(({ resource }) => resource)).toEqual(['one-image-10']);
+    expect<unknown>(of(63).present).toEqual([{ resource: 'one-image-11', sizeMib: 100 as never }]);
+    expect<unknown>(of(214).present.map(({ resource }) => resource)).toEqual(['one-image-10']);
   });
 
   test('deleting a snapshot: the disk and the snapshot', () => {
@@ -151,7 +151,7 @@ describe('postconditions', () => {
   };
 
   test('clone: the disk is there in its size, and so is the image still', () => {
-    expect(of(62)).toEqual({
+    expect<unknown>(of(62)).toEqual({
       present: [
         { resource: 'one-image-1', sizeMib: 0 },
         { resource: 'one-vm-1-disk-0', sizeMib: 100 },
@@ -183,9 +183,13 @@ describe('postconditions', () => {
   });
 
   test('snapshots and sizes', () => {
-    expect(of(236).snapshots).toEqual([{ resource: 'one-vm-1-disk-0', name: 'snapshot-0', present: false }]);
-    expect(of(238).snapshots).toEqual([{ resource: 'one-vm-1-disk-0', name: 'snapshot-1', present: true }]);
-    expect(of(248).present).toEqual([{ resource: 'one-vm-1-disk-0', sizeMib: 300 }]);
+    expect<unknown>(of(236).snapshots).toEqual([
+      { resource: 'one-vm-1-disk-0', name: 'snapshot-0', present: false },
+    ]);
+    expect<unknown>(of(238).snapshots).toEqual([
+      { resource: 'one-vm-1-disk-0', name: 'snapshot-1', present: true },
+    ]);
+    expect<unknown>(of(248).present).toEqual([{ resource: 'one-vm-1-disk-0', sizeMib: 300 }]);
   });
 });
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import type { Resource, ResourceDefinition, Snapshot } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { kib } from '../../src/units.ts';
 import { isSuperseded, servingBase } from '../../src/volumes/base.ts';
 
 const image: ResourceDefinition = {
-  name: 'one-image-3',
+  name: resourceName('one-image-3'),
   group: 'g',
   flags: [],
   props: {},
@@ -17,7 +18,7 @@ const minute = 60_000;
 
 const replica = (node: string, more: Partial<Resource> = {}): Resource => ({
   name: image.name,
-  node,
+  node: nodeName(node),
   flags: [],
   props: {},
   layers: ['DRBD', 'STORAGE'],
@@ -31,7 +32,7 @@ const replica = (node: string, more: Partial<Resource> = {}): Resource => ({
 const base = (name: string, nodes: readonly string[], more: Partial<Snapshot> = {}): Snapshot => ({
   name,
   resource: image.name,
-  nodes,
+  nodes: nodes.map(nodeName),
   flags: ['SUCCESSFUL'],
   volumes: [{ number: 0, sizeKib: kib(4096) }],
   props: {},
@@ -56,7 +57,9 @@ describe('the base that serves', () => {
 
   test('is none of OpenNebula’s, nor of a clone, nor of another image', () => {
     expect(found([base('snapshot-1', ['a', 'b']), base('one-vm-1-disk-0', ['a', 'b'])])).toBeUndefined();
-    expect(found([base('one-base-1', ['a', 'b'], { resource: 'one-image-33' })])).toBeUndefined();
+    expect(
+      found([base('one-base-1', ['a', 'b'], { resource: resourceName('one-image-33') })]),
+    ).toBeUndefined();
   });
 
   test('is on every node from which the image can be read: an added replica would be missing from each clone', () => {

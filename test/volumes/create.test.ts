@@ -2,13 +2,14 @@ import { describe, expect, test } from 'bun:test';
 import type { Context } from '../../src/context.ts';
 import { DriverError, isDriverError, toDriverError } from '../../src/errors.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { ReplyLost } from '../../src/linstor/reply-lost.ts';
 import { Undo } from '../../src/undo.ts';
 import { kib } from '../../src/units.ts';
 import { createVolume, type NewVolume } from '../../src/volumes/create.ts';
 import { FakeLinstor } from '../support/fake-linstor.ts';
 
-const name = 'one-vm-7-disk-0';
+const name = resourceName('one-vm-7-disk-0');
 
 function makeWorld(): { linstor: FakeLinstor; ctx: Context; undo: Undo } {
   const log = { debug: () => {}, info: () => {}, warn: () => {}, call: () => {} };
@@ -133,7 +134,7 @@ describe('a new volume', () => {
   });
 
   test('a node that has no room is a wish under DRBD, and a must for plain storage', async () => {
-    const wish = { ...volume, node: 'host3' };
+    const wish = { ...volume, node: nodeName('host3') };
     const { linstor, ctx } = makeWorld();
     linstor.offline.add('host3');
     await createVolume(ctx, linstor, wish);
@@ -151,7 +152,7 @@ describe('a new volume', () => {
 
   test('the wished node first, the others after it', async () => {
     const { linstor, ctx } = makeWorld();
-    await createVolume(ctx, linstor, { ...volume, node: 'host3' });
+    await createVolume(ctx, linstor, { ...volume, node: nodeName('host3') });
     expect(linstor.where(name)).toEqual(['host1', 'host3']);
     expect(verbs(linstor).filter((verb) => verb === 'spawn')).toHaveLength(1);
   });

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { ResourceDefinition } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { kib } from '../../src/units.ts';
 import { isPlainVolume, otherFirstReplica } from '../../src/volumes/first-replica.ts';
 import { startLab, type TestLab } from '../support/lab.ts';
 
 const named = (node?: string): ResourceDefinition => ({
-  name: 'one-image-1',
+  name: resourceName('one-image-1'),
   group: 'drbd',
   flags: [],
   props: {},
@@ -22,10 +23,13 @@ const named = (node?: string): ResourceDefinition => ({
 
 describe('the first replica', () => {
   test('is another one only where the restore leaves out the one that LINSTOR names', () => {
-    expect(otherFirstReplica(named('NODE1'), ['node2', 'node1'])).toBeUndefined();
-    expect(otherFirstReplica(named(), ['node2'])).toBeUndefined();
+    expect(otherFirstReplica(named('NODE1'), [nodeName('node2'), nodeName('node1')])).toBeUndefined();
+    expect(otherFirstReplica(named(), [nodeName('node2')])).toBeUndefined();
     expect(otherFirstReplica(named('NODE1'), [])).toBeUndefined();
-    expect(otherFirstReplica(named('NODE1'), ['node2'])).toEqual({ node: 'node2', volumes: [0] });
+    expect<unknown>(otherFirstReplica(named('NODE1'), [nodeName('node2')])).toEqual({
+      node: 'node2',
+      volumes: [0],
+    });
   });
 
   test('says nothing else about a volume', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { LayerKind, Resource } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { growsWithOldBytes } from '../../src/volumes/replicas.ts';
 
 const replica = (
@@ -7,8 +8,8 @@ const replica = (
   layers: LayerKind[] = ['DRBD', 'STORAGE'],
   flags: string[] = [],
 ): Resource => ({
-  name: 'r',
-  node: 'a',
+  name: resourceName('r'),
+  node: nodeName('a'),
   flags,
   props: {},
   layers,

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import type { Context } from '../../src/context.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import { Undo } from '../../src/undo.ts';
 import { cloneBySnapshot } from '../../src/volumes/clone.ts';
 import { FakeLinstor, refusal } from '../support/fake-linstor.ts';
 
-const source = 'one-image-3';
+const source = resourceName('one-image-3');
 
 /** Snapshots can be taken and restored; they are deleted only if `deletes`. */
 async function cloned(target: string, props: Record<string, string>, deletes: boolean) {
@@ -43,7 +44,7 @@ async function cloned(target: string, props: Record<string, string>, deletes: bo
   const { tidy } = await cloneBySnapshot(ctx, linstor, {
     source,
     replicas: await fake.resources({ names: [source] }),
-    target,
+    target: resourceName(target),
     plan: { group: 'DfltRscGrp', layers: [], unbalanced: false },
     props,
   });

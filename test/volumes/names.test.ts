@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { isDriverError } from '../../src/errors.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import {
   checkpointResource,
   diskResource,
@@ -14,11 +15,11 @@ import {
 
 describe('names are the published format', () => {
   test('of the bash driver', () => {
-    expect(imageResource('', 7)).toBe('one-image-7');
-    expect(diskResource('', 3, 1)).toBe('one-vm-3-disk-1');
-    expect(checkpointResource('', 3)).toBe('one-vm-3-checkpoint');
+    expect<unknown>(imageResource('', 7)).toBe('one-image-7');
+    expect<unknown>(diskResource('', 3, 1)).toBe('one-vm-3-disk-1');
+    expect<unknown>(checkpointResource('', 3)).toBe('one-vm-3-checkpoint');
     expect(snapshotName(4)).toBe('snapshot-4');
-    expect(sourceOf('one-image-7')).toBe('/dev/drbd/by-res/one-image-7/0');
+    expect(sourceOf(resourceName('one-image-7'))).toBe('/dev/drbd/by-res/one-image-7/0');
   });
 
   test('with a prefix, and back', () => {
@@ -47,8 +48,8 @@ describe('names are the published format', () => {
   });
 
   test('a SOURCE names its resource by its path, not by an image id', () => {
-    expect(resourceOfSource('/dev/drbd/by-res/OpenNebula-Image-8/0')).toBe('OpenNebula-Image-8');
-    expect(resourceOfSource(' /dev/drbd/by-res/one-image-1/0\n')).toBe('one-image-1');
+    expect<unknown>(resourceOfSource('/dev/drbd/by-res/OpenNebula-Image-8/0')).toBe('OpenNebula-Image-8');
+    expect<unknown>(resourceOfSource(' /dev/drbd/by-res/one-image-1/0\n')).toBe('one-image-1');
   });
 
   const hostile = [

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'bun:test';
 import type { Context } from '../../src/context.ts';
 import type { Linstor, Node, Resource } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { nodesAway, whenConnected, whenStateKnown } from '../../src/volumes/online.ts';
 
 const replica = (node: string, stateKnown: boolean): Resource => ({
-  name: 'rd',
-  node,
+  name: resourceName('rd'),
+  node: nodeName(node),
   flags: [],
   props: {},
   layers: ['STORAGE'],
@@ -57,7 +58,7 @@ describe('a replica without a state', () => {
   test('is away when its satellite is, and not waited for', async () => {
     const { ctx, linstor, asked } = world(['n2']);
     const view = [replica('n2', false)];
-    expect(await nodesAway(linstor, [replica('n1', false), ...view])).toEqual(['n2']);
+    expect<unknown>(await nodesAway(linstor, [replica('n1', false), ...view])).toEqual(['n2']);
     expect(
       await whenStateKnown(ctx, linstor, view, all, (name) => linstor.resources({ names: [name] })),
     ).toBe(view);

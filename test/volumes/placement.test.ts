@@ -87,7 +87,7 @@ describe('placement plan', () => {
       providers: ['LVM_THIN'],
       replicaCount: 2,
     });
-    expect(plan.filter).toEqual({
+    expect<unknown>(plan.filter).toEqual({
       storagePools: ['p1', 'p2'],
       replicasOnSame: ['Aux/site'],
       replicasOnDifferent: ['Aux/rack'],

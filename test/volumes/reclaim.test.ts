@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { ResourceDefinition } from '../../src/linstor/linstor.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import { kib } from '../../src/units.ts';
 import { isOwn, requireOwn } from '../../src/volumes/reclaim.ts';
 
@@ -8,7 +9,7 @@ function definition(
   flags: readonly string[] = [],
   volumes: ResourceDefinition['volumes'] = [{ number: 0, sizeKib: kib(65536), flags: [], props: {} }],
 ): ResourceDefinition {
-  return { name: 'one-vm-7-disk-0', group: 'repl', flags, layers: [], props, volumes };
+  return { name: resourceName('one-vm-7-disk-0'), group: 'repl', flags, layers: [], props, volumes };
 }
 
 test('a resource without a mark is somebody else’s and is not replaced', () => {

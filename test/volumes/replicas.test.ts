@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Resource } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { clonesItself, hasSnapshots, isThin, providerNames, readsZero } from '../../src/linstor/providers.ts';
 import {
   isAttached,
@@ -16,8 +17,8 @@ const volume = (diskState?: string) => ({
   ...(diskState === undefined ? {} : { diskState }),
 });
 const replica = (more: Partial<Resource>): Resource => ({
-  name: 'r',
-  node: 'n',
+  name: resourceName('r'),
+  node: nodeName('n'),
   flags: [],
   props: {},
   layers: ['DRBD', 'STORAGE'],

@@ -6,6 +6,7 @@ import type { Context } from '../../src/context.ts';
 import { DriverError, toDriverError } from '../../src/errors.ts';
 import { type ServedLab, serveLinstor } from '../../src/lab/linstor/serve.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import { RestLinstor } from '../../src/linstor/rest/rest.ts';
 import { type KiB, kib } from '../../src/units.ts';
 import { type Growth, growSeen, growVolume } from '../../src/volumes/resize.ts';
@@ -57,16 +58,19 @@ let count = 0;
 async function volume(replicas = 2): Promise<string> {
   count += 1;
   puts = [];
-  const name = `rd-${count}`;
+  const name = resourceName(`rd-${count}`);
   await linstor.spawn('DfltRscGrp', name, [MiB(48)], {
     filter: { placeCount: replicas, layers: ['DRBD', 'STORAGE'], providers: ['FILE_THIN'] },
   });
   return name;
 }
 
-const defined = async (name: string) => (await linstor.definitions({ names: [name] }))[0]?.volumes[0];
+const defined = async (name: string) =>
+  (await linstor.definitions({ names: [resourceName(name)] }))[0]?.volumes[0];
 async function device(name: string): Promise<number> {
-  const [replica] = (await linstor.resources({ names: [name] })).filter((each) => each.flags.length === 0);
+  const [replica] = (await linstor.resources({ names: [resourceName(name)] })).filter(
+    (each) => each.flags.length === 0,
+  );
   return statSync(replica?.volumes[0]?.devicePath ?? '').size;
 }
 const bytes = (size: KiB): number => size * 1024;
@@ -80,7 +84,7 @@ describe('a resize', () => {
     const name = await volume();
     served.lab.setFaults([{ method: 'PUT', times: 1, fault: { kind: 'resize-late', seconds: 0.15 } }]);
     await put(name, MiB(53));
-    await growSeen(ctx, linstor, name, MiB(53), {}, looking(name, MiB(53)));
+    await growSeen(ctx, linstor, resourceName(name), MiB(53), {}, looking(name, MiB(53)));
     expect(puts).toEqual([]);
     expect(await defined(name)).toMatchObject({ sizeKib: MiB(53), flags: ['DRBD_INITIALIZED'] });
     expect(await device(name)).toBeGreaterThanOrEqual(bytes(MiB(53)));
@@ -94,7 +98,7 @@ describe('a resize', () => {
     await Bun.sleep(120);
     expect(await defined(name)).toMatchObject({ sizeKib: MiB(57), flags: ['DRBD_INITIALIZED'] });
     expect(await device(name)).toBeLessThan(bytes(MiB(57)));
-    const growth = await growSeen(ctx, linstor, name, MiB(57), {}, looking(name, MiB(57)));
+    const growth = await growSeen(ctx, linstor, resourceName(name), MiB(57), {}, looking(name, MiB(57)));
     expect(await device(name)).toBeGreaterThanOrEqual(bytes(MiB(57)));
     expect(growth.after).toBe(MiB(61));
   });
@@ -104,18 +108,18 @@ describe('a resize', () => {
     served.lab.setFaults([
       { method: 'PUT', times: 1, fault: { kind: 'satellite', node: 'alpha', message: 'x' } },
     ]);
-    expect((await failure(linstor.resizeVolume(name, 0, MiB(53))))?.code).toBe('LINSTOR_ERROR');
+    expect((await failure(linstor.resizeVolume(resourceName(name), 0, MiB(53))))?.code).toBe('LINSTOR_ERROR');
     served.lab.setFaults([]);
     expect((await defined(name))?.flags).toContain('RESIZE');
-    await growVolume(ctx, linstor, name, MiB(53));
+    await growVolume(ctx, linstor, resourceName(name), MiB(53));
     expect(await defined(name)).toMatchObject({ sizeKib: MiB(57), flags: ['DRBD_INITIALIZED'] });
   });
 
   test('is refused at once, and asked for nowhere, when a satellite is away', async () => {
     const name = await volume();
-    const [replica] = await linstor.resources({ names: [name] });
+    const [replica] = await linstor.resources({ names: [resourceName(name)] });
     await served.lab.setConnection(replica?.node ?? '', 'OFFLINE');
-    const error = await failure(growVolume(ctx, linstor, name, MiB(53)));
+    const error = await failure(growVolume(ctx, linstor, resourceName(name), MiB(53)));
     await served.lab.setConnection(replica?.node ?? '', 'ONLINE');
     expect(error?.code).toBe('LINSTOR_NODE_OFFLINE');
     expect(error?.message).toContain(replica?.node ?? '?');
@@ -125,10 +129,10 @@ describe('a resize', () => {
 
   test('waits for no replica whose satellite goes meanwhile', async () => {
     const name = await volume();
-    const view = await linstor.resources({ names: [name] });
+    const view = await linstor.resources({ names: [resourceName(name)] });
     await served.lab.setConnection(view[0]?.node ?? '', 'OFFLINE');
     const start = ahead;
-    const error = await failure(growVolume(ctx, linstor, name, MiB(53), { view }));
+    const error = await failure(growVolume(ctx, linstor, resourceName(name), MiB(53), { view }));
     await served.lab.setConnection(view[0]?.node ?? '', 'ONLINE');
     expect(error?.code).toBe('LINSTOR_NODE_OFFLINE');
     expect(ahead - start).toBeLessThan(5_000);
@@ -139,10 +143,10 @@ describe('a resize', () => {
     served.lab.setFaults([
       { method: 'PUT', times: 2, fault: { kind: 'code', code: 974, message: 'non-UpToDate' } },
     ]);
-    expect((await growVolume(ctx, linstor, name, MiB(53))).after).toBe(MiB(53));
+    expect((await growVolume(ctx, linstor, resourceName(name), MiB(53))).after).toBe(MiB(53));
     served.lab.setFaults([{ method: 'PUT', fault: { kind: 'code', code: 974, message: 'non-UpToDate' } }]);
     patience = 0;
-    const error = await failure(growVolume(ctx, linstor, name, MiB(54)));
+    const error = await failure(growVolume(ctx, linstor, resourceName(name), MiB(54)));
     patience = 20;
     served.lab.setFaults([]);
     expect(error?.code).toBe('LINSTOR_NOT_UPTODATE');

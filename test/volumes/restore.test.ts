@@ -6,6 +6,7 @@ import type { Context } from '../../src/context.ts';
 import { DriverError, toDriverError } from '../../src/errors.ts';
 import { type ServedLab, serveLinstor } from '../../src/lab/linstor/serve.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { RestLinstor } from '../../src/linstor/rest/rest.ts';
 import { settled } from '../../src/linstor/retry-lost-replies.ts';
 import { Undo } from '../../src/undo.ts';
@@ -52,10 +53,10 @@ afterAll(async () => {
 const plan = { group: 'DfltRscGrp', layers: [], unbalanced: false };
 const failure = (work: Promise<unknown>) => work.then(() => undefined, toDriverError);
 const diskful = async (name: string) =>
-  (await linstor.resources({ names: [name] })).filter((each) => each.flags.length === 0);
+  (await linstor.resources({ names: [resourceName(name)] })).filter((each) => each.flags.length === 0);
 
 async function content(name: string, node: string): Promise<string> {
-  const [replica] = await linstor.resources({ names: [name], nodes: [node] });
+  const [replica] = await linstor.resources({ names: [resourceName(name)], nodes: [nodeName(node)] });
   return readFileSync(replica?.volumes[0]?.devicePath ?? '').toString('latin1', 0, 4);
 }
 
@@ -63,7 +64,7 @@ let count = 0;
 /** A volume with `data` in it, on two nodes, and where that is. */
 async function volume(): Promise<{ name: string; nodes: string[] }> {
   count += 1;
-  const name = `src-${count}`;
+  const name = resourceName(`src-${count}`);
   await linstor.spawn('DfltRscGrp', name, [kib(8192)], {
     filter: { placeCount: 2, layers: ['DRBD', 'STORAGE'] },
   });
@@ -80,15 +81,17 @@ describe('a snapshot', () => {
   test('costs one call when nothing is amiss', async () => {
     const { name } = await volume();
     calls = [];
-    await takeSnapshot(makeContext(), linstor, name, 'snap');
+    await takeSnapshot(makeContext(), linstor, resourceName(name), 'snap');
     expect(calls).toEqual([`POST /v1/resource-definitions/${name}/snapshots`]);
   });
 
   test('that lacks a node which is needed is none', async () => {
     const { name, nodes } = await volume();
     await served.lab.setConnection(nodes[1] ?? '', 'OFFLINE');
-    const error = await failure(takeSnapshot(makeContext(), linstor, name, 'snap', { needs: nodes }));
-    const undemanding = await failure(takeSnapshot(makeContext(), linstor, name, 'other'));
+    const error = await failure(
+      takeSnapshot(makeContext(), linstor, resourceName(name), 'snap', { needs: nodes.map(nodeName) }),
+    );
+    const undemanding = await failure(takeSnapshot(makeContext(), linstor, resourceName(name), 'other'));
     await served.lab.setConnection(nodes[1] ?? '', 'ONLINE');
     expect(error?.code).toBe('LINSTOR_NODE_OFFLINE');
     expect(error?.message).toContain(nodes[1] ?? '?');
@@ -100,7 +103,7 @@ describe('a snapshot', () => {
     served.lab.setFaults([{ method: 'POST', path: snapshots, fault: { kind: 'code', code: 979 } }]);
     await served.lab.setConnection(nodes[0] ?? '', 'OFFLINE');
     const start = ahead;
-    const error = await failure(takeSnapshot(makeContext(), linstor, name, 'snap'));
+    const error = await failure(takeSnapshot(makeContext(), linstor, resourceName(name), 'snap'));
     served.lab.setFaults([]);
     await served.lab.setConnection(nodes[0] ?? '', 'ONLINE');
     expect(error?.code).toBe('LINSTOR_NODE_OFFLINE');
@@ -111,12 +114,12 @@ describe('a snapshot', () => {
 describe('a restore', () => {
   test('brings the content to every node, by three calls', async () => {
     const { name, nodes } = await volume();
-    await takeSnapshot(makeContext(), linstor, name, 'snap');
+    await takeSnapshot(makeContext(), linstor, resourceName(name), 'snap');
     calls = [];
     await restoreSnapshot(makeContext(), linstor, {
-      from: name,
+      from: resourceName(name),
       snapshot: 'snap',
-      to: `${name}-r`,
+      to: resourceName(`${name}-r`),
       plan,
       props: {},
     });
@@ -126,11 +129,17 @@ describe('a restore', () => {
 
   test('that a satellite has missed fails, for what it makes at its return is empty', async () => {
     const { name, nodes } = await volume();
-    const to = `${name}-r`;
-    await takeSnapshot(makeContext(), linstor, name, 'snap');
+    const to = resourceName(`${name}-r`);
+    await takeSnapshot(makeContext(), linstor, resourceName(name), 'snap');
     for (const node of nodes) await served.lab.setConnection(node, 'OFFLINE');
     const error = await failure(
-      restoreSnapshot(makeContext(), linstor, { from: name, snapshot: 'snap', to, plan, props: {} }),
+      restoreSnapshot(makeContext(), linstor, {
+        from: resourceName(name),
+        snapshot: 'snap',
+        to,
+        plan,
+        props: {},
+      }),
     );
     for (const node of nodes) await served.lab.setConnection(node, 'ONLINE');
     expect(error?.code).toBe('LINSTOR_NODE_OFFLINE');
@@ -142,13 +151,13 @@ describe('a restore', () => {
   test('is no failure when only the tie-breaker’s satellite is away', async () => {
     const { name, nodes } = await volume();
     const third = ['alpha', 'bravo', 'charlie'].find((node) => !nodes.includes(node)) ?? '';
-    await takeSnapshot(makeContext(), linstor, name, 'snap');
+    await takeSnapshot(makeContext(), linstor, resourceName(name), 'snap');
     await served.lab.setConnection(third, 'OFFLINE');
     const error = await failure(
       restoreSnapshot(makeContext(), linstor, {
-        from: name,
+        from: resourceName(name),
         snapshot: 'snap',
-        to: `${name}-r`,
+        to: resourceName(`${name}-r`),
         plan,
         props: {},
       }),
@@ -160,7 +169,7 @@ describe('a restore', () => {
 
   test.each(['lose', 'drop'] as const)('whose answer is lost (%s) is made anew', async (kind) => {
     const { name, nodes } = await volume();
-    await takeSnapshot(makeContext(), linstor, name, 'snap');
+    await takeSnapshot(makeContext(), linstor, resourceName(name), 'snap');
     served.lab.setFaults([
       {
         method: 'POST',
@@ -171,9 +180,9 @@ describe('a restore', () => {
     ]);
     calls = [];
     await restoreSnapshot(makeContext(), linstor, {
-      from: name,
+      from: resourceName(name),
       snapshot: 'snap',
-      to: `${name}-r`,
+      to: resourceName(`${name}-r`),
       plan,
       props: {},
     });

@@ -3,12 +3,13 @@ import type { Context } from '../../src/context.ts';
 import { toDriverError } from '../../src/errors.ts';
 import { LinstorError } from '../../src/linstor/error.ts';
 import type { Linstor, Resource, Snapshot } from '../../src/linstor/linstor.ts';
+import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import { looksRollingBack, rollBack } from '../../src/volumes/revert.ts';
 
 const replica = (node: string, more: Partial<Resource> = {}): Resource => ({
-  name: 'rd',
-  node,
+  name: resourceName('rd'),
+  node: nodeName(node),
   flags: [],
   props: {},
   layers: ['DRBD', 'STORAGE'],
@@ -64,7 +65,7 @@ function world(
       },
     },
   } as unknown as Context;
-  const work = rollBack(ctx, linstor, 'rd', 's1').then(() => undefined, toDriverError);
+  const work = rollBack(ctx, linstor, resourceName('rd'), 's1').then(() => undefined, toDriverError);
   return { work, asked, slept: () => slept };
 }
 

@@ -2,6 +2,7 @@ import type { Context } from '../../context.ts';
 import { type Duplicate, duplicate } from '../../disks/duplicate.ts';
 import { growDisk } from '../../disks/grow.ts';
 import { DriverError } from '../../errors.ts';
+import type { ResourceName } from '../../linstor/linstor.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
 import { lockName, resourceOfSource, sourceOf } from '../../volumes/names.ts';
@@ -26,7 +27,12 @@ export const clone: ActionHandler = async (call, ctx) => {
   return atLeast(ctx.oneVersion, 6, 5, 80) ? `${sourceOf(resource)} raw` : sourceOf(resource);
 };
 
-async function cloneImage(ctx: Context, image: ImageCall, origin: string, resource: string): Promise<void> {
+async function cloneImage(
+  ctx: Context,
+  image: ImageCall,
+  origin: ResourceName,
+  resource: ResourceName,
+): Promise<void> {
   const { linstor, settings } = image;
   const [definitions, view] = await Promise.all([
     linstor.definitions({ names: [origin, resource] }),

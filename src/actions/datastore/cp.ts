@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
 import { isDriverError } from '../../errors.ts';
+import type { ResourceName } from '../../linstor/linstor.ts';
 import type { SourceRequest } from '../../transfer/source.ts';
 import { type MiB, mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
@@ -39,7 +40,7 @@ const measure = async (ctx: Context, { settings }: ImageCall, source: SourceRequ
   });
 
 interface Import {
-  readonly resource: string;
+  readonly resource: ResourceName;
   readonly source: SourceRequest;
   readonly plan: Plan;
 }

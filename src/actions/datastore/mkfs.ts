@@ -2,6 +2,7 @@ import type { Context } from '../../context.ts';
 import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
 import { formatDevice, wipeDevice } from '../../disks/device-content.ts';
 import { DriverError } from '../../errors.ts';
+import type { ResourceName } from '../../linstor/linstor.ts';
 import { imageState } from '../../opennebula/states.ts';
 import { mibToKib } from '../../units.ts';
 import { createVolume } from '../../volumes/create.ts';
@@ -43,7 +44,7 @@ export const mkfs: ActionHandler = async (call, ctx) => {
   return sourceOf(resource);
 };
 
-async function makeImage(ctx: Context, image: ImageCall, resource: string): Promise<void> {
+async function makeImage(ctx: Context, image: ImageCall, resource: ResourceName): Promise<void> {
   const { linstor, settings } = image;
   const [[existing], plan] = await Promise.all([
     linstor.definitions({ names: [resource] }),
@@ -79,7 +80,7 @@ export async function clearOwnLeftover(
   ctx: Context,
   { linstor, image }: ImageCall,
   existing: Parameters<typeof clearLeftover>[3],
-  resource: string,
+  resource: ResourceName,
 ): Promise<void> {
   if (!existing) return;
   const waiting = image.state !== imageState.READY && !usedStates.has(image.state);

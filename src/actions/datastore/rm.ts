@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { isDriverError, toDriverError } from '../../errors.ts';
+import type { ResourceName } from '../../linstor/linstor.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { basesOf, discardBase } from '../../volumes/base.ts';
@@ -26,7 +27,11 @@ export const rm: ActionHandler = async (call, ctx) => {
   return undefined;
 };
 
-async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resource: string): Promise<void> {
+async function removeImage(
+  ctx: Context,
+  { linstor, settings }: ImageCall,
+  resource: ResourceName,
+): Promise<void> {
   const [all, snapshots] = await Promise.all([
     linstor.replicas([resource]),
     linstor.snapshots({ names: [resource] }),
@@ -52,7 +57,7 @@ async function removeImage(ctx: Context, { linstor, settings }: ImageCall, resou
 async function dropSavingSnapshot(
   ctx: Context,
   { image, linstor, settings }: ImageCall,
-  resource: string,
+  resource: ResourceName,
 ): Promise<void> {
   const [vmId, diskId] = [image.template['SAVED_VM_ID'], image.template['SAVED_DISK_ID']].map(Number);
   if (vmId === undefined || diskId === undefined || !(vmId >= 0 && diskId >= 0)) return;

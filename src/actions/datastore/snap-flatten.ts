@@ -1,6 +1,6 @@
 import { revert } from '../../disks/revert.ts';
 import { isDriverError } from '../../errors.ts';
-import type { Linstor, Snapshot } from '../../linstor/linstor.ts';
+import type { Linstor, ResourceName, Snapshot } from '../../linstor/linstor.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, snapshotId } from '../../volumes/names.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
@@ -36,12 +36,12 @@ export const snapFlatten: ActionHandler = async (call, ctx) => {
   return undefined;
 };
 
-async function ourSnapshots(linstor: Linstor, resource: string): Promise<Snapshot[]> {
+async function ourSnapshots(linstor: Linstor, resource: ResourceName): Promise<Snapshot[]> {
   const all = await linstor.snapshots({ names: [resource] });
   return all.filter((each) => snapshotId(each.name) !== undefined);
 }
 
-async function isFlattened(linstor: Linstor, resource: string, id: number): Promise<boolean> {
+async function isFlattened(linstor: Linstor, resource: ResourceName, id: number): Promise<boolean> {
   const [[definition], left] = await Promise.all([
     linstor.definitions({ names: [resource] }),
     ourSnapshots(linstor, resource),
@@ -50,7 +50,7 @@ async function isFlattened(linstor: Linstor, resource: string, id: number): Prom
 }
 
 /** What the snapshots use is forgotten with the same call. */
-async function markFlattened(linstor: Linstor, resource: string, id: number): Promise<void> {
+async function markFlattened(linstor: Linstor, resource: ResourceName, id: number): Promise<void> {
   const [definition] = await linstor.definitions({ names: [resource] });
   const usage = Object.keys(definition?.props ?? {}).filter((key) =>
     /^Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE$/.test(key),

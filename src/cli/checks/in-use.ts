@@ -1,5 +1,5 @@
 import { hostOfNode } from '../../disks/host-node.ts';
-import type { Resource, StoragePool } from '../../linstor/linstor.ts';
+import type { NodeName, Resource, StoragePool } from '../../linstor/linstor.ts';
 import { isReal } from '../../linstor/providers.ts';
 import type { Host } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
@@ -53,7 +53,7 @@ export function hostsInUse(facts: Facts, cluster: ClusterFacts): Host[] {
   );
 }
 
-export function isNodeInUse(facts: Facts, cluster: ClusterFacts, name: string): boolean {
+export function isNodeInUse(facts: Facts, cluster: ClusterFacts, name: NodeName): boolean {
   const nodes = orElse(cluster.nodes, []);
   const bridges = cluster.datastores.flatMap((id) => {
     const found = facts.settings.get(id);

@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
+import { type NodeName, resourceName } from '../../linstor/names.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
@@ -250,7 +251,8 @@ async function lookAgain(
 ): Promise<Inventory> {
   const { resource, snapshot, kind } = leftover;
   const { prefix } = inventory;
-  const names = snapshot === undefined ? [resource] : [resource, snapshot];
+  // A helper snapshot is named after the resource that is made of it.
+  const names = snapshot === undefined ? [resource] : [resource, resourceName(snapshot)];
   const [definitions, resources, snapshots, copies] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
@@ -286,7 +288,7 @@ async function removeOne(
   if (leftover.kind === 'snapshot')
     await linstor.deleteSnapshot(leftover.resource, leftover.snapshot as string);
   else if (leftover.kind === 'replica')
-    await linstor.deleteResource(leftover.resource, leftover.node as string);
+    await linstor.deleteResource(leftover.resource, leftover.node as NodeName);
   else if (leftover.kind === 'window') await forbidTwoPrimaries(context, linstor, leftover.resource);
   else if (leftover.kind === 'note')
     await forgetCopy(context, linstor, settings.namePrefix, leftover.resource);

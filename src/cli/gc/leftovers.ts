@@ -1,4 +1,5 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
+import type { NodeName, ResourceName } from '../../linstor/names.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm, vmState } from '../../opennebula/states.ts';
 import { isBase, isSuperseded } from '../../volumes/base.ts';
@@ -26,9 +27,9 @@ export interface Leftover {
     | 'note'
     | 'deleting'
     | 'window';
-  readonly resource: string;
+  readonly resource: ResourceName;
   readonly snapshot?: string;
-  readonly node?: string;
+  readonly node?: NodeName;
   readonly proof: 'proven' | 'unproven';
   readonly why: string;
   /** Why it is not certain, or what has to be done by hand. */
@@ -97,7 +98,7 @@ function ofWindow(inventory: Inventory, index: Index, definition: ResourceDefini
   return [{ kind: 'window', resource: name, bytes: 0, proof: 'unproven', why, doubt }];
 }
 
-type Base = { readonly resource: string; readonly bytes: number };
+type Base = { readonly resource: ResourceName; readonly bytes: number };
 
 function ofDisk(
   inventory: Inventory,
@@ -221,7 +222,7 @@ function ofScratch(inventory: Inventory, index: Index, base: Base): Leftover[] {
 }
 
 /** `<res>-tmp` of the bash driver (contract §9.1, 10). */
-function oldScratch(inventory: Inventory, index: Index, name: string): Leftover[] {
+function oldScratch(inventory: Inventory, index: Index, name: ResourceName): Leftover[] {
   const origin = name.endsWith('-tmp') ? parseResource(inventory.prefix, name.slice(0, -4)) : undefined;
   if (!origin) return [];
   return [
@@ -263,7 +264,7 @@ function ofSnapshot(inventory: Inventory, index: Index, snapshot: Snapshot): Lef
 function ofHelper(
   inventory: Inventory,
   index: Index,
-  base: { kind: 'snapshot'; resource: string; snapshot: string; bytes: number },
+  base: { kind: 'snapshot'; resource: ResourceName; snapshot: string; bytes: number },
   name: string,
   known: boolean,
 ): Leftover[] {
@@ -314,7 +315,7 @@ function ofReplica(inventory: Inventory, index: Index, replica: Resource): Lefto
   return [{ ...base, proof: 'proven', why }];
 }
 
-function deleting(index: Index, resource: string, node: string | undefined): Leftover {
+function deleting(index: Index, resource: ResourceName, node: NodeName | undefined): Leftover {
   const away = index
     .replicasOf(resource)
     .filter((replica) => !replica.stateKnown)

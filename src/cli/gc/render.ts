@@ -12,7 +12,7 @@ export interface Result {
   readonly error?: string;
 }
 
-type Named = Pick<Leftover, 'kind' | 'resource' | 'snapshot' | 'node'>;
+type Named = Omit<Result, 'error'>;
 
 function nameOf({ kind, resource, snapshot, node }: Named): string {
   // The disk itself is a running VM's, and stays.

@@ -171,7 +171,7 @@ export class CliLinstor implements L.Linstor {
   }
 
   /** Takes back what was just made here and could not be marked, if it still is as it was made. Never fails: what failed before is told. */
-  async #removeBare(name: string): Promise<void> {
+  async #removeBare(name: L.ResourceName): Promise<void> {
     try {
       const [[definition], resources] = await Promise.all([
         this.definitions({ names: [name] }),
@@ -187,7 +187,7 @@ export class CliLinstor implements L.Linstor {
     }
   }
 
-  async modifyDefinition(name: string, change: L.PropsChange & { group?: string }): Promise<Outcome> {
+  async modifyDefinition(name: L.ResourceName, change: L.PropsChange & { group?: string }): Promise<Outcome> {
     const unset = [...(change.unset ?? []), ...(await this.#keysBelow(name, change.unsetNamespaces ?? []))];
     const set = await this.#atOnce(
       Object.entries(change.set ?? {}).map(([key, value]) => setProperty(name, key, value)),
@@ -354,7 +354,7 @@ export class CliLinstor implements L.Linstor {
     );
   }
 
-  async clone(source: string, target: string, spec: L.CloneSpec = {}): Promise<Outcome> {
+  async clone(source: L.ResourceName, target: string, spec: L.CloneSpec = {}): Promise<Outcome> {
     const can = await this.capabilities();
     if (spec.props) throw cannot('clone with other properties');
     requireClone(can, spec);
@@ -375,13 +375,13 @@ export class CliLinstor implements L.Linstor {
   }
 
   /** The client has no command for it. */
-  async cloneStatus(_source: string, target: string): Promise<L.CloneStatus | undefined> {
+  async cloneStatus(_source: string, target: L.ResourceName): Promise<L.CloneStatus | undefined> {
     const [definition] = await this.definitions({ names: [target] });
     if (!definition || !isClone(definition)) return undefined;
     return cloneStatusOf(definition, await this.resources({ names: [target] }));
   }
 
-  async synced(name: string): Promise<boolean> {
+  async synced(name: L.ResourceName): Promise<boolean> {
     const resources = await this.resources({ names: [name] });
     if (resources.length === 0) await this.#mustExist(name, `sync state of ${name}`);
     return inSync(resources);
@@ -413,7 +413,7 @@ export class CliLinstor implements L.Linstor {
     ]);
   }
 
-  async #mustExist(name: string, what: string): Promise<void> {
+  async #mustExist(name: L.ResourceName, what: string): Promise<void> {
     if ((await this.definitions({ names: [name] })).length > 0) return;
     const message = `Resource definition '${name}' not found.`;
     throw new LinstorError(what, [
@@ -421,7 +421,7 @@ export class CliLinstor implements L.Linstor {
     ]);
   }
 
-  async #keysBelow(name: string, namespaces: readonly string[]): Promise<string[]> {
+  async #keysBelow(name: L.ResourceName, namespaces: readonly string[]): Promise<string[]> {
     if (namespaces.length === 0) return [];
     const [definition] = await this.definitions({ names: [name] });
     const below = (key: string) => namespaces.some((space) => key.startsWith(`${space.replace(/\/$/, '')}/`));

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test';
 import { findLeftovers, type Leftover } from '../../../src/cli/gc/leftovers.ts';
 import { runCli } from '../../../src/cli/main.ts';
 import { DriverError } from '../../../src/errors.ts';
+import { nodeName } from '../../../src/linstor/names.ts';
 import type { Vm } from '../../../src/opennebula/one.ts';
 import { vmState } from '../../../src/opennebula/states.ts';
 import { kib } from '../../../src/units.ts';
@@ -170,7 +171,7 @@ describe('what is left over', () => {
   });
 
   test('replicas attached without a VM there', () => {
-    world.nodes.push({ ...(world.nodes[0] as (typeof world.nodes)[0]), name: 'charlie' });
+    world.nodes.push({ ...(world.nodes[0] as (typeof world.nodes)[0]), name: nodeName('charlie') });
     world.vms = [
       vm(7, {
         history: placedOn('charlie', 2),

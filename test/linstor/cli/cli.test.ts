@@ -6,6 +6,7 @@ import { DriverError, isDriverError } from '../../../src/errors.ts';
 import { CliLinstor } from '../../../src/linstor/cli/cli.ts';
 import type { ClientOptions, ClientResult, RunClient } from '../../../src/linstor/cli/run.ts';
 import { isLinstorError } from '../../../src/linstor/error.ts';
+import { nodeName, resourceName } from '../../../src/linstor/names.ts';
 import { isReplyLost } from '../../../src/linstor/reply-lost.ts';
 import type { LinstorHooks } from '../../../src/linstor/rest/hooks.ts';
 import type { ControllerSettings } from '../../../src/opennebula/settings.ts';
@@ -122,7 +123,7 @@ describe('how the client is called', () => {
 describe('a definition and the mark of who made it', () => {
   const create = 'resource-definition create rd';
   const marking = 'resource-definition set-property rd Aux/by me';
-  const spec = { name: 'rd', props: { 'Aux/by': 'me', 'Aux/b': '2', 'Aux/c': '3' } };
+  const spec = { name: resourceName('rd'), props: { 'Aux/by': 'me', 'Aux/b': '2', 'Aux/c': '3' } };
 
   test('a stop during the creation comes through when the first property is set, not before', async () => {
     const stop = new AbortController();
@@ -184,7 +185,7 @@ describe('what is asked of it', () => {
       'properties of a new definition follow it, one call each',
       (l) =>
         l.createDefinition({
-          name: 'rd',
+          name: resourceName('rd'),
           group: 'g',
           layers: ['DRBD', 'STORAGE'],
           props: { 'Aux/a': '1', 'Aux/b': '-2' },
@@ -197,7 +198,7 @@ describe('what is asked of it', () => {
     ],
     [
       'changes',
-      (l) => l.modifyDefinition('rd', { set: { a: 'x y' }, unset: ['b'], group: 'g' }),
+      (l) => l.modifyDefinition(resourceName('rd'), { set: { a: 'x y' }, unset: ['b'], group: 'g' }),
       [`${set} rd a x y`, 'resource-definition modify rd --resource-group g', `${set} rd b`],
     ],
     [
@@ -220,7 +221,8 @@ describe('what is asked of it', () => {
     ],
     [
       'spawn on named nodes takes the group’s pools there',
-      (l) => l.spawn('g', 'rd', [kib(8)], { filter: { nodes: ['n1', 'n2'], placeCount: 2 } }),
+      (l) =>
+        l.spawn('g', 'rd', [kib(8)], { filter: { nodes: [nodeName('n1'), nodeName('n2')], placeCount: 2 } }),
       [
         'resource-group spawn-resources g rd 8KiB --definition-only',
         'resource make-available n1 rd --diskful',
@@ -232,7 +234,7 @@ describe('what is asked of it', () => {
       (l) =>
         l.place('rd', {
           additionalPlaceCount: 1,
-          notPlaceWith: ['x'],
+          notPlaceWith: [resourceName('x')],
           notPlaceWithRegex: 'y.*',
           replicasOnSame: ['Aux/site'],
           replicasOnDifferent: ['rack=1'],
@@ -245,7 +247,7 @@ describe('what is asked of it', () => {
     ],
     [
       'placement on named nodes',
-      (l) => l.place('rd', { placeCount: 2, nodes: ['n1', 'n2'], storagePools: ['p'] }),
+      (l) => l.place('rd', { placeCount: 2, nodes: [nodeName('n1'), nodeName('n2')], storagePools: ['p'] }),
       ['resource create n1 n2 rd --storage-pool p'],
     ],
     [
@@ -289,7 +291,7 @@ describe('what is asked of it', () => {
     ],
     [
       'clone does not wait',
-      (l) => l.clone('a', 'b', { useZfsClone: true, group: 'g' }),
+      (l) => l.clone(resourceName('a'), 'b', { useZfsClone: true, group: 'g' }),
       ['controller version', 'resource-definition clone a b --no-wait --use-zfs-clone --resource-group g'],
     ],
   ];
@@ -305,7 +307,7 @@ describe('what is asked of it', () => {
     const { linstor, commands } = fake((command) =>
       command.startsWith('volume-definition list') ? list : undefined,
     );
-    await linstor.modifyDefinition('rd', { unsetNamespaces: ['Aux/one/'] });
+    await linstor.modifyDefinition(resourceName('rd'), { unsetNamespaces: ['Aux/one/'] });
     expect(commands()).toEqual([
       'volume-definition list --resource-definitions rd',
       `${set} rd Aux/one/a`,
@@ -317,17 +319,17 @@ describe('what is asked of it', () => {
     const { linstor, commands } = fake((command) => (command === 'controller version' ? versionLine : ok));
     const work = [
       () => linstor.sizeInfo('g', { placeCount: 2 }),
-      () => linstor.place('rd', { nodes: ['n1', 'n2'], placeCount: 1 }),
-      () => linstor.place('rd', { nodes: ['n1'], placeCount: 1, storagePools: ['p', 'q'] }),
+      () => linstor.place('rd', { nodes: [nodeName('n1'), nodeName('n2')], placeCount: 1 }),
+      () => linstor.place('rd', { nodes: [nodeName('n1')], placeCount: 1, storagePools: ['p', 'q'] }),
       () => linstor.spawn('g', 'rd', [kib(8)], { props: { 'Aux/a': '1' }, marked: true }),
       () => linstor.spawn('g', 'rd', [kib(8)], { filter: { additionalPlaceCount: 1 } }),
-      () => linstor.createDefinition({ name: 'rd', props: { 'Aux/a': '' } }),
+      () => linstor.createDefinition({ name: resourceName('rd'), props: { 'Aux/a': '' } }),
       () =>
         linstor.createSnapshots([
           { resource: 'a', snapshot: 's' },
           { resource: 'b', snapshot: 't' },
         ]),
-      () => linstor.clone('a', 'b', { props: { set: { x: 'y' } } }),
+      () => linstor.clone(resourceName('a'), 'b', { props: { set: { x: 'y' } } }),
       () => linstor.makeAvailable('rd', 'n1', { manageDualPrimary: true }),
     ];
     for (const one of work) expect((await failure((async () => one())())).code).toBe('LINSTOR_UNSUPPORTED');
@@ -345,7 +347,7 @@ describe('how it ends', () => {
   };
 
   test('20 with no connection: nothing was sent', async () => {
-    const error = await failure(ended(connect).createDefinition({ name: 'rd' }));
+    const error = await failure(ended(connect).createDefinition({ name: resourceName('rd') }));
     expect([error.code, isReplyLost(error)]).toEqual(['LINSTOR_UNREACHABLE', false]);
     expect(error.details.join()).toContain('linstor://ctl1:3370');
   });
@@ -355,7 +357,7 @@ describe('how it ends', () => {
     const sleep = (): Promise<void> => Promise.resolve();
     const left = [late, late, { stdout: ok }];
     const slow = fake(() => left.shift(), {}, { sleep });
-    await slow.linstor.createDefinition({ name: 'rd' });
+    await slow.linstor.createDefinition({ name: resourceName('rd') });
     expect(slow.commands()).toHaveLength(3);
     const gone = fake(() => late, {}, { sleep });
     expect((await failure(gone.linstor.nodes())).code).toBe('LINSTOR_UNREACHABLE');
@@ -370,8 +372,8 @@ describe('how it ends', () => {
     const pauses: number[] = [];
     const sleep = async (ms: number): Promise<void> => void pauses.push(ms);
     const { linstor } = fake(() => left.shift(), {}, { sleep });
-    await linstor.createDefinition({ name: 'a' });
-    await linstor.createDefinition({ name: 'b' });
+    await linstor.createDefinition({ name: resourceName('a') });
+    await linstor.createDefinition({ name: resourceName('b') });
     expect(pauses).toEqual([100, 160, 256]);
     const never = fake(
       () => (never.calls.length > 1 ? connect : { stdout: ok }),
@@ -381,13 +383,15 @@ describe('how it ends', () => {
         deadlines: { failover: 0 },
       },
     );
-    await never.linstor.createDefinition({ name: 'a' });
+    await never.linstor.createDefinition({ name: resourceName('a') });
     expect((await failure(never.linstor.nodes())).code).toBe('LINSTOR_UNREACHABLE');
   });
 
   test('20 after the connection stood: a write is lost, a read is not', async () => {
     const result = { exitCode: 20, stderr: 'Error: connection broken\n' };
-    expect(isReplyLost(await failure(ended(result).createDefinition({ name: 'rd' })))).toBe(true);
+    expect(isReplyLost(await failure(ended(result).createDefinition({ name: resourceName('rd') })))).toBe(
+      true,
+    );
     expect((await failure(ended(result).nodes())).code).toBe('LINSTOR_UNREACHABLE');
   });
 
@@ -464,7 +468,7 @@ describe('the state of a clone, without a command for it', () => {
   const status = (definition: string, resources = '[]') =>
     fake((command) =>
       command.startsWith('resource list') ? `[${resources}]` : `[[${definition}]]`,
-    ).linstor.cloneStatus('a', 'b');
+    ).linstor.cloneStatus('a', resourceName('b'));
   const clone = (flags: string) => `{"name":"b","props":{"cloned-from":"a"},"flags":[${flags}]}`;
   const replica = (state: string, disk: string) =>
     `[{"name":"b","node_name":"n","layer_object":{"type":"DRBD"},${state}"volumes":[{"volume_number":0,"state":{"disk_state":"${disk}"}}]}]`;
@@ -553,7 +557,7 @@ describe('a real process', () => {
   test('arguments arrive as they are, the answer comes back', async () => {
     const log = join(folder, 'args');
     const command = script(`printf '%s\\n' "$@" >${log}; echo '${ok}'`);
-    await open(command).modifyDefinition('rd', { set: { 'Aux/a': `it's "$HOME"; *` } });
+    await open(command).modifyDefinition(resourceName('rd'), { set: { 'Aux/a': `it's "$HOME"; *` } });
     expect((await Bun.file(log).text()).trimEnd().split('\n').slice(-3)).toEqual([
       'rd',
       'Aux/a',

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { DriverError } from '../../../src/errors.ts';
 import { runClient } from '../../../src/linstor/cli/run.ts';
+import { resourceName } from '../../../src/linstor/names.ts';
 import { isReplyLost } from '../../../src/linstor/reply-lost.ts';
 import type { LinstorHooks } from '../../../src/linstor/rest/hooks.ts';
 import { mostBytes } from '../../../src/linstor/rest/http.ts';
@@ -67,7 +68,7 @@ describe('answers without end', () => {
 
   test('a write is too, and whether it was carried out is said to be unknown', async () => {
     const server = keep(endless('[', 201));
-    const error = await failure(client([server.url]).createDefinition({ name: 'rd' }));
+    const error = await failure(client([server.url]).createDefinition({ name: resourceName('rd') }));
     expect([error.code, isReplyLost(error)]).toEqual(['LINSTOR_REPLY', true]);
     expect(error.message).toContain('larger than 64 MiB');
   });
@@ -105,7 +106,10 @@ describe('documents that are none', () => {
   ])('%s', async (_, text) => {
     const server = keep(fakeController(() => json(text)));
     const linstor = client([server.url]);
-    for (const read of [() => linstor.resources({ names: ['a'] }), () => linstor.replicas(['a'])])
+    for (const read of [
+      () => linstor.resources({ names: [resourceName('a')] }),
+      () => linstor.replicas(['a']),
+    ])
       expect((await failure(read())).code).toBe('LINSTOR_REPLY');
     expect(isReplyLost(await failure(linstor.deleteDefinition('a')))).toBe(true);
   });
@@ -116,10 +120,10 @@ describe('lies in names', () => {
     const other = { name: 'other', node_name: 'n', resource_name: 'other', snapshots: [] };
     const server = keep(fakeController(() => json(JSON.stringify([other]))));
     const linstor = client([server.url]);
-    expect(await linstor.definitions({ names: ['mine'] })).toEqual([]);
-    expect(await linstor.resources({ names: ['mine'] })).toEqual([]);
+    expect(await linstor.definitions({ names: [resourceName('mine')] })).toEqual([]);
+    expect(await linstor.resources({ names: [resourceName('mine')] })).toEqual([]);
     expect(await linstor.replicas(['mine'])).toEqual([]);
-    expect(await linstor.snapshots({ names: ['mine'] })).toEqual([]);
+    expect(await linstor.snapshots({ names: [resourceName('mine')] })).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { DriverError } from '../../../src/errors.ts';
+import { resourceName } from '../../../src/linstor/names.ts';
 import { isReplyLost } from '../../../src/linstor/reply-lost.ts';
 import type { LinstorHooks } from '../../../src/linstor/rest/hooks.ts';
 import { RestLinstor } from '../../../src/linstor/rest/rest.ts';
@@ -106,7 +107,9 @@ describe('a write whose answer is lost', () => {
   test('a POST is sent once, to one controller, and the loss is said', async () => {
     const dying = keep(rawServer((socket) => socket.terminate()));
     const other = keep(fakeController(() => json(created)));
-    const error = await failure(client([dying.url, other.url]).createDefinition({ name: 'rd' }));
+    const error = await failure(
+      client([dying.url, other.url]).createDefinition({ name: resourceName('rd') }),
+    );
     expect(isReplyLost(error)).toBe(true);
     expect(error.code).toBe('LINSTOR_TIMEOUT');
     expect(error.message).toContain('POST /v1/resource-definitions');
@@ -137,7 +140,7 @@ describe('a write whose answer is lost', () => {
     await linstor.nodes();
     await linstor.nodes();
     const before = connections;
-    expect(isReplyLost(await failure(linstor.createDefinition({ name: 'rd' })))).toBe(true);
+    expect(isReplyLost(await failure(linstor.createDefinition({ name: resourceName('rd') })))).toBe(true);
     expect(asked).toEqual(['GET', 'GET', 'POST']);
     // Looked for (one), and asked over one that is kept: two. The POST has its own.
     expect([before, connections]).toEqual([2, 3]);
@@ -158,7 +161,7 @@ describe('a write whose answer is lost', () => {
 
   test('truncated JSON is a lost answer with its own code', async () => {
     const server = keep(fakeController(() => json('[{"ret_code":20447233,"mess', 201)));
-    const error = await failure(client([server.url]).createDefinition({ name: 'rd' }));
+    const error = await failure(client([server.url]).createDefinition({ name: resourceName('rd') }));
     expect([isReplyLost(error), error.code]).toEqual([true, 'LINSTOR_REPLY']);
     expect(error.message).toContain('cut short');
     expect(server.seen).toHaveLength(1);
@@ -168,7 +171,7 @@ describe('a write whose answer is lost', () => {
     const server = keep(fakeController(() => new Promise<Response>(() => {})));
     const linstor = client([server.url], { deadlines: { write: 80, read: 80 } });
     expect(isReplyLost(await failure(linstor.clone('a', 'b', {})))).toBe(false);
-    expect(isReplyLost(await failure(linstor.createDefinition({ name: 'rd' })))).toBe(true);
+    expect(isReplyLost(await failure(linstor.createDefinition({ name: resourceName('rd') })))).toBe(true);
     expect(isReplyLost(await failure(linstor.deleteDefinition('rd')))).toBe(true);
     expect(server.seen.map((one) => one.method)).toEqual(['GET', 'POST', 'DELETE']);
   });
@@ -234,7 +237,7 @@ describe('who is asked for what', () => {
     const other = keep(fakeController(() => json(created)));
     const linstor = client([refusing.url, other.url]);
     expect((await failure(linstor.nodes())).code).toBe('LINSTOR_AUTH');
-    expect((await failure(linstor.createDefinition({ name: 'rd' }))).code).toBe('LINSTOR_AUTH');
+    expect((await failure(linstor.createDefinition({ name: resourceName('rd') }))).code).toBe('LINSTOR_AUTH');
     expect(refusing.seen).toHaveLength(2);
     expect(other.seen).toHaveLength(0);
   });

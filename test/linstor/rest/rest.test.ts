@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { isDriverError } from '../../../src/errors.ts';
 import { isLinstorError } from '../../../src/linstor/error.ts';
+import { nodeName, resourceName } from '../../../src/linstor/names.ts';
 import { RestLinstor } from '../../../src/linstor/rest/rest.ts';
 import { kib } from '../../../src/units.ts';
 import { type FakeController, fakeController, json, settingsFor, version } from '../fake-controller.ts';
@@ -32,14 +33,14 @@ describe('what is sent', () => {
     [
       [
         'definition',
-        (l) => l.createDefinition({ name: 'rd' }),
+        (l) => l.createDefinition({ name: resourceName('rd') }),
         [`POST ${rd} {"resource_definition":{"name":"rd"}}`],
       ],
       [
         'definition with everything',
         (l) =>
           l.createDefinition({
-            name: 'rd',
+            name: resourceName('rd'),
             group: 'g',
             layers: ['DRBD', 'STORAGE'],
             props: { 'Aux/a': '1' },
@@ -73,7 +74,7 @@ describe('what is sent', () => {
           l.spawn('g', 'rd', [kib(8)], {
             props: { 'Aux/a': '1' },
             definitionsOnly: true,
-            filter: { nodes: ['n1'] },
+            filter: { nodes: [nodeName('n1')] },
           }),
         [
           'GET /v1/controller/version',
@@ -191,7 +192,7 @@ describe('what is sent', () => {
 
   test('lists are filtered with repeated keys; an empty filter asks nothing', async () => {
     const linstor = linstorOf('1.27.0', () => json('[]'));
-    await linstor.resources({ names: ['a', 'b&c'], nodes: ['n1'] });
+    await linstor.resources({ names: [resourceName('a'), resourceName('b&c')], nodes: [nodeName('n1')] });
     await linstor.storagePools({ pools: ['p'] });
     await linstor.definitions({ props: ['Aux/a=1 2'] });
     for (const empty of [
@@ -349,8 +350,8 @@ describe('what an answer means', () => {
     const linstor = linstorOf('1.27.0', (path) =>
       path.includes('nodes=') ? json(one.text, one.status) : json(all.text),
     );
-    const pools = await linstor.storagePools({ nodes: ['ALPHA', 'nope'] });
-    expect(new Set(pools.map((pool) => pool.node))).toEqual(new Set(['alpha']));
+    const pools = await linstor.storagePools({ nodes: [nodeName('ALPHA'), nodeName('nope')] });
+    expect<unknown>(new Set(pools.map((pool) => pool.node))).toEqual(new Set(['alpha']));
     expect(pools.length).toBeGreaterThan(1);
   });
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DriverError } from '../../../src/errors.ts';
+import { resourceName } from '../../../src/linstor/names.ts';
 import { RestLinstor } from '../../../src/linstor/rest/rest.ts';
 import { loadTls } from '../../../src/linstor/rest/tls.ts';
 import type { ControllerSettings } from '../../../src/opennebula/settings.ts';
@@ -138,8 +139,8 @@ describe('a controller with TLS', () => {
     const location = `${secure.url}/v1/anything`;
     const plain = fakeController(() => new Response('', { status: 302, headers: { location } }));
     const linstor = new RestLinstor(settingsFor([plain.url], { caFile: at('ca.pem') }));
-    await linstor.createDefinition({ name: 'rd' });
-    await linstor.createDefinition({ name: 'rd2' });
+    await linstor.createDefinition({ name: resourceName('rd') });
+    await linstor.createDefinition({ name: resourceName('rd2') });
     await Promise.all([plain.stop(), secure.stop()]);
     expect(plain.seen).toHaveLength(1);
     expect(secure.seen.map((one) => [one.path, one.body])).toEqual([
