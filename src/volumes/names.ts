@@ -30,12 +30,12 @@ const standInNumbers = [1, 2, 3, 4] as const;
  */
 export const namesFor = (name: ResourceName): readonly ResourceName[] => [
   name,
-  ...standInNumbers.map((number) => `${name}-r${number}`),
+  ...standInNumbers.map((number) => resourceName(`${name}-r${number}`)),
 ];
 
 /** The proper name of what may be a stand-in. */
-export const properName = (name: ResourceName): ResourceName =>
-  /one-vm-\d+-(?:disk-\d+|checkpoint)-r[1-4]$/.test(name) ? name.replace(/-r[1-4]$/, '') : name;
+export const properName = <N extends string>(name: N): N =>
+  /one-vm-\d+-(?:disk-\d+|checkpoint)-r[1-4]$/.test(name) ? (name.replace(/-r[1-4]$/, '') as N) : name;
 
 /** LINSTOR snapshot that stands for OpenNebula's snapshot of a disk or image. */
 export function snapshotName(snapshotId: number): string {

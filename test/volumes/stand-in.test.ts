@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'bun:test';
 import { toDriverError } from '../../src/errors.ts';
 import type { ResourceDefinition } from '../../src/linstor/linstor.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import { namesFor, parseResource, properName } from '../../src/volumes/names.ts';
 import { freeName, presentName } from '../../src/volumes/stand-in.ts';
 import { FakeLinstor } from '../support/fake-linstor.ts';
 
-const name = 'one-vm-7-disk-0';
+const name = resourceName('one-vm-7-disk-0');
 const [, first = '', second = ''] = namesFor(name);
 
 const definition = (of: string, more: Partial<ResourceDefinition> = {}): ResourceDefinition => ({
-  name: of,
+  name: resourceName(of),
   group: 'g',
   flags: [],
   props: { 'Aux/one/DEPLOYMENT': '0-1' },
@@ -21,25 +22,27 @@ const going = (of: string): ResourceDefinition => definition(of, { flags: ['DELE
 
 describe('the name under which a disk is', () => {
   test('is its own, or a stand-in’s while that cannot go', () => {
-    expect(presentName(name, [])).toBe(name);
-    expect(presentName(name, [definition(name)])).toBe(name);
-    expect(presentName(name, [going(name)])).toBe(name);
-    expect(presentName(name, [going(name), definition(first)])).toBe(first);
-    expect(presentName(name, [going(name), going(first), definition(second)])).toBe(second);
-    expect(presentName(name, [definition('one-vm-7-disk-01-r1'), definition('one-vm-77-disk-0')])).toBe(name);
+    expect<unknown>(presentName(name, [])).toBe(name);
+    expect<unknown>(presentName(name, [definition(name)])).toBe(name);
+    expect<unknown>(presentName(name, [going(name)])).toBe(name);
+    expect<unknown>(presentName(name, [going(name), definition(first)])).toBe(first);
+    expect<unknown>(presentName(name, [going(name), going(first), definition(second)])).toBe(second);
+    expect<unknown>(
+      presentName(name, [definition('one-vm-7-disk-01-r1'), definition('one-vm-77-disk-0')]),
+    ).toBe(name);
   });
 
   test('of several, which nobody makes, that of the latest deployment', () => {
     const later = { props: { 'Aux/one/DEPLOYMENT': '10-5' } };
-    expect(presentName(name, [definition(name), definition(first, later)])).toBe(first);
-    expect(presentName(name, [definition(name, later), definition(first)])).toBe(name);
-    expect(presentName(name, [definition(name), definition(first)])).toBe(name);
+    expect<unknown>(presentName(name, [definition(name), definition(first, later)])).toBe(first);
+    expect<unknown>(presentName(name, [definition(name, later), definition(first)])).toBe(name);
+    expect<unknown>(presentName(name, [definition(name), definition(first)])).toBe(name);
   });
 
   test('a stand-in is what it stands for', () => {
     expect(parseResource('', first)).toEqual({ kind: 'disk', vmId: 7, diskId: 0 });
     expect(parseResource('x-', 'x-one-vm-7-checkpoint-r2')).toEqual({ kind: 'checkpoint', vmId: 7 });
-    expect(properName('x-one-vm-7-disk-0-r4')).toBe('x-one-vm-7-disk-0');
+    expect<unknown>(properName('x-one-vm-7-disk-0-r4')).toBe('x-one-vm-7-disk-0');
     for (const foreign of ['one-image-7-r1', 'one-vm-7-disk-0-r5', 'one-vm-7-disk-0-r11', 'web-r1'])
       expect([properName(foreign), parseResource('', foreign)]).toEqual([foreign, undefined]);
   });
@@ -90,23 +93,27 @@ describe('a name for a new volume', () => {
   }
 
   test('is its own, and nothing is asked, where nothing is left', async () => {
-    expect(await free([], [], false)).toEqual({ taken: name, asked: 0, removed: [] });
+    expect<unknown>(await free([], [], false)).toEqual({ taken: name, asked: 0, removed: [] });
   });
 
   test('is its own once what is left has gone', async () => {
-    expect((await free([definition(name)], [], false)).taken).toBe(name);
+    expect<unknown>((await free([definition(name)], [], false)).taken).toBe(name);
     expect((await free([definition(first)], [], false)).removed).toEqual([first]);
   });
 
   test('is the next one where a node that is away holds it, and that is not waited for', async () => {
-    expect(await free([going(name)], [name], true)).toEqual({ taken: first, asked: 1, removed: [] });
-    expect(await free([definition(name)], [name], true)).toEqual({ taken: first, asked: 1, removed: [name] });
-    expect((await free([going(name), definition(first)], [name, first], true)).taken).toBe(second);
+    expect<unknown>(await free([going(name)], [name], true)).toEqual({ taken: first, asked: 1, removed: [] });
+    expect<unknown>(await free([definition(name)], [name], true)).toEqual({
+      taken: first,
+      asked: 1,
+      removed: [name],
+    });
+    expect<unknown>((await free([going(name), definition(first)], [name, first], true)).taken).toBe(second);
   });
 
   test('is the next one when it does not go though its nodes are there', async () => {
     const { taken, asked } = await free([going(name)], [name], false);
-    expect(taken).toBe(first);
+    expect<unknown>(taken).toBe(first);
     expect(asked).toBeGreaterThan(3);
   });
 
