@@ -237,7 +237,7 @@ export function linstorContract(
 
     test('a resource that is there already is an info, not an error', async () => {
       expect(
-        (await linstor.createResource(disk, 'alpha', { pool: 'thin' })).has(
+        (await linstor.createResource(disk, nodeName('alpha'), { pool: 'thin' })).has(
           'info',
           'INFO_RSC_ALREADY_EXISTS',
         ),
@@ -277,7 +277,7 @@ export function linstorContract(
 
     test('make-available on the node that has it changes nothing', async () => {
       const before = await replica(disk);
-      const outcome = await linstor.makeAvailable(disk, 'alpha');
+      const outcome = await linstor.makeAvailable(disk, nodeName('alpha'));
       expect(outcome.has('success', 'MASK_SUCCESS')).toBe(true);
       expect(await replica(disk)).toEqual(before);
       expect((await refusal(linstor.makeAvailable(bare, nodeName('alpha')))).linstorCode).toBe(301);
@@ -450,10 +450,15 @@ export function linstorContract(
     test('a resource is deleted as often as wanted', async () => {
       await linstor.deleteResource(bare, nodeName('charlie'));
       expect(await linstor.resources({ names: [bare] })).toEqual([]);
-      expect((await linstor.deleteResource(bare, 'charlie')).has('warning', 'WARN_NOT_FOUND')).toBe(true);
-      expect((await linstor.deleteResource(`${mark}-none`, 'charlie')).has('warning', 'WARN_NOT_FOUND')).toBe(
+      expect((await linstor.deleteResource(bare, nodeName('charlie'))).has('warning', 'WARN_NOT_FOUND')).toBe(
         true,
       );
+      expect(
+        (await linstor.deleteResource(resourceName(`${mark}-none`), nodeName('charlie'))).has(
+          'warning',
+          'WARN_NOT_FOUND',
+        ),
+      ).toBe(true);
     });
 
     test('a definition is deleted as often as wanted', async () => {

@@ -3,6 +3,7 @@ import { toDriverError } from '../../src/errors.ts';
 import { codes } from '../../src/linstor/codes.ts';
 import { LinstorError } from '../../src/linstor/error.ts';
 import type { Linstor } from '../../src/linstor/linstor.ts';
+import { resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import { removeResource } from '../../src/volumes/remove.ts';
 
@@ -61,7 +62,7 @@ describe('a snapshot that LINSTOR does not get rid of', () => {
   test('is named, with the node that is away and the way out', async () => {
     const { linstor, asked } = stuck('OFFLINE');
     const error = toDriverError(
-      await removeResource(ctx(), linstor, 'rd').catch((thrown: unknown) => thrown),
+      await removeResource(ctx(), linstor, resourceName('rd')).catch((thrown: unknown) => thrown),
     );
     expect(error.code).toBe('LINSTOR_DELETING');
     expect(error.message).toContain('snapshot s1, a part of which is on n2 (OFFLINE)');
@@ -73,7 +74,9 @@ describe('a snapshot that LINSTOR does not get rid of', () => {
 
   test('is named also where every node is there', async () => {
     const error = toDriverError(
-      await removeResource(ctx(), stuck('ONLINE').linstor, 'rd').catch((thrown: unknown) => thrown),
+      await removeResource(ctx(), stuck('ONLINE').linstor, resourceName('rd')).catch(
+        (thrown: unknown) => thrown,
+      ),
     );
     expect([error.code, error.message]).toEqual([
       'LINSTOR_DELETING',

@@ -440,7 +440,7 @@ describe('how it ends', () => {
   test('an error with exit 0, and with the exit of a failed wait', async () => {
     const stdout = '[{"ret_code":-4611686018406940171,"message":"exists"}]';
     for (const exitCode of [0, 10]) {
-      const error = await failure(ended({ exitCode, stdout }).createDefinition({ name: 'rd' }));
+      const error = await failure(ended({ exitCode, stdout }).createDefinition({ name: resourceName('rd') }));
       expect(isLinstorError(error, 'FAIL_EXISTS_RSC_DFN')).toBe(true);
       expect(error.code).toBe('LINSTOR_EXISTS');
     }
@@ -458,7 +458,7 @@ describe('how it ends', () => {
       fake((command) => {
         if (command === 'controller version') return versionLine;
         return command.startsWith('volume-definition list') ? definitions : traceback;
-      }).linstor.clone('img', 'copy');
+      }).linstor.clone(resourceName('img'), 'copy');
     expect(isLinstorError(await failure(clone('[[]]')), 'FAIL_NOT_FOUND_RSC_DFN')).toBe(true);
     expect(isReplyLost(await failure(clone('[[{"name":"img"}]]')))).toBe(true);
   });
