@@ -63,6 +63,22 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
     ],
   },
   {
+    action: 'tm/prebackup_live',
+    about: 'increment',
+    cases: [
+      [/snapshot\/multi/, 'answer lost'],
+      [/snapshot\/multi/, 'SIGKILL after'],
+    ],
+  },
+  {
+    action: 'tm/restore',
+    about: 'two disks, in place',
+    cases: [
+      [/snapshot\/multi/, 'SIGKILL after'],
+      [/DELETE .*one-restore-0/, 'SIGTERM'],
+    ],
+  },
+  {
     action: 'tm/cpds',
     about: 'disk of a running VM',
     cases: [

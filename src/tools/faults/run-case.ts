@@ -192,6 +192,8 @@ async function cleanUp(
       }
     });
   }
+  if (scenario.action.includes('/prebackup'))
+    await startAction(world, { ...request, action: request.action.replace('pre', 'post') }).done;
   // A migration that failed is cleaned up in both places.
   store.update((state) => {
     for (const vm of state.vms)
