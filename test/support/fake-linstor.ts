@@ -366,9 +366,11 @@ export class FakeLinstor implements Linstor {
     const free = candidates.filter(
       (node) => !definition.replicas.some((replica) => same(replica.node, node)),
     );
+    if (missing <= 0) return warning(1006);
     if (free.length < missing) throw refusal(`place ${name}`, 996);
-    for (const node of free.slice(0, Math.max(0, missing)))
+    for (const node of free.slice(0, missing))
       this.#addReplica(definition, { node, flags: [], inUse: false, disk: true });
+    this.#addTieBreaker(definition);
     return ok();
   }
 
@@ -380,8 +382,11 @@ export class FakeLinstor implements Linstor {
     this.#write('createResource', name, node, options.pool ?? '');
     const definition = this.#require(name);
     this.#requireNode(node);
-    if (definition.replicas.some((replica) => same(replica.node, node))) return warning(1006);
     const diskless = options.diskless ?? false;
+    if (diskless && !definition.layers.includes('DRBD')) throw refusal(`create ${name} on ${node}`, 225);
+    // "Already exists", which is an info.
+    if (definition.replicas.some((replica) => same(replica.node, node)))
+      return new Outcome([entry(1n, 10008)]);
     this.#addReplica(definition, {
       node,
       flags: diskless ? ['DISKLESS', 'DRBD_DISKLESS'] : [],
@@ -469,6 +474,19 @@ export class FakeLinstor implements Linstor {
     }
     definition.replicas.splice(definition.replicas.indexOf(replica), 1);
     this.#device(definition, replica, false);
+  }
+
+  /** Two disks, four, … and nobody else: the first node that is free (CtrlRscAutoTieBreakerHelper). */
+  #addTieBreaker(definition: Definition): void {
+    const disks = definition.replicas.filter((each) => each.disk).length;
+    const others = definition.replicas.some((each) => !each.disk);
+    if (!definition.layers.includes('DRBD') || disks < 2 || disks % 2 !== 0 || others) return;
+    const node = [...this.#options.nodes]
+      .sort()
+      .find((name) => !this.offline.has(name) && !definition.replicas.some((each) => same(each.node, name)));
+    if (node === undefined) return;
+    const flags = ['DISKLESS', 'DRBD_DISKLESS', 'TIE_BREAKER'];
+    this.#addReplica(definition, { node, flags, inUse: false, disk: false });
   }
 
   async synced(): Promise<boolean> {

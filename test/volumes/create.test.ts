@@ -60,7 +60,7 @@ function losing(linstor: FakeLinstor, after: boolean): Linstor {
 describe('a new volume', () => {
   test('one call makes it, with its marks; undo takes it away', async () => {
     const { linstor, ctx, undo } = makeWorld();
-    expect(await createVolume(ctx, linstor, volume)).toHaveLength(2);
+    expect(await createVolume(ctx, linstor, volume)).toHaveLength(3);
     expect(verbs(linstor)[0]).toBe('spawn');
     expect((await linstor.definitions({ names: [name] }))[0]?.props).toMatchObject(volume.props ?? {});
     await undo.rollback();
@@ -70,7 +70,7 @@ describe('a new volume', () => {
   test('where that cannot be had, single steps make it', async () => {
     const { linstor, ctx, undo } = makeWorld();
     linstor.failures.set(`spawn ${name}`, new DriverError('LINSTOR_UNSUPPORTED', 'an old controller'));
-    expect(await createVolume(ctx, linstor, volume)).toHaveLength(2);
+    expect(await createVolume(ctx, linstor, volume)).toHaveLength(3);
     expect(verbs(linstor)).toEqual(['spawn', 'createDefinition', 'createVolume', 'place']);
     expect(undo.size).toBe(1);
     await undo.rollback();
@@ -79,8 +79,8 @@ describe('a new volume', () => {
 
   test.each([true, false])('a lost answer: carried out %p', async (after) => {
     const { linstor, ctx, undo } = makeWorld();
-    expect(await createVolume(ctx, losing(linstor, after), volume)).toHaveLength(2);
-    expect(linstor.where(name)).toEqual(['host1', 'host2']);
+    expect(await createVolume(ctx, losing(linstor, after), volume)).toHaveLength(3);
+    expect(linstor.where(name)).toEqual(['host1', 'host2', 'host3:tie-breaker']);
     await undo.rollback();
     expect(linstor.names()).toEqual([]);
   });
@@ -110,8 +110,8 @@ describe('a new volume', () => {
         linstor.add(name, ['host3'], { props: late() });
         if (steps)
           linstor.failures.set(`spawn ${name}`, new DriverError('LINSTOR_UNSUPPORTED', 'an old controller'));
-        expect(await createVolume(ctx, linstor, mine)).toHaveLength(2);
-        expect(linstor.where(name)).toEqual(['host1', 'host2']);
+        expect(await createVolume(ctx, linstor, mine)).toHaveLength(3);
+        expect(linstor.where(name)).toEqual(['host1', 'host2', 'host3:tie-breaker']);
         expect((await linstor.definitions({ names: [name] }))[0]?.props[madeBy]).not.toBe('killed');
         await undo.rollback();
         expect(linstor.names()).toEqual([]);
@@ -153,7 +153,7 @@ describe('a new volume', () => {
   test('the wished node first, the others after it', async () => {
     const { linstor, ctx } = makeWorld();
     await createVolume(ctx, linstor, { ...volume, node: nodeName('host3') });
-    expect(linstor.where(name)).toEqual(['host1', 'host3']);
+    expect(linstor.where(name)).toEqual(['host1', 'host2:tie-breaker', 'host3']);
     expect(verbs(linstor).filter((verb) => verb === 'spawn')).toHaveLength(1);
   });
 });
