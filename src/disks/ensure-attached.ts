@@ -1,10 +1,12 @@
 import type { Context } from '../context.ts';
+import type { HostDevice } from '../hosts/scripts/identity.ts';
 import type { DiskLink } from '../hosts/scripts/link-disks.ts';
 import type { Linstor, Replica, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type Bytes, bytes } from '../units.ts';
 import type { Sharing } from '../volumes/disk.ts';
 import { lockName } from '../volumes/names.ts';
+import { sameName } from '../volumes/replicas.ts';
 import { forAll } from '../volumes/wait.ts';
 import { type Attachment, attach } from './attach.ts';
 import { allowTwoPrimaries, attachMigrating, type Migrating } from './dual-primary.ts';
@@ -77,19 +79,46 @@ export async function ensureAttached(
     }),
     { linkFirst, ...(waitMs === undefined ? {} : { waitMs }) },
   );
-  await forAll(attachments, async (attachment) => {
-    const index = attachments.indexOf(attachment);
-    const [disk, found] = [disks[index], linked[index]];
-    if (!disk || attachment.growsDirty === false) return;
-    if (disk.definition && unwipedFrom(disk.definition) === undefined) return;
-    const wipe = () => wipeGrowth(ctx, disk.linstor, attachment, found);
-    await (lockEach ? ctx.lock(lockName(disk.resource), wipe) : wipe());
-  });
+  await wipeWhereGrown(
+    ctx,
+    disks.flatMap((disk, index) => {
+      const attachment = attachments[index];
+      return attachment ? [{ disk, attachment, found: linked[index] }] : [];
+    }),
+    lockEach === true,
+  );
   return attachments.map((attachment, index) => ({
     ...attachment,
     device: linked[index]?.device ?? '',
     bytes: linked[index]?.bytes ?? bytes(0),
   }));
+}
+
+interface Found {
+  readonly disk: DiskToAttach;
+  readonly attachment: Attachment;
+  readonly found: HostDevice | undefined;
+}
+
+/** What their definitions say is asked of each controller at once, and only where it is not known that nothing can be there. */
+async function wipeWhereGrown(ctx: Context, all: readonly Found[], lockEach: boolean): Promise<void> {
+  const doubtful = all.filter(
+    ({ disk, attachment }) =>
+      attachment.growsDirty !== false && (!disk.definition || unwipedFrom(disk.definition) !== undefined),
+  );
+  const byLinstor = Map.groupBy(doubtful, ({ disk }) => disk.linstor);
+  await forAll([...byLinstor], async ([linstor, group]) => {
+    const definitions = await linstor.definitions({ names: group.map(({ disk }) => disk.resource) });
+    const grown = group.filter(({ disk }) =>
+      definitions.some(
+        ({ name, props }) => sameName(name, disk.resource) && unwipedFrom({ props }) !== undefined,
+      ),
+    );
+    await forAll(grown, ({ disk, attachment, found }) => {
+      const wipe = () => wipeGrowth(ctx, linstor, attachment, found);
+      return lockEach ? ctx.lock(lockName(disk.resource), wipe) : wipe();
+    });
+  });
 }
 
 const migrating = (disk: DiskToAttach): Migrating => ({
