@@ -69,6 +69,8 @@ export interface BridgeDevice extends HostDevice {
   readonly host: string;
   readonly node: NodeName;
   readonly bytes: Bytes;
+  /** Of one of its sectors. */
+  readonly sector: Bytes;
   /** A diskless replica was made for it and goes again. */
   readonly made: boolean;
 }

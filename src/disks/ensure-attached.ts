@@ -48,6 +48,8 @@ export interface AttachedDisk extends Attachment {
   /** By which it was found there; none where `linkFirst` has linked it. */
   readonly device: string;
   readonly bytes: Bytes;
+  /** Of one of its sectors. */
+  readonly sector: Bytes;
 }
 
 /**
@@ -91,6 +93,7 @@ export async function ensureAttached(
     ...attachment,
     device: linked[index]?.device ?? '',
     bytes: linked[index]?.bytes ?? bytes(0),
+    sector: linked[index]?.sector ?? bytes(512),
   }));
 }
 

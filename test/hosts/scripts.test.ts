@@ -80,8 +80,8 @@ describe('link-disk', () => {
       { link: join(dir, '0/7/disk.1'), minBytes: bytes(MiB), candidates: [b], identity: device(b).identity },
     ]);
     expect(linked).toEqual([
-      { ...device(a), bytes: bytes(MiB) },
-      { ...device(b), bytes: bytes(2 * MiB) },
+      { ...device(a), bytes: bytes(MiB), sector: bytes(512) },
+      { ...device(b), bytes: bytes(2 * MiB), sector: bytes(512) },
     ]);
     expect(readlinkSync(join(dir, '0/7/disk.0'))).toBe(a);
     expect(readlinkSync(join(dir, '0/7/disk.1'))).toBe(b);
@@ -160,6 +160,7 @@ describe('link-disk', () => {
       expect(await waitForDevice(fake.hosts, 'host1', wanted(path, bytes(3 * MiB)), 0)).toEqual({
         ...device(path),
         bytes: bytes(3 * MiB),
+        sector: bytes(512),
       });
       expect(await deviceSizes(fake.hosts, 'host1', [path, '/dev/absent'])).toEqual([
         bytes(3 * MiB),

@@ -20,6 +20,8 @@ export interface DiskLink {
 /** The candidate that was there. */
 export interface LinkedDisk extends HostDevice {
   readonly bytes: Bytes;
+  /** Of one of its sectors. */
+  readonly sector: Bytes;
 }
 
 const codes = { missing: 71, small: 72, link: 73, stray: 74, alien: 77 } as const;
@@ -100,10 +102,10 @@ export async function linkDisks(
   });
   const refusal = linkRefusal(host, result.exitCode, result.stdout, result.stderr);
   if (refusal) throw refusal;
-  const rows = records(result.stdout, 2);
+  const rows = records(result.stdout, 3);
   return disks.map(({ identity }, index) => {
-    const [device = '', size = ''] = rows[index] ?? [];
-    return { device, bytes: sizeSaid(host, size), identity };
+    const [device = '', size = '', sector = ''] = rows[index] ?? [];
+    return { device, bytes: sizeSaid(host, size), sector: sizeSaid(host, sector), identity };
   });
 }
 

@@ -1,3 +1,11 @@
+sector_of() { # path: bytes of a sector as the device counts
+  local numbers size=512
+  if [ -b "$1" ] && numbers=$(stat -Lc '%t:%T' -- "$1"); then
+    numbers=$((16#${numbers%:*})):$((16#${numbers#*:}))
+    { read -r size <"/sys/dev/block/$numbers/queue/logical_block_size"; } 2>/dev/null
+  fi
+  echo "$size"
+}
 look() { # minimum wanted candidates... -> chosen, size, state
   local minimum=$1 wanted=$2 path; shift 2
   chosen= size=0 state=missing
@@ -44,5 +52,5 @@ link_disks() {
         { printf '%s\0%s\0' "${links[i]}" 0; exit 73; }
     fi
   done
-  for i in "${!found[@]}"; do printf '%s\0%s\0' "${found[i]}" "${sizes[i]}"; done
+  for i in "${!found[@]}"; do printf '%s\0%s\0%s\0' "${found[i]}" "${sizes[i]}" "$(sector_of "${found[i]}")"; done
 }
