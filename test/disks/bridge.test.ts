@@ -27,7 +27,7 @@ function makeWorld(down: Readonly<Record<string, DriverError>>) {
     tried.push(host);
     const error = down[host];
     if (error) throw error;
-    return { exitCode: 0, stdout: `${args[4]}\0${65536 * 1024}\0512\0`, stderr: '', ms: 1 };
+    return { exitCode: 0, stdout: `${args[4]}\0${65536 * 1024}\0${512}\0`, stderr: '', ms: 1 };
   };
   const ctx = {
     log,
