@@ -1,5 +1,5 @@
 import type { Context } from '../../context.ts';
-import { attachForCopy, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
+import { attachForCopy, type BridgeDevice, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
 import { isDriverError } from '../../errors.ts';
 import type { ResourceName } from '../../linstor/linstor.ts';
 import type { SourceRequest } from '../../transfer/source.ts';
@@ -99,5 +99,15 @@ async function importInto(
       { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
     ),
   );
+  if (bridge.sector > 512) await warnOfSectors(ctx, image, bridge);
   await releaseAfterCopy(ctx, image, bridge);
+}
+
+/** Nothing is wrong with the copy, but who boots from it looks for partitions elsewhere. */
+async function warnOfSectors(ctx: Context, { image }: ImageCall, bridge: BridgeDevice): Promise<void> {
+  const { countsIn512 } = await import('../../hosts/scripts/sectors.ts');
+  if (await countsIn512(ctx.hosts, bridge.host, bridge))
+    ctx.log.warn(
+      `the partitions of image ${image.id} are counted in sectors of 512 bytes, its device has ${bridge.sector}: a guest that sees those will not boot from it; use a pool with sectors of 512 bytes, or an image that is made for larger ones`,
+    );
 }
