@@ -21,11 +21,14 @@ const unconnected = /^ssh: connect to host .* port \d+:/m;
 const unready =
   /banner exchange|^(ssh|kex)_exchange_identification:|Connection (closed|reset) by [^\n]* \[?preauth|^ssh_dispatch_run_fatal: .* during key exchange/m;
 
+/** The other side was not ready to talk. */
+export const isUnready = (exitCode: number, stdout: string, stderr: string): boolean =>
+  exitCode === 255 && stdout === '' && !hasBegun(stderr) && unready.test(stderr);
+
 /** So often more it is tried. A host that takes no connection at all is more likely to be dead. */
 export function triesMore(exitCode: number, stdout: string, stderr: string): number {
-  if (exitCode !== 255 || stdout !== '' || hasBegun(stderr)) return 0;
-  if (unready.test(stderr)) return 3;
-  return unconnected.test(stderr) ? 1 : 0;
+  if (isUnready(exitCode, stdout, stderr)) return 3;
+  return exitCode === 255 && stdout === '' && !hasBegun(stderr) && unconnected.test(stderr) ? 1 : 0;
 }
 
 export const pausesMs: readonly number[] = [1_000, 3_000, 9_000];

@@ -1,5 +1,7 @@
+import { basename } from 'node:path';
 import { DriverError } from '../errors.ts';
 import { hear, hearFunction, isGreeted } from './greeting.ts';
+import { isUnready, pausesMs } from './never-made.ts';
 import { type ProcessResult, runProcess } from './process.ts';
 import pipelineText from './shell/pipeline.sh' with { type: 'text' };
 import { lastLines } from './ssh.ts';
@@ -30,6 +32,8 @@ export interface PipelineOptions {
   readonly holdStdin?: boolean;
   /** The first stage reads what the last one writes: two that talk to each other. There is no stdout then. */
   readonly loop?: boolean;
+  /** Between two tries to connect; for tests. */
+  readonly sleep?: (ms: number) => Promise<void>;
   /** Bytes of the last stage's stdout that are kept. */
   readonly outputLimit?: number;
 }
@@ -120,12 +124,37 @@ function checkEnded(stages: readonly Stage[], result: ProcessResult, timeoutMs: 
 
 /**
  * Runs the stages joined by pipes and waits for all of them. Every exit code counts: throws PipelineError
- * (HOST_COMMAND) when any stage failed or left no code, HOST_TIMEOUT, INTERRUPTED.
+ * (HOST_COMMAND) when any stage failed or left no code, HOST_TIMEOUT, INTERRUPTED. Where the one connection to a host was never made,
+ * nothing has begun there, and all of it is started again.
  */
 export async function runPipeline(
   stages: readonly Stage[],
   options: PipelineOptions,
 ): Promise<PipelineResult> {
+  for (const pause of pausesMs) {
+    try {
+      return await runOnce(stages, options);
+    } catch (error) {
+      if (!mayStartAgain(error, stages, options)) throw error;
+      await (options.sleep ?? Bun.sleep)(pause);
+      if (options.signal?.aborted) throw error;
+    }
+  }
+  return runOnce(stages, options);
+}
+
+/** What was handed over open has been read from: its place is lost. Of two hosts the other one may have begun. */
+function mayStartAgain(error: unknown, stages: readonly Stage[], options: PipelineOptions): boolean {
+  if (!(error instanceof PipelineError) || options.descriptors?.length) return false;
+  const remote = stages.filter(({ argv }) => argv[0] !== undefined && basename(argv[0]) === 'ssh');
+  return (
+    remote.length === 1 &&
+    remote[0]?.name === error.stage &&
+    isUnready(error.exitCode, error.stdout, error.stderr)
+  );
+}
+
+async function runOnce(stages: readonly Stage[], options: PipelineOptions): Promise<PipelineResult> {
   const mark = `stage-${crypto.randomUUID()}`;
   const input = options.loop ? 'loop' : options.holdStdin ? 'hold' : 'empty';
   const words = stages.flatMap(({ argv }) => [isGreeted(argv) ? '1' : '0', String(argv.length), ...argv]);

@@ -39,6 +39,58 @@ describe('pipeline', () => {
     expect(String(error)).toContain('no luck');
   });
 
+  describe('a connection that was never made', () => {
+    /** An ssh that has no banner for the first tries, and then takes its input. */
+    function busy(
+      words: string,
+      tries = 2,
+    ): { stages: readonly Stage[]; tried: () => number; remove(): void } {
+      const folder = mkdtempSync(join(tmpdir(), 'linstor_un-pipe-'));
+      const program = join(folder, 'ssh');
+      const log = join(folder, 'tries');
+      const script = `#!/bin/bash
+echo x >>'${log}'
+if [ "$(wc -l <'${log}')" -le ${tries} ]; then echo '${words}' >&2; exit 255; fi
+cat
+`;
+      writeFileSync(program, script, { mode: 0o755 });
+      return {
+        stages: [sh('source', 'echo data'), { name: 'target', argv: [program, 'host1', 'cat'] }],
+        tried: () => readFileSync(log, 'utf8').length / 2,
+        remove: () => rmSync(folder, { recursive: true, force: true }),
+      };
+    }
+    const options = { timeoutMs: 10_000, sleep: async () => undefined };
+    const banner = 'Connection timed out during banner exchange';
+
+    test('is made again, from the beginning', async () => {
+      const { stages, tried, remove } = busy(banner);
+      expect((await runPipeline(stages, options)).stdout).toBe('data\n');
+      expect(tried()).toBe(3);
+      remove();
+    });
+
+    test('not for ever', async () => {
+      const { stages, tried, remove } = busy(banner, 99);
+      await expect(runPipeline(stages, options)).rejects.toThrow('banner exchange');
+      expect(tried()).toBe(4);
+      remove();
+    });
+
+    test('and nothing that may have begun is', async () => {
+      const broken = busy('client_loop: send disconnect: Broken pipe');
+      await expect(runPipeline(broken.stages, options)).rejects.toThrow('Broken pipe');
+      expect(broken.tried()).toBe(1);
+      broken.remove();
+      const handed = busy(banner);
+      const descriptor = openSync('/dev/null', 'r');
+      const pipeline = runPipeline(handed.stages, { ...options, descriptors: [descriptor] });
+      await expect(pipeline).rejects.toThrow('banner exchange');
+      expect(handed.tried()).toBe(1);
+      handed.remove();
+    });
+  });
+
   test('a consumer that dies is blamed, not the producer that loses its pipe', async () => {
     const error = await failure([
       sh('producer', 'exec cat /dev/zero'),
