@@ -4,6 +4,7 @@ import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { requireDataConnected } from '../volumes/online.ts';
 import { dropSnapshot, usableSnapshot } from '../volumes/snapshot.ts';
+import { requirePassing, whenSnapshottable } from '../volumes/snapshot-ready.ts';
 import { poll } from '../volumes/wait.ts';
 import { type FreezeWindow, whileHeld } from './freeze.ts';
 
@@ -17,6 +18,9 @@ export interface TakeRequest {
 
 /** How long a replica that is still syncing is waited for; the guest is not held meanwhile. */
 const syncMs = 130_000;
+
+/** How often a guest is held for one backup, when LINSTOR refuses for what nobody could know. */
+const tries = 3;
 
 /**
  * One snapshot of all the resources at one point in time; their removal is on the undo stack. The guest is held for the one call to LINSTOR
@@ -38,7 +42,11 @@ export async function takeTogether(ctx: Context, request: TakeRequest): Promise<
     );
   let last: unknown;
   let cleared = false;
+  let refused = 0;
   const done = await poll(ctx.clock, syncMs, async () => {
+    // What passes is waited for before the guest is held, and what does not is told.
+    for (const { resource, snapshot } of points)
+      await whenSnapshottable(ctx, linstor, resource, `snapshot ${snapshot} of ${resource} is not taken`);
     try {
       await whileHeld(ctx, request.window, () => takeNow(request, together));
       return true;
@@ -46,6 +54,8 @@ export async function takeTogether(ctx: Context, request: TakeRequest): Promise<
       last = error;
       const again = await mayTryAgain(ctx, request, error, cleared);
       if (again === 'cleared') cleared = true;
+      refused += 1;
+      if (refused >= tries) throw error;
       return undefined;
     }
   });
@@ -85,6 +95,8 @@ async function mayTryAgain(
       'FAIL_SNAPSHOT_ROLLBACK_IN_PROGRESS',
     )
   ) {
+    for (const { resource, snapshot } of points)
+      requirePassing(`snapshot ${snapshot} of ${resource} is not taken`, resource, error);
     const view = await linstor.resources({ names: points.map(({ resource }) => resource) });
     for (const { resource, snapshot } of points)
       await requireDataConnected(linstor, `snapshot ${snapshot} of ${resource} is not taken`, view, resource);
