@@ -9,6 +9,7 @@ import type { DatastoreMessage } from '../opennebula/message.ts';
 import { findEndpoint } from '../opennebula/session.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { SourceRequest } from '../transfer/source.ts';
+import { schemeOfRestore } from './restored-backup.ts';
 
 /** Hosts of LINSTOR's controllers and of oned. */
 function guardedHosts({ controllers }: Settings, hostOf: (url: URL) => string): string[] {
@@ -31,13 +32,14 @@ export async function imageSource(
     import('../transfer/destination.ts'),
     import('../transfer/path-policy.ts'),
   ]);
+  const scheme = await schemeOfRestore(ctx, message);
   const template = message.image?.template ?? {};
   const downloader = ctx.remotes === undefined ? undefined : join(ctx.remotes, 'datastore/downloader.sh');
   return {
     path: message.path,
     policy: policyOf(settings),
     addresses: {
-      schemes: settings.allowSchemes,
+      schemes: [...settings.allowSchemes, ...(scheme === undefined ? [] : [scheme])],
       allow: settings.allowSources,
       guarded: guardedHosts(settings, hostOf),
       // Not knowing them opens nothing.

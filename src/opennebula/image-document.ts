@@ -2,6 +2,7 @@ import { mib } from '../units.ts';
 import { count, id, idOrNone, optional, orElse, readFields, size, text, yesNo } from './fields.ts';
 import type { Image } from './one.ts';
 import { readNextSnapshot, readSnapshots } from './snapshot-list.ts';
+import { imageType } from './states.ts';
 import type { XmlElement } from './xml.ts';
 
 const imageFields = {
@@ -20,6 +21,7 @@ const imageFields = {
   TARGET_SNAPSHOT: optional(idOrNone),
   DATASTORE_ID: optional(idOrNone),
   REGTIME: orElse(count, 0),
+  UID: optional(count),
 };
 
 /**
@@ -50,6 +52,13 @@ export function readImage(element: XmlElement): Image {
     ...(next === undefined ? {} : { nextSnapshot: next }),
     template: element.first('TEMPLATE')?.attributes() ?? {},
     ...(datastoreId === undefined || datastoreId < 0 ? {} : { datastoreId }),
+    ...(fields.UID === undefined ? {} : { ownerId: fields.UID }),
+    ...(fields.TYPE === imageType.BACKUP ? { backupSources: backupSources(element) } : {}),
     ...(vms ? { vmIds: vms.all('ID').map((each) => Number(each.text)) } : {}),
   };
+}
+
+function backupSources(element: XmlElement): string[] {
+  const paths = ['SOURCE', 'BACKUP_INCREMENTS/INCREMENT/SOURCE'];
+  return paths.flatMap((path) => element.all(path).map((each) => each.text.trim())).filter(Boolean);
 }

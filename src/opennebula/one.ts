@@ -47,6 +47,10 @@ export interface Image {
   readonly nextSnapshot?: number;
   readonly template: Attributes;
   readonly datastoreId?: number;
+  /** The user; 0 is oneadmin. */
+  readonly ownerId?: number;
+  /** Of a backup: what its datastore calls it, and each increment. */
+  readonly backupSources?: readonly string[];
   /** VMs that have the image, powered off ones too. Absent where the document has no such list. */
   readonly vmIds?: readonly number[];
 }
