@@ -206,6 +206,13 @@ describe('verdict', () => {
     expect(complaint({ ...cp, kind: 'tm', action: 'clone' }, outcome(0))).toBeUndefined();
   });
 
+  test('a restore without its backup is refused as one that does not exist, and with no other word', () => {
+    const restore = { kind: 'tm', action: 'restore', failed: false } as const;
+    expect(complaint(restore, outcome(1, '', 'no image 27 [ONE_NOT_FOUND]'))).toBeUndefined();
+    expect(complaint(restore, outcome(1, '', 'what? [BAD_ARGUMENT]'))).toContain('BAD_ARGUMENT');
+    expect(complaint(cp, outcome(1, '', 'no image [ONE_NOT_FOUND]'))).toContain('ONE_NOT_FOUND');
+  });
+
   test.each([
     ['no format', 'cp', '/dev/x\n'],
     ['two lines', 'cp', '50%\n/dev/x raw\n'],

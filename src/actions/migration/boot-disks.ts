@@ -4,6 +4,7 @@ import { ensureAttached } from '../../disks/ensure-attached.ts';
 import { viewDisks } from '../../disks/ensure-detached.ts';
 import { findReplica } from '../../disks/find-node.ts';
 import { unwipedFrom } from '../../disks/grown.ts';
+import { forgetGrowth, isGrowthNoted } from '../../disks/growth-note.ts';
 import { commonPaths } from '../../disks/link.ts';
 import { type VmDisk, vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
@@ -84,15 +85,28 @@ async function settleDefinitions(
         for (const { resource, disk, link } of group) {
           const definition = definitions.find((each) => sameName(each.name, resource));
           if (unwipedFrom(definition) !== undefined) unwiped.add(link);
+          else forgetGrowth(resource);
           if (definition && isLeftOpen(definition, [{ vm, disk }]))
             await ctx.lock(lockName(resource), () => closeBefore(ctx, linstor, definition, { vm, disk }));
         }
       } catch (error) {
+        const growing = group.find((disk) => isGrowthNoted(disk.resource));
+        if (growing) throw unfinishedGrowth(growing, vm, error);
         ctx.log.warn(`two primaries may still be allowed: ${toDriverError(error).message}`);
       }
     }),
   );
   return unwiped;
+}
+
+/** A guest that starts now would see the new size, and lose what it writes there when the rest is zeroed. */
+function unfinishedGrowth({ disk, resource }: VmDisk, vm: Vm, cause: unknown): DriverError {
+  const { code, message } = toDriverError(cause);
+  return new DriverError(
+    code,
+    `VM ${vm.id} is not started: a resize of disk ${disk.id} (${resource}) was interrupted, and LINSTOR cannot be asked to finish it: ${message}`,
+    { remedy: 'bring LINSTOR back, then start the VM again', cause },
+  );
 }
 
 type ViewedDisk = VmDisk & { readonly view: readonly Replica[] };

@@ -10,11 +10,16 @@ unpack() {
   # Whoever owns the other host may have packed what he likes.
   find "$new" ! -type f ! -type d ! -type l -delete
   find "$new" ! -type l -perm /6000 -exec chmod ug-s -- {} +
+  stores=$(realpath -m -- "$1/../..")
   find "$new" -type l -print0 | while IFS= read -r -d '' link; do
-    case $(realpath -m -- "$link") in
-      "$(realpath -m -- "$new")"/* | "$(realpath -m -- "$1")"/* | /dev/*) ;;
-      *) rm -f -- "$link" ;;
+    to=$(realpath -m -- "$link")
+    case $to in
+      "$(realpath -m -- "$new")"/* | "$(realpath -m -- "$1")"/* | /dev/*) continue ;;
+      "$stores"/*/*/*) ;;
+      # Another driver's disk that is an image of its datastore.
+      "$stores"/*/*) case ${link##*/} in disk.*) if [ ! -d "$to" ]; then continue; fi ;; esac ;;
     esac
+    rm -f -- "$link"
   done
   if [ -d "$1" ]; then
     find "$1" -mindepth 1 -maxdepth 1 -type l -name 'disk.*' -exec cp -dfT -- {} {}.keep \;

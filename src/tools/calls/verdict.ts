@@ -20,6 +20,9 @@ const replies: Readonly<Record<string, RegExp>> = {
 /** Codes that say: the driver did not understand the call. */
 const notUnderstood = /\[(BAD_MESSAGE|BAD_ARGUMENT|UNKNOWN_ACTION|ONE_INCOMPLETE|INTERNAL|USAGE)\]/;
 
+/** The recording holds no backup: a restore is understood, looks for it, and changes nothing. */
+const withoutSource: Readonly<Record<string, RegExp>> = { 'tm/restore': /\[ONE_NOT_FOUND\]/ };
+
 /**
  * What is wrong with an outcome; undefined when it is as recorded. A recorded failure was injected by the tracing
  * driver: any outcome will do there, so long as the call was understood.
@@ -31,6 +34,7 @@ export function complaint(
   const message = outcome.stderr.trim().split('\n').at(-1) ?? '';
   if (outcome.exitCode !== 0) {
     if (call.failed && !notUnderstood.test(outcome.stderr)) return undefined;
+    if (withoutSource[`${call.kind}/${call.action}`]?.test(outcome.stderr)) return undefined;
     return `exit ${outcome.exitCode}: ${message || 'no message'}`;
   }
   const expected = replies[`${call.kind}/${call.action}`];

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { RelayedFailure } from '../../../src/actions/foreign-script.ts';
 import { context } from '../../../src/actions/tm/context.ts';
+import { isGrowthNoted, noteGrowth } from '../../../src/disks/growth-note.ts';
 import { DriverError } from '../../../src/errors.ts';
 import { isolated, MovingLab, type MovingLabOptions, type VmSpec } from '../../support/moving-lab.ts';
 
@@ -160,6 +163,29 @@ describe.skipIf(!isolated)('context before a boot', () => {
     expect((await run(lab)).error).toBeUndefined();
     expect(lab.log.filter((line) => line.startsWith('warn: LINSTOR cannot be asked'))).toHaveLength(1);
     expect(lab.file('calls')).not.toBe('');
+  });
+
+  test('LINSTOR away, and a resize that was interrupted: the guest would lose what it writes into the new part', async () => {
+    const lab = makeLab({});
+    lab.linstor.add(resource, ['host1']);
+    await lab.link('host1', 'disk.0', lab.device(resource));
+    const before = process.env['ONE_LOCATION'];
+    process.env['ONE_LOCATION'] = lab.dir;
+    mkdirSync(join(lab.dir, 'var'), { recursive: true });
+    try {
+      noteGrowth(resource);
+      for (const what of ['replicas', 'definitions'])
+        lab.linstor.down.set(what, new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
+      const { error } = await run(lab);
+      expect(error?.code).toBe('LINSTOR_UNREACHABLE');
+      expect(error?.message).toContain(`a resize of disk 0 (${resource}) was interrupted`);
+      lab.linstor.down.clear();
+      expect((await run(lab)).error).toBeUndefined();
+      expect(isGrowthNoted(resource)).toBe(false);
+    } finally {
+      if (before === undefined) delete process.env['ONE_LOCATION'];
+      else process.env['ONE_LOCATION'] = before;
+    }
   });
 
   test.each(['missing', 'ambiguous'] as const)(
