@@ -33,7 +33,7 @@ const files: Readonly<Record<string, string>> = {
   'main.ts': 'main',
 };
 
-const root = new URL('../../src/', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../src/', import.meta.url));
 
 function partOf(path: string): string {
   const [first = '', ...rest] = path.split('/');

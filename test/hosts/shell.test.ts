@@ -9,7 +9,7 @@ import { gapBytes, mostPieces, windowBytes, wireCodes } from '../../src/transfer
 
 /** Shell stands in files of its own, with numbers that the program knows by name. */
 
-const src = new URL('../../src', import.meta.url).pathname;
+const src = Bun.fileURLToPath(new URL('../../src', import.meta.url));
 const shell = (name: string): string => readFileSync(join(src, name), 'utf8');
 const codesOf = (name: string): number[] => [
   ...new Set([...shell(name).matchAll(/\b(?:exit|return) (7\d|8\d)\b/g)].map(([, code]) => Number(code))),

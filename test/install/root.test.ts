@@ -26,7 +26,7 @@ import { FrontEnd, onedConf } from './fixtures.ts';
 
 const oneadmin = 54_321;
 const asRoot = process.getuid?.() === 0;
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 
 let frontEnd: FrontEnd;
 let layout: Layout;

@@ -6,7 +6,7 @@ import { sealProgram } from '../../src/tools/seal.ts';
 
 /** The built program and what may lie about where it is started: it runs nothing of that. */
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 let dir: string;
 let program: string;
 const loaded = (): boolean => existsSync(join(dir, 'loaded'));

@@ -36,7 +36,7 @@ export interface Subject {
   read(data: Uint8Array): Promise<string | undefined> | string | undefined;
 }
 
-const root = new URL('../../../', import.meta.url).pathname;
+const root = Bun.fileURLToPath(new URL('../../../', import.meta.url));
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const lines = (path: string): unknown[] =>
   readFileSync(path, 'utf8')
