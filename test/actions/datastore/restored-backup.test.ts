@@ -8,7 +8,7 @@ import { datastoreType } from '../../../src/opennebula/states.ts';
 
 const backup = (owner: number, ...sources: string[]): Image =>
   parseImage(
-    `<IMAGE><ID>57</ID><UID>${owner}</UID><NAME>b</NAME><TYPE>6</TYPE><SIZE>1</SIZE><DATASTORE_ID>104</DATASTORE_ID><SOURCE>${sources.at(-1)}</SOURCE><BACKUP_INCREMENTS>${sources
+    `<IMAGE><ID>57</ID><UID>${owner}</UID><NAME>b</NAME><TYPE>6</TYPE><SIZE>1</SIZE><DATASTORE_ID>104</DATASTORE_ID><VMS><ID>7</ID></VMS><SOURCE>${sources.at(-1)}</SOURCE><BACKUP_INCREMENTS>${sources
       .map((source, id) => `<INCREMENT><ID>${id}</ID><SOURCE>${source}</SOURCE></INCREMENT>`)
       .join('')}</BACKUP_INCREMENTS></IMAGE>`,
   );
@@ -39,6 +39,21 @@ describe('a restore of OpenNebula’s', () => {
   test('of somebody else’s backup has none, whatever the address says', async () => {
     expect(await ask(made(4), [backup(3, '3a9b21', 'c41d22')])).toBeUndefined();
     expect(await ask(made(4), [backup(3, '3a9b21', 'c41d22'), backup(4, '3a9b21')])).toBeUndefined();
+  });
+
+  test('reads no other file of the backup host by the ids of one’s own backup', async () => {
+    const own = [backup(3, '3a9b21', 'c41d22')];
+    const ids = 'rsync://104/-/0:3a9b21,1:c41d22';
+    for (const other of [
+      '/etc/shadow',
+      '/var/lib/one/datastores/104/8/c41d22/disk.0.1',
+      '/var/lib/one/datastores/104/7/ffffff/disk.0.1',
+      '/var/lib/one/datastores/104/7/c41d22/../../8/0a0a0a/disk.0.1',
+      '/var/lib/one/datastores/104/7/c41d22/vm.xml',
+    ]) {
+      expect(await ask(made(3), own, { path: `${ids}${other}` })).toBeUndefined();
+    }
+    expect(await ask(undefined, own, { path: `${ids}/etc/shadow` })).toBeUndefined();
   });
 
   test('needs the image to say so, and a backup datastore of that driver', async () => {
