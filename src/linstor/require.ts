@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { isLinstorError } from './error.ts';
 import type { Capabilities } from './linstor.ts';
 
 /** @throws LINSTOR_UNSUPPORTED saying what is missing and what there is */
@@ -49,4 +50,18 @@ export function filterByName<T>(
   if (names === undefined) return [...items];
   const wanted = new Set(names.map((name) => name.toLowerCase()));
   return items.filter((item) => wanted.has(nameOf(item).toLowerCase()));
+}
+
+/** Reads for some nodes. A filter that names an unknown node is an error for LINSTOR; here it is just no match. */
+export async function byNode<T>(
+  nodes: readonly string[] | undefined,
+  read: (nodes: readonly string[] | undefined) => Promise<T[]>,
+  nodeOf: (item: T) => string,
+): Promise<T[]> {
+  try {
+    return await read(nodes);
+  } catch (error) {
+    if (nodes === undefined || !isLinstorError(error, 'FAIL_NOT_FOUND_NODE')) throw error;
+    return filterByName(await read(undefined), nodeOf, nodes);
+  }
 }

@@ -7,7 +7,7 @@ import { isObject, type Json } from '../json.ts';
 import type * as L from '../linstor.ts';
 import { Outcome } from '../outcome.ts';
 import { isReplyLost } from '../reply-lost.ts';
-import { filterByName, requireCapability, requireClone, requireKeyValues } from '../require.ts';
+import { byNode, requireCapability, requireClone, requireKeyValues } from '../require.ts';
 import type { ResourceOptions, SpawnOptions } from '../rest/bodies.ts';
 import type { LinstorHooks } from '../rest/hooks.ts';
 import type { Patience } from '../rest/http.ts';
@@ -78,7 +78,7 @@ export class CliLinstor implements L.Linstor {
         (d) => d.decodePools,
         'view',
       );
-    return this.#byNode(query.nodes, read, (pool) => pool.node);
+    return byNode(query.nodes, read, (pool) => pool.node);
   }
 
   async resourceGroup(name: string): Promise<L.ResourceGroup | undefined> {
@@ -146,7 +146,7 @@ export class CliLinstor implements L.Linstor {
         (d) => d.decodeResources,
         'view',
       );
-    return this.#byNode(query.nodes, read, (resource) => resource.node);
+    return byNode(query.nodes, read, (resource) => resource.node);
   }
 
   async snapshots(query: Parameters<L.Linstor['snapshots']>[0] = {}): Promise<L.Snapshot[]> {
@@ -452,19 +452,6 @@ export class CliLinstor implements L.Linstor {
     const entries = [...first.entries];
     for (const args of calls) entries.push(...(await this.#write(args)).entries);
     return new Outcome(entries);
-  }
-
-  async #byNode<T>(
-    nodes: readonly string[] | undefined,
-    read: (nodes: readonly string[] | undefined) => Promise<T[]>,
-    nodeOf: (item: T) => string,
-  ): Promise<T[]> {
-    try {
-      return await read(nodes);
-    } catch (error) {
-      if (nodes === undefined || !isLinstorError(error, 'FAIL_NOT_FOUND_NODE')) throw error;
-      return filterByName(await read(undefined), nodeOf, nodes);
-    }
   }
 
   async #read<M, T>(

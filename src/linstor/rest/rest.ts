@@ -9,7 +9,7 @@ import { JsonParts } from '../json-parts.ts';
 import type * as L from '../linstor.ts';
 import { Outcome } from '../outcome.ts';
 import { ReplyLost } from '../reply-lost.ts';
-import { filterByName, requireCapability, requireClone, requireKeyValues } from '../require.ts';
+import { byNode, filterByName, requireCapability, requireClone, requireKeyValues } from '../require.ts';
 import { awaitSatellites } from '../satellites.ts';
 import * as body from './bodies.ts';
 import { type LinstorHooks, sleepOf } from './hooks.ts';
@@ -60,12 +60,12 @@ export class RestLinstor implements L.Linstor {
     const nodeOf = (pool: L.StoragePool) => pool.node;
     if (query.fresh) {
       try {
-        return await this.#byNode(query.nodes, read(false), nodeOf);
+        return await byNode(query.nodes, read(false), nodeOf);
       } catch (error) {
         if (isDriverError(error, 'INTERRUPTED')) throw error;
       }
     }
-    return this.#byNode(query.nodes, read(true), nodeOf);
+    return byNode(query.nodes, read(true), nodeOf);
   }
 
   resourceGroup(name: string): Promise<L.ResourceGroup | undefined> {
@@ -129,7 +129,7 @@ export class RestLinstor implements L.Linstor {
       withQuery('/v1/view/resources', { resources: query.names, nodes });
     const read = (nodes: readonly string[] | undefined) =>
       this.#read(path(nodes), objects, (d) => d.decodeResources, 'view');
-    const found = await this.#byNode(query.nodes, read, (resource) => resource.node);
+    const found = await byNode(query.nodes, read, (resource) => resource.node);
     return filterByName(found, (resource) => resource.name, query.names);
   }
 
@@ -330,20 +330,6 @@ export class RestLinstor implements L.Linstor {
     if (Object.keys(set).length + unset.length === 0) return new Outcome([]);
     requireKeyValues(store, set);
     return this.#write('PUT', pathOf('key-value-store', store), body.propsBody({ set, unset }));
-  }
-
-  /** A filter that names an unknown node is an error for LINSTOR; here it is just no match. */
-  async #byNode<T>(
-    nodes: readonly string[] | undefined,
-    read: (nodes: readonly string[] | undefined) => Promise<T[]>,
-    nodeOf: (item: T) => string,
-  ): Promise<T[]> {
-    try {
-      return await read(nodes);
-    } catch (error) {
-      if (nodes === undefined || !isLinstorError(error, 'FAIL_NOT_FOUND_NODE')) throw error;
-      return filterByName(await read(undefined), nodeOf, nodes);
-    }
   }
 
   async #readOptional<M, T>(
