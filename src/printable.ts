@@ -20,7 +20,7 @@ export function printableLines(text: string): string {
 }
 
 /** What `paint.ts` sets: colours by their numbers, and nothing else that begins with an escape. */
-const inColour = new RegExp(`(\u001b\\[(?:0|1|31|32|33|90)m)|[${characters}]`, 'g');
+const inColour = new RegExp(`(\u001b\\[(?:0|1|2|31|32|35)m)|[${characters}]`, 'g');
 
 /** A screen of ours, with its colours. */
 export function printableScreen(text: string): string {

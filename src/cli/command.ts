@@ -17,11 +17,22 @@ export interface CliEnvironment {
 
 /** One subcommand: a citty definition whose `run` resolves with the exit code, and examples for its help. */
 export interface OperatorCommand {
+  readonly name: string;
+  readonly summary: string;
   readonly definition: CommandDef<ArgsDef>;
   readonly args: ArgsDef;
+  readonly exitCodes: readonly ExitCode[];
   /** Command line without the program's name, and what it does. */
   readonly examples: readonly (readonly [line: string, does: string])[];
 }
+
+export type ExitCode = readonly [code: number, meaning: string];
+
+/** Where a command says nothing else. */
+const usualCodes: readonly ExitCode[] = [
+  [0, 'done'],
+  [1, 'failed; the reason is on stderr'],
+];
 
 type Run<T extends ArgsDef> = (
   args: Parameters<NonNullable<CommandDef<T>['run']>>[0]['args'],
@@ -34,6 +45,8 @@ export function operatorCommand<const T extends ArgsDef>(command: {
   readonly summary: string;
   readonly args: T;
   readonly examples: OperatorCommand['examples'];
+  /** Where 0 and 1 mean something else than done and failed. */
+  readonly exitCodes?: readonly ExitCode[];
   readonly run: Run<T>;
 }): OperatorCommand {
   const definition: CommandDef<T> = {
@@ -42,6 +55,9 @@ export function operatorCommand<const T extends ArgsDef>(command: {
     run: ({ args, data }) => command.run(args, data as CliEnvironment),
   };
   return {
+    name: command.name,
+    summary: command.summary,
+    exitCodes: command.exitCodes ?? usualCodes,
     definition: definition as unknown as CommandDef<ArgsDef>,
     args: command.args,
     examples: command.examples,
@@ -50,5 +66,5 @@ export function operatorCommand<const T extends ArgsDef>(command: {
 
 /** The one JSON document on stdout. */
 export function printJson(environment: CliEnvironment, value: unknown): void {
-  environment.terminal.out(`${printableJson(JSON.stringify(value, null, 2))}\n`);
+  environment.terminal.data(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

@@ -19,7 +19,7 @@ export const completion = operatorCommand({
         remedy: `one of ${shells.join(', ')}`,
       });
     const { script } = await import('@bomb.sh/tab');
-    environment.terminal.out(await printed(() => script(shell as string, 'linstor_un', 'linstor_un')));
+    environment.terminal.data(await printed(() => script(shell as string, 'linstor_un', 'linstor_un')));
     return 0;
   },
 });
@@ -43,7 +43,7 @@ export async function complete(
   const root = new RootCommand();
   const live = await liveValues(words, environment);
   for (const [name, { summary, args }] of tree) describe(root, name, summary, args, live);
-  environment.terminal.out(await printed(() => root.parse([...words])));
+  environment.terminal.data(await printed(() => root.parse([...words])));
   return 0;
 }
 

@@ -42,13 +42,17 @@ export const doctor = operatorCommand({
   name: 'doctor',
   summary:
     'Check everything the driver depends on and say how to fix what is wrong. Changes nothing. ' +
-    'It uses the SSH keys and the OpenNebula session of oneadmin: run it as that user; root switches to it. ' +
-    'Exit code: 0 OK, 1 warnings, 2 failures.',
+    'It uses the SSH keys and the OpenNebula session of oneadmin: run it as that user; root switches to it.',
   args: {
     json: { type: 'boolean', description: 'one JSON document' },
     'no-hosts': { type: 'boolean', description: 'do not check hosts over ssh' },
     all: { type: 'boolean', alias: 'a', description: 'also show hints and checks that passed' },
   },
+  exitCodes: [
+    [0, 'no problems; hints do not count'],
+    [1, 'warnings'],
+    [2, 'failures'],
+  ],
   examples: [
     ['doctor', 'check everything'],
     ['doctor --no-hosts --json', 'for a monitoring system'],

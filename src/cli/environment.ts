@@ -6,7 +6,7 @@ import { version } from './version.ts';
 
 /** The real outside. The effects are loaded only by the commands that need them. */
 export async function openEnvironment(): Promise<CliEnvironment> {
-  const terminal = await openTerminal(process.env);
+  const terminal = openTerminal(process.env);
   const stop = new AbortController();
   let stopping = false;
   const onSignal = (): void => {
@@ -33,7 +33,10 @@ export async function openEnvironment(): Promise<CliEnvironment> {
       const environment = withoutConfig
         ? { config: { values: {}, linstorCommand: 'linstor', client: {}, ignored: [] } }
         : readEnvironment(options);
-      return createContext(options, environment);
+      const context = createContext(options, environment);
+      if (!terminal.transient) return context;
+      const { Waiting, watched } = await import('./waiting.ts');
+      return watched(context, new Waiting(terminal.transient));
     },
   };
 }

@@ -23,12 +23,18 @@ const args = {
   json: { type: 'boolean', description: 'one JSON document' },
 } as const;
 
+const installationCodes = [
+  [0, 'done, or nothing to do'],
+  [1, 'failed and rolled back, or not confirmed'],
+] as const;
+
 export const install: OperatorCommand = operatorCommand({
   name: 'install',
   summary:
     'Install the driver on this front-end: program, action links, configuration, oned.conf and vmm_execrc. Safe to repeat. ' +
     'With ONE_LOCATION set, into that self-contained OpenNebula.',
   args,
+  exitCodes: installationCodes,
   examples: [
     ['install --dry-run', 'show the differences first'],
     ['install --yes', 'install without asking'],
@@ -42,6 +48,7 @@ export const upgrade: OperatorCommand = operatorCommand({
   summary:
     'Replace an installed version with this one, or take over from the bash driver of the same name. Running actions finish undisturbed.',
   args,
+  exitCodes: installationCodes,
   examples: [
     ['upgrade --dry-run', 'show the differences first'],
     ['upgrade --yes', 'replace the installed version'],

@@ -3,8 +3,12 @@ import { operatorCommand } from './command.ts';
 export const leader = operatorCommand({
   name: 'leader',
   summary:
-    'Exit 0 when this front-end leads its zone or is the only one, 1 when another leads. Timers use it: what acts on the cluster runs once.',
+    'Does this front-end lead its zone? Says it by the exit code alone. Timers use it: what acts on the cluster runs once.',
   args: {},
+  exitCodes: [
+    [0, 'it leads, or it is the only one'],
+    [1, 'another one leads, or OpenNebula does not answer'],
+  ],
   examples: [['leader && linstor_un gc', 'only where the leader is']],
   run: async (_args, environment) => {
     const { one } = await environment.context({ withoutConfig: true });

@@ -10,7 +10,7 @@ interface Listed {
   readonly load: () => Promise<OperatorCommand>;
 }
 
-const commands: Readonly<Record<string, Listed>> = {
+export const commands: Readonly<Record<string, Listed>> = {
   install: {
     summary: 'install the driver on this front-end',
     load: async () => (await import('./install.ts')).install,
@@ -126,38 +126,27 @@ async function load(name: string): Promise<OperatorCommand> {
 async function help(words: readonly string[], environment: CliEnvironment, asked: boolean): Promise<number> {
   const name = words.find((word) => !word.startsWith('-'));
   if (name !== undefined) return showHelp(await load(name), environment);
-  environment.terminal.out(overview(environment.version));
+  const { helpPage } = await import('./help.ts');
+  const page = {
+    summary: `linstor_un ${environment.version} – OpenNebula's images and disks on LINSTOR`,
+    usage: 'linstor_un COMMAND [options]',
+    sections: [
+      {
+        title: 'COMMANDS',
+        entries: Object.entries(commands).map(([each, { summary }]) => [each, summary] as const),
+      },
+      { title: 'EXAMPLES', entries: overviewExamples },
+    ],
+    closing: "Run 'linstor_un COMMAND --help' for details.",
+  };
+  environment.terminal.out(helpPage(page, environment.terminal));
   return asked ? 0 : 64;
 }
 
-async function showHelp(command: OperatorCommand, environment: CliEnvironment): Promise<number> {
-  const { renderUsage } = await import('citty');
-  const usage = await renderUsage(command.definition);
-  const text = environment.terminal.color ? usage : Bun.stripANSI(usage);
-  const examples = lines(command.examples.map(([line, does]) => [`linstor_un ${line}`, does]));
-  environment.terminal.out(`${text.trimEnd()}\n${examples === '' ? '' : `\nEXAMPLES\n\n${examples}`}`);
+async function showHelp(command: OperatorCommand, { terminal }: CliEnvironment): Promise<number> {
+  const { commandHelp } = await import('./help.ts');
+  terminal.out(commandHelp(command, terminal));
   return 0;
-}
-
-function overview(version: string): string {
-  const list = lines(Object.entries(commands).map(([name, { summary }]) => [name, summary]));
-  return `linstor_un ${version} – OpenNebula's images and disks on LINSTOR
-
-USAGE: linstor_un COMMAND [options]
-
-COMMANDS
-
-${list}
-EXAMPLES
-
-${lines(overviewExamples)}
-Run 'linstor_un COMMAND --help' for details.
-`;
-}
-
-function lines(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(0, ...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('');
 }
 
 function report({ terminal }: CliEnvironment, thrown: unknown): DriverError {

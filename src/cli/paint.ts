@@ -1,4 +1,7 @@
-/** Colours by meaning; none where the output is no terminal. */
+/**
+ * Colours by meaning; none where the output is no terminal. Of those that are legible on white and on black: yellow is not, nor is
+ * bright black on every theme. No meaning hangs on a colour alone.
+ */
 export interface Paint {
   readonly good: (text: string) => string;
   readonly warn: (text: string) => string;
@@ -15,5 +18,5 @@ const plain = (text: string): string => text;
 
 export function paintFor(color: boolean): Paint {
   if (!color) return { good: plain, warn: plain, bad: plain, faint: plain, strong: plain };
-  return { good: wrap(32), warn: wrap(33), bad: wrap(31), faint: wrap(90), strong: wrap(1) };
+  return { good: wrap(32), warn: wrap(35), bad: wrap(31), faint: wrap(2), strong: wrap(1) };
 }

@@ -20,6 +20,10 @@ export const uninstall = operatorCommand({
     root: { type: 'string', valueHint: 'DIR', description: 'uninstall below DIR' },
     json: { type: 'boolean', description: 'one JSON document' },
   },
+  exitCodes: [
+    [0, 'done'],
+    [1, 'not confirmed, or something could not be restored'],
+  ],
   examples: [
     ['uninstall --dry-run', 'show what would be removed'],
     ['uninstall --yes', 'remove without asking'],

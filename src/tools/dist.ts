@@ -53,9 +53,12 @@ try {
   rmSync(work, { recursive: true, force: true });
 }
 
+/** Troff breaks lines itself. */
+const wholeLines = 10_000;
+
 async function release(): Promise<void> {
   const program = (...words: string[]): string => run([process.execPath, 'src/main.ts', ...words]);
-  const commands = await readCommands();
+  const commands = await readCommands(wholeLines);
   const licences = licenceTexts(join(root, 'node_modules'));
   const sbom = billOfMaterials();
   writeFileSync(join(out, 'sbom.cdx.json'), sbom);

@@ -297,6 +297,7 @@ export class World {
   readonly locks: string[] = [];
   confirm = true;
   interactive = false;
+  columns = 80;
   env: Record<string, string> = {};
 
   environment(): CliEnvironment {
@@ -304,9 +305,10 @@ export class World {
       terminal: {
         interactive: this.interactive,
         color: false,
-        columns: 80,
+        columns: this.columns,
         rows: 24,
         out: (text) => void this.out.push(text),
+        data: (text) => void this.out.push(text),
         message: (kind: MessageKind, text: string) => void this.messages.push(`${kind}: ${text}`),
         confirm: () => Promise.resolve(this.confirm),
       },

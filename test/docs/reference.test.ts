@@ -12,7 +12,7 @@ import { renderReference } from '../../src/tools/docs/reference.ts';
 import { readRoundTrips } from '../../src/tools/docs/round-trips.ts';
 
 const page = renderReference({
-  commands: [{ name: 'gc', help: 'USAGE gc\n' }],
+  commands: [{ name: 'gc', help: 'USAGE gc\n', exitCodes: [[0, 'done']] as const }],
   explained: new Set(['SHRINK']),
 });
 const rowOf = (cell: string): string[] => page.split('\n').filter((line) => line.startsWith(`| ${cell} |`));
@@ -47,6 +47,10 @@ describe('the reference page', () => {
 
   test('shows the help of a command as it is printed', () => {
     expect(page).toContain('### linstor_un gc\n\n```\nUSAGE gc\n```\n');
+  });
+
+  test('has a row for every exit code of a command', () => {
+    expect(page).toContain('| `linstor_un gc` | 0 | done |');
   });
 
   test('shows round trips only where they were counted', () => {

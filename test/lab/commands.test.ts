@@ -48,6 +48,9 @@ async function cli(...argv: string[]): Promise<Ran> {
       out: (text) => {
         out += text;
       },
+      data: (text) => {
+        out += text;
+      },
       message: (_kind, text) => {
         said += `${text}\n`;
       },

@@ -39,7 +39,7 @@ function offences(entries: readonly string[], forbidden: RegExp): string[] {
 
 /** For people, for tests, or loaded with the first call of what needs it. */
 const never =
-  /^(citty|consola|ofetch|zod(\/.*)?|node:(async_hooks|buffer|crypto|net|os|tls|zlib|dgram|http|https|stream|tty|child_process))$|^src\/(cli|lab|install|tools|transfer)\/|^src\/log\/read-log|^src\/linstor\/(rest\/(rest|http)|cli\/cli|schema|decode-\w+)\.ts$|^src\/opennebula\/(oned|oned-client|monitord-datagrams)\.ts$/;
+  /^(citty|ofetch|zod(\/.*)?|node:(async_hooks|buffer|crypto|net|os|tls|zlib|dgram|http|https|stream|tty|child_process))$|^src\/(cli|lab|install|tools|transfer)\/|^src\/log\/read-log|^src\/linstor\/(rest\/(rest|http)|cli\/cli|schema|decode-\w+)\.ts$|^src\/opennebula\/(oned|oned-client|monitord-datagrams)\.ts$/;
 
 test('the frame of an action loads no validator, no client and nothing for people', () => {
   expect(offences(frame, /^zod/)).toEqual([]);

@@ -37,6 +37,10 @@ export const gc = operatorCommand({
     },
     json: { type: 'boolean', description: 'one JSON document' },
   },
+  exitCodes: [
+    [0, 'leftovers are listed, or deleted with --apply'],
+    [1, 'OpenNebula or LINSTOR did not answer, or something could not be deleted'],
+  ],
   examples: [
     ['gc', 'list leftovers'],
     ['gc --apply', 'delete the proven ones'],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DriverError } from '../../errors.ts';
 import type { DemoResult, DemoStep } from '../../lab/demo.ts';
 import { operatorCommand, printJson } from '../command.ts';
+import { type Paint, paintFor } from '../paint.ts';
 import type { Terminal } from '../terminal.ts';
 
 export const labDemo = operatorCommand({
@@ -19,6 +20,10 @@ export const labDemo = operatorCommand({
     },
     keep: { type: 'boolean', description: 'keep the lab’s directory' },
   },
+  exitCodes: [
+    [0, 'every step and every check passed'],
+    [1, 'one failed'],
+  ],
   examples: [
     ['lab demo', 'the main job, on this machine, in seconds'],
     ['lab demo --json', 'for scripts'],
@@ -82,35 +87,33 @@ class Screen {
   readonly #terminal: Terminal;
   readonly #width: number;
 
+  readonly #paint: Paint;
   readonly #dir: string;
 
   constructor(terminal: Terminal, dir: string) {
     this.#terminal = terminal;
+    this.#paint = paintFor(terminal.color);
     this.#dir = dir;
     this.#width = Math.max(60, terminal.interactive ? terminal.columns : 120);
   }
 
-  #paint(code: number, text: string): string {
-    return this.#terminal.color ? `\u001b[${code}m${text}\u001b[0m` : text;
-  }
-
   begin(text: string): void {
-    this.#terminal.out(`${this.#paint(1, 'linstor_un lab demo')} – ${text}\n`);
+    this.#terminal.out(`${this.#paint.strong('linstor_un lab demo')} – ${text}\n`);
   }
 
   operation(command: string): void {
-    this.#terminal.out(`\n${this.#paint(1, command)}\n`);
+    this.#terminal.out(`\n${this.#paint.strong(command)}\n`);
   }
 
   step({ kind, call, ms, ok, detail }: DemoStep): void {
-    const mark = ok ? this.#paint(32, marks.ok) : this.#paint(31, marks.failed);
+    const mark = ok ? this.#paint.good(marks.ok) : this.#paint.bad(marks.failed);
     const time = `${String(ms).padStart(6)} ms`;
     // The lab's directory, which stands for / of an installation, would fill every line.
-    const text = kind === 'check' ? this.#paint(36, call) : call.replaceAll(this.#dir, '$LAB');
+    const text = kind === 'check' ? this.#paint.strong(call) : call.replaceAll(this.#dir, '$LAB');
     this.#terminal.out(`  ${mark} ${time}  ${text}\n`);
     if (detail !== '' && (kind === 'call' || !ok))
       this.#terminal.out(
-        `              ${this.#paint(ok ? 2 : 31, shorten(detail, ok ? this.#width - 14 : 2000))}\n`,
+        `              ${(ok ? this.#paint.faint : this.#paint.bad)(shorten(detail, ok ? this.#width - 14 : 2000))}\n`,
       );
   }
 
@@ -119,8 +122,8 @@ class Screen {
     const total = calls.reduce((sum, { ms }) => sum + ms, 0);
     const failed = steps.filter((step) => !step.ok).length;
     const verdict = ok
-      ? this.#paint(32, 'All is well')
-      : this.#paint(31, `${failed} of ${steps.length} steps failed`);
+      ? this.#paint.good('All is well')
+      : this.#paint.bad(`${failed} of ${steps.length} steps failed`);
     this.#terminal.out(
       `\n${verdict}: ${calls.length} driver calls in ${(total / 1000).toFixed(1)} s, ${steps.length - calls.length} checks.\n`,
     );

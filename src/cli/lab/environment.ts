@@ -28,7 +28,7 @@ export const labEnv = operatorCommand({
     ['lab env | grep LS_', 'only the controllers'],
   ],
   run: ({ dir }, { terminal, env }) => {
-    terminal.out(shellLines(openLab(dir, env)));
+    terminal.data(shellLines(openLab(dir, env)));
     return 0;
   },
 });

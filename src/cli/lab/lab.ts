@@ -1,6 +1,7 @@
 import { DriverError } from '../../errors.ts';
 import { checkArguments } from '../arguments.ts';
 import { type CliEnvironment, type OperatorCommand, operatorCommand } from '../command.ts';
+import { commandHelp, helpPage } from '../help.ts';
 import { suggest } from '../suggest.ts';
 
 /** The lab's own commands; each is loaded when it is called. */
@@ -37,32 +38,33 @@ export const labCommands: Readonly<Record<string, Listed>> = {
   down: { summary: 'stop and delete the lab', load: async () => (await import('./up.ts')).labDown },
 };
 
-const overview = (): string => {
-  const rows: [string, string][] = [
-    ...Object.entries(labCommands).map(([name, { summary }]): [string, string] => [name, summary]),
-    ['linstor …', 'the LINSTOR client, pointed at the lab'],
-    [
-      'oneimage …',
-      'OpenNebula’s commands, on its small oned: onedatastore, oneimage, onetemplate, onevm, onehost',
-    ],
-  ];
-  return `A simulated LINSTOR cluster with hosts and a small oned on this machine.
-
-USAGE: linstor_un lab COMMAND [options]
-
-COMMANDS
-
-${rows.map(([name, summary]) => `  ${name.padEnd(10)} ${summary}\n`).join('')}
-EXAMPLES
-
-  linstor_un lab demo                        everything, in seconds
-  linstor_un lab up --nodes 3                a cluster to experiment with
-  linstor_un lab linstor storage-pool list   look at it
-  linstor_un lab break node node2            take a satellite offline
-  linstor_un lab down                        delete the lab
-
-Run 'linstor_un lab COMMAND --help' for details.
-`;
+const overview: Parameters<typeof helpPage>[0] = {
+  summary: 'A simulated LINSTOR cluster with hosts and a small oned on this machine.',
+  usage: 'linstor_un lab COMMAND [options]',
+  sections: [
+    {
+      title: 'COMMANDS',
+      entries: [
+        ...Object.entries(labCommands).map(([name, { summary }]) => [name, summary] as const),
+        ['linstor …', 'the LINSTOR client, pointed at the lab'],
+        [
+          'oneimage …',
+          'OpenNebula’s commands, on its small oned: onedatastore, oneimage, onetemplate, onevm, onehost',
+        ],
+      ],
+    },
+    {
+      title: 'EXAMPLES',
+      entries: [
+        ['linstor_un lab demo', 'everything, in seconds'],
+        ['linstor_un lab up --nodes 3', 'a cluster to experiment with'],
+        ['linstor_un lab linstor storage-pool list', 'look at it'],
+        ['linstor_un lab break node node2', 'take a satellite offline'],
+        ['linstor_un lab down', 'delete the lab'],
+      ],
+    },
+  ],
+  closing: "Run 'linstor_un lab COMMAND --help' for details.",
 };
 
 export const lab = operatorCommand({
@@ -82,7 +84,7 @@ lab.definition.run = ({ rawArgs, data }) => dispatch(rawArgs, data as CliEnviron
 async function dispatch(argv: readonly string[], environment: CliEnvironment): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    environment.terminal.out(overview());
+    environment.terminal.out(helpPage(overview, environment.terminal));
     return name === undefined ? 64 : 0;
   }
   if (name === 'linstor') return runLinstor(rest, environment);
@@ -95,22 +97,14 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
     });
   }
   const command = await listed.load();
-  if (rest.some((word) => word === '--help' || word === '-h')) return showHelp(command, environment);
+  if (rest.some((word) => word === '--help' || word === '-h')) {
+    environment.terminal.out(commandHelp(command, environment.terminal));
+    return 0;
+  }
   checkArguments(`lab ${name}`, rest, command.args);
   const { runCommand } = await import('citty');
   const { result } = await runCommand(command.definition, { rawArgs: rest, data: environment });
   return typeof result === 'number' ? result : 0;
-}
-
-async function showHelp(command: OperatorCommand, { terminal }: CliEnvironment): Promise<number> {
-  const { renderUsage } = await import('citty');
-  const usage = await renderUsage(command.definition);
-  const width = Math.max(...command.examples.map(([line]) => line.length));
-  const examples = command.examples
-    .map(([line, does]) => `  linstor_un ${line.padEnd(width)}  ${does}\n`)
-    .join('');
-  terminal.out(`${(terminal.color ? usage : Bun.stripANSI(usage)).trimEnd()}\n\nEXAMPLES\n\n${examples}`);
-  return 0;
 }
 
 /** OpenNebula's commands on the lab's small oned. */
@@ -128,7 +122,7 @@ async function runOneProgram(
       remedy: `one of ${Object.keys(onePrograms).join(', ')}`,
     });
   const { exit, stdout, stderr } = await runOne(name, argv, openLab(undefined, environment.env));
-  environment.terminal.out(stdout);
+  environment.terminal.data(stdout);
   process.stderr.write(stderr);
   return exit;
 }

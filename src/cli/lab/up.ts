@@ -227,6 +227,10 @@ export const labStatus = operatorCommand({
   name: 'lab status',
   summary: 'The parts of the lab, whether it runs, and the faults injected into it.',
   args: { dir: dirOption, json: { type: 'boolean', description: 'one JSON document' } },
+  exitCodes: [
+    [0, 'it runs'],
+    [1, 'it is stopped, or there is none'],
+  ],
   examples: [
     ['lab status', 'for people'],
     ['lab status --json', 'for scripts'],

@@ -39,7 +39,7 @@ export const metrics = operatorCommand({
     const context = await environment.context();
     if (address) return serve(context, environment, address);
     const text = await collect(context, environment);
-    if (args.output === undefined) environment.terminal.out(text);
+    if (args.output === undefined) environment.terminal.data(text);
     else writeAtOnce(args.output, text);
     return 0;
   },

@@ -29,19 +29,22 @@ function page(title: string, help: string, version: string, below: readonly stri
   const lines = [
     `.TH ${title.toUpperCase()} 1 "" "linstor_un ${version}" "User Commands"`,
     '.SH NAME',
-    `${title} \\- ${roff(summary.replace(/ \(linstor_un[^)]*\)$/, '').replace(/^linstor_un \S+ – /, ''))}`,
+    `${title} \\- ${roff(summary.replace(/^linstor_un \S+ – /, ''))}`,
   ];
   for (const line of rest) {
-    const heading = /^([A-Z]{4,})(?:: | |$)(.*)$/.exec(line);
+    const heading = /^(EXIT CODES|[A-Z]{4,})(?:: | |$)(.*)$/.exec(line);
     if (heading) {
       const [, name = '', text = ''] = heading;
-      lines.push(`.SH ${name === 'USAGE' ? 'SYNOPSIS' : name}`);
+      lines.push(`.SH ${standardNames[name] ?? name}`);
       if (text !== '') lines.push(roff(text));
     } else if (line.trim() !== '') lines.push('.br', roff(line.replace(/^ {2}/, '')));
   }
   const see = below.map((name) => `.BR linstor_un-${name.replaceAll(' ', '-')} (1)`);
   return `${[...lines, ...(see.length > 0 ? ['.SH SEE ALSO', ...see] : [])].join('\n')}\n`;
 }
+
+/** Of manual pages. */
+const standardNames: Readonly<Record<string, string>> = { USAGE: 'SYNOPSIS', 'EXIT CODES': 'EXIT STATUS' };
 
 /** Text for troff: no line of it is a request, and dashes stay dashes. */
 function roff(text: string): string {

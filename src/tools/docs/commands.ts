@@ -1,23 +1,31 @@
-import type { CliEnvironment } from '../../cli/command.ts';
-import { runCli } from '../../cli/main.ts';
+import type { CliEnvironment, ExitCode } from '../../cli/command.ts';
+import { labCommands } from '../../cli/lab/lab.ts';
+import { commands, runCli } from '../../cli/main.ts';
 
 export interface CommandHelp {
   readonly name: string;
   /** As `linstor_un NAME --help` prints it. */
   readonly help: string;
+  readonly exitCodes: readonly ExitCode[];
 }
 
 /** What a person sees, for every command and its subcommands, in the order of the overviews. Throws when one has no help. */
-export async function readCommands(): Promise<CommandHelp[]> {
-  const names = namesIn(await helpOf([]));
+export async function readCommands(columns = 100): Promise<CommandHelp[]> {
+  const names = namesIn(await helpOf([], columns));
   if (names.length === 0) throw new Error('linstor_un --help lists no commands');
-  return (await Promise.all(names.map((name) => withSubcommands([name])))).flat();
+  return (await Promise.all(names.map((name) => withSubcommands([name], columns)))).flat();
 }
 
-async function withSubcommands(words: readonly string[]): Promise<CommandHelp[]> {
-  const help = await helpOf(words);
-  const below = await Promise.all(namesIn(help).map((name) => withSubcommands([...words, name])));
-  return [{ name: words.join(' '), help }, ...below.flat()];
+async function withSubcommands(words: readonly string[], columns: number): Promise<CommandHelp[]> {
+  const help = await helpOf(words, columns);
+  const below = await Promise.all(namesIn(help).map((name) => withSubcommands([...words, name], columns)));
+  return [{ name: words.join(' '), help, exitCodes: await exitCodesOf(words) }, ...below.flat()];
+}
+
+async function exitCodesOf([first = '', second]: readonly string[]): Promise<readonly ExitCode[]> {
+  const listed = second === undefined ? commands[first] : labCommands[second];
+  if (!listed) throw new Error(`there is no command ${first} ${second}`);
+  return (await listed.load()).exitCodes;
 }
 
 /** The lines below COMMANDS: name, blanks, what it does. */
@@ -26,10 +34,10 @@ function namesIn(overview: string): string[] {
   return listed.split('\n').flatMap((line) => /^ {2}([a-z]+) {2,}/.exec(line)?.[1] ?? []);
 }
 
-async function helpOf(words: readonly string[]): Promise<string> {
+async function helpOf(words: readonly string[], columns: number): Promise<string> {
   const text: string[] = [];
   const messages: string[] = [];
-  const code = await runCli([...words, '--help'], silentEnvironment(text, messages));
+  const code = await runCli([...words, '--help'], silentEnvironment(text, messages, columns));
   const help = text.join('').trim();
   if (code !== 0 || help === '') {
     throw new Error(`linstor_un ${words.join(' ')} --help gives no help: ${messages.join(' ')}`);
@@ -38,14 +46,15 @@ async function helpOf(words: readonly string[]): Promise<string> {
   return help.replaceAll(/[ \t]+$/gm, '').concat('\n');
 }
 
-function silentEnvironment(text: string[], messages: string[]): CliEnvironment {
+function silentEnvironment(text: string[], messages: string[], columns: number): CliEnvironment {
   return {
     terminal: {
       interactive: false,
       color: false,
-      columns: 80,
+      columns,
       rows: 24,
       out: (each) => void text.push(each),
+      data: (each) => void text.push(each),
       message: (_kind, each) => void messages.push(each),
       confirm: () => Promise.resolve(false),
     },

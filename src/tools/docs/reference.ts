@@ -26,7 +26,7 @@ export function renderReference(sources: ReferenceSources): string {
   const parts = [
     '# Reference',
     'Made by `bun run docs` from the tables of the code; do not edit. [Actions](#actions), [attributes](#attributes), ' +
-      '[error codes](#error-codes), [commands](#commands).',
+      '[error codes](#error-codes), [exit codes](#exit-codes), [commands](#commands).',
     '## Actions',
     'What OpenNebula calls. A variant is an additional file name, for a disk of ours in a system datastore with that TM.',
     actionTable(),
@@ -37,10 +37,26 @@ export function renderReference(sources: ReferenceSources): string {
     '## Error codes',
     'Every failure ends with one of these codes in brackets. They do not change: search for them.',
     errorTable(sources.explained),
+    '## Exit codes',
+    exitText,
+    exitTable(sources.commands),
     '## Commands',
     ...sources.commands.flatMap(({ name, help }) => [`### linstor_un ${name}`, block(help)]),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+const exitText =
+  'Of the commands for people. Every command also ends with 64 for wrong arguments, before anything is done, and with 130 when Ctrl-C is ' +
+  'pressed twice. An action that OpenNebula calls ends with 0, or with 1 and one line that says why.';
+
+function exitTable(commands: readonly CommandHelp[]): string {
+  return table(
+    ['Command', 'Code', 'Means'],
+    commands.flatMap(({ name, exitCodes }) =>
+      exitCodes.map(([value, meaning]) => [code(`linstor_un ${name}`), String(value), meaning]),
+    ),
+  );
 }
 
 function actionTable(): string {
