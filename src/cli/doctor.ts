@@ -58,9 +58,8 @@ export const doctor = operatorCommand({
     ['doctor --no-hosts --json', 'for a monitoring system'],
   ],
   run: async (args, environment) => {
-    const facts = await gather(environment, noHosts(args));
-    const lab = labOf(environment.env);
-    const sections = lab === undefined ? diagnose(facts) : withoutStandIns(lab, diagnose(facts));
+    const facts = await gather(await openContext(environment), environment, noHosts(args));
+    const sections = sectionsOf(facts, environment);
     const findings = sections.flatMap((section) => section.findings);
     const exitCode = exitCodeOf(findings);
     if (args.json)
@@ -83,12 +82,21 @@ export const doctor = operatorCommand({
   },
 });
 
+export function sectionsOf(facts: Facts, { env }: CliEnvironment): Section[] {
+  const lab = labOf(env);
+  return lab === undefined ? diagnose(facts) : withoutStandIns(lab, diagnose(facts));
+}
+
 /** citty reads `--no-hosts` as the negation of `hosts`. */
-function noHosts(args: Record<string, unknown>): boolean {
+export function noHosts(args: Record<string, unknown>): boolean {
   return args['no-hosts'] === true || args['hosts'] === false;
 }
 
-async function gather(environment: CliEnvironment, withoutHosts: boolean): Promise<Facts> {
+export async function gather(
+  context: Context,
+  environment: CliEnvironment,
+  withoutHosts: boolean,
+): Promise<Facts> {
   const options = {
     layout: layoutFrom(undefined, environment),
     env: environment.env,
@@ -96,11 +104,11 @@ async function gather(environment: CliEnvironment, withoutHosts: boolean): Promi
     now: () => environment.now().getTime(),
     askHosts: !withoutHosts,
   };
-  return gatherFacts(await openContext(environment), options);
+  return gatherFacts(context, options);
 }
 
 /** A broken linstor_un.conf is a finding; the rest is checked with the defaults. */
-async function openContext(environment: CliEnvironment): Promise<Context> {
+export async function openContext(environment: CliEnvironment): Promise<Context> {
   try {
     return await environment.context();
   } catch {

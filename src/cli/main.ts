@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'what the driver did, as a timeline',
     load: async () => (await import('./trace.ts')).trace,
   },
+  report: {
+    summary: 'one archive for whoever is to help, without secrets',
+    load: async () => (await import('./report/report.ts')).report,
+  },
   metrics: {
     summary: 'metrics for Prometheus',
     load: async () => (await import('./metrics/metrics.ts')).metrics,

@@ -8,7 +8,7 @@ import { type Paint, paintFor } from './paint.ts';
 import { profileLines, profileOf } from './profile.ts';
 import { cut, duration, pad, wrapText } from './table.ts';
 
-const slowFrom = 2000;
+export const slowFrom = 2000;
 
 export const trace = operatorCommand({
   name: 'trace',

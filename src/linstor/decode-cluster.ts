@@ -7,6 +7,7 @@ import { refusal, toEntries } from './entries.ts';
 import { isObject, type Json } from './json.ts';
 import type {
   Capabilities,
+  ErrorReport,
   LayerKind,
   Node,
   PlacementFilter,
@@ -119,6 +120,24 @@ export function decodeSizeInfo(raw: Json, what: string): SizeInfo | undefined {
     availableKib: kib(space.available_size_in_kib ?? 0),
     capacityKib: kib(space.capacity_in_kib ?? 0),
   };
+}
+
+/** Newest first. */
+export function decodeErrorReports(raw: Json, what: string): ErrorReport[] {
+  return checked(z.array(schema.errorReport), raw, what)
+    .map((item) => ({
+      id: item.filename.replace(/^ErrorReport-/, '').replace(/\.log$/, ''),
+      node: item.node_name ?? '',
+      time: item.error_time,
+      exception: item.exception ?? '',
+      message: item.exception_message ?? '',
+    }))
+    .sort((a, b) => b.time - a.time);
+}
+
+/** A list of one; an empty one when there is none of that id (linstor-behaviour §3.15). */
+export function decodeErrorText(raw: Json, what: string): string | undefined {
+  return checked(z.array(schema.errorReport), raw, what)[0]?.text ?? undefined;
 }
 
 export function decodeProperties(raw: Json, what: string): Readonly<Record<string, string>> {

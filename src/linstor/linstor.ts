@@ -173,6 +173,16 @@ export interface Snapshot {
   readonly createdAt?: number;
 }
 
+export interface ErrorReport {
+  /** `6B03A48A-4B9B2-000000`, as in the details of a refusal. */
+  readonly id: string;
+  readonly node: string;
+  /** Epoch milliseconds. */
+  readonly time: number;
+  readonly exception: string;
+  readonly message: string;
+}
+
 export interface SizeInfo {
   /** Largest single volume that can be made now. */
   readonly maxVolumeKib: KiB;
@@ -345,6 +355,11 @@ export interface Linstor {
   /** `undefined` where the controller cannot tell (REST < 1.25). */
   encryption(): Promise<'unset' | 'locked' | 'unlocked' | undefined>;
   controllerProperties(): Promise<Readonly<Record<string, string>>>;
+
+  /** What the controller and its satellites noted about their own errors since then, newest first (linstor-behaviour §3.15). */
+  errorReports(since: number): Promise<ErrorReport[]>;
+  /** Its whole text; `undefined` when there is none of that id. */
+  errorReport(id: string): Promise<string | undefined>;
 
   /**
    * One of the controller's key-value stores; empty when there is none of that name. Neither reading nor writing it concerns a

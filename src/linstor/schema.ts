@@ -196,6 +196,14 @@ export const version = z.object({ version: z.string(), rest_api_version: z.strin
 export const cloneStatus = z.object({ status: z.enum(['CLONING', 'COMPLETE', 'FAILED']) });
 export const syncStatus = z.object({ synced_on_all: z.boolean() });
 export const passphraseStatus = z.object({ status: z.enum(['unset', 'locked', 'unlocked']) });
+export const errorReport = z.object({
+  node_name: z.nullish(z.string()),
+  error_time: z.number(),
+  filename: z.string(),
+  exception: z.nullish(z.string()),
+  exception_message: z.nullish(z.string()),
+  text: z.nullish(z.string()),
+});
 export const properties = props;
 /** A list of one, of which the props are looked at. */
 export const keyValues = z.array(z.object({ name: z.string(), props }));

@@ -188,6 +188,10 @@ function withoutKnown(text: string, secrets: readonly string[]): string {
   return parts.join('') + text.slice(kept);
 }
 
+/** Is what stands behind this key a secret? */
+export const isSecretKey = (key: string): boolean =>
+  tellingKey.test(key.toLowerCase()) || tellingElement.test(key.toLowerCase());
+
 /** Every place needs one of these; most texts have none, and one look is cheaper. */
 const telling = /:\/\/|bearer|basic|token|pass|secret|auth/i;
 

@@ -5,6 +5,7 @@ import { DriverError } from '../../src/errors.ts';
 import type { HostCommand, HostResult, Hosts } from '../../src/hosts/hosts.ts';
 import type {
   Capabilities,
+  ErrorReport,
   Linstor,
   Node,
   Resource,
@@ -271,6 +272,8 @@ export class World {
   copies: Record<string, string> = {};
   properties: Record<string, string> = {};
   capabilities: Capabilities = capabilities;
+  errorReports: ErrorReport[] = [];
+  errorTexts: Record<string, string> = {};
   encryption: 'unset' | 'locked' | 'unlocked' | undefined = 'unlocked';
   hosts: Host[] = [host(0, 'alpha'), host(1, 'bravo')];
   datastores: Datastore[] = [
@@ -420,6 +423,8 @@ export class World {
         return new Outcome([]);
       },
       encryption: () => answer(this.encryption),
+      errorReports: (since) => answer(this.errorReports.filter(({ time }) => time >= since)),
+      errorReport: (id) => answer(this.errorTexts[id]),
       modifyDefinition: (name) => write(`modify definition ${name}`),
       deleteDefinition: (name) => write(`delete definition ${name}`),
       deleteSnapshot: (name, snapshotName) => write(`delete snapshot ${name} ${snapshotName}`),

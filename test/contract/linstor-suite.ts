@@ -507,6 +507,15 @@ export function linstorContract(
       expect(error.message).toContain(disk);
       expect(error.message).toContain('NoSuchKey');
       expect(error.reports.length).toBeGreaterThan(0);
+      const id = error.reports[0] ?? '';
+      const [newest] = await linstor.errorReports(Date.now() - 3_600_000);
+      expect(newest?.id).toBe(id);
+      expect(await linstor.errorReport(id)).toContain(id);
+      expect(await linstor.errorReports(Date.now() + 3_600_000)).toEqual([]);
+    });
+
+    test('there is no error report of an unknown id', async () => {
+      expect(await linstor.errorReport('00000000-00000-000000')).toBeUndefined();
     });
   });
 }

@@ -501,6 +501,14 @@ export class FakeLinstor implements Linstor {
     return {};
   }
 
+  async errorReports(): Promise<[]> {
+    return [];
+  }
+
+  async errorReport(): Promise<undefined> {
+    return undefined;
+  }
+
   readonly #stores = new Map<string, Record<string, string>>();
 
   async keyValues(store: string): Promise<Readonly<Record<string, string>>> {

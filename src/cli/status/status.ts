@@ -2,7 +2,7 @@ import type { Context } from '../../context.ts';
 import { DriverError, isDriverError } from '../../errors.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { wholeNumber } from '../arguments.ts';
-import { type OneFacts, orElse } from '../checks/facts.ts';
+import { type ClusterFacts, type OneFacts, orElse } from '../checks/facts.ts';
 import { gatherStatus } from '../checks/gather.ts';
 import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
 import { countLeftovers } from '../gc/count.ts';
@@ -78,18 +78,24 @@ async function lookAt(
   const screen: Screen = { width: terminal.columns, paint: paintFor(terminal.color), all };
   const now = environment.now().getTime();
   const { one, clusters } = await gatherStatus(context, () => now);
-  const statuses = clusters.map((cluster) => clusterStatus(cluster, one));
-  if (subject?.what === 'vm') return lookAtVm(context, statuses, subject.id, screen);
-  if (subject?.what === 'image') return lookAtImage(context, one, statuses, subject.id, screen);
+  if (subject !== undefined) {
+    const statuses = clusters.map((cluster) => clusterStatus(cluster, one));
+    if (subject.what === 'vm') return lookAtVm(context, statuses, subject.id, screen);
+    return lookAtImage(context, one, statuses, subject.id, screen);
+  }
+  const overview = overviewOf(one, clusters, now);
+  const well = overview.oneError === undefined && overview.clusters.every(isWell);
+  return { text: renderOverview(overview, screen), document: overview, well };
+}
+
+export function overviewOf(one: OneFacts, clusters: readonly ClusterFacts[], now: number): Overview {
   const oneError = [one.hosts, one.datastores, one.vms, one.images].find((known) => !known.ok);
   const leftovers = countLeftovers(clusters, one, now);
-  const overview: Overview = {
-    clusters: statuses,
+  return {
+    clusters: clusters.map((cluster) => clusterStatus(cluster, one)),
     ...(oneError && !oneError.ok ? { oneError: oneError.error.message } : {}),
     ...(leftovers === undefined ? {} : { leftovers }),
   };
-  const well = overview.oneError === undefined && statuses.every(isWell);
-  return { text: renderOverview(overview, screen), document: overview, well };
 }
 
 function isWell(cluster: ClusterStatus): boolean {

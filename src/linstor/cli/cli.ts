@@ -397,6 +397,17 @@ export class CliLinstor implements L.Linstor {
     return Object.fromEntries(pairs.map((pair) => [String(pair['key']), String(pair['value'] ?? '')]));
   }
 
+  async errorReports(since: number): Promise<L.ErrorReport[]> {
+    const args = ['error-reports', 'list'];
+    const [raw, { decodeErrorReports }] = await Promise.all([this.#client.readFlat(args), cluster()]);
+    return decodeErrorReports(raw, `linstor ${args.join(' ')}`).filter(({ time }) => time >= since);
+  }
+
+  async errorReport(id: string): Promise<string | undefined> {
+    const text = await this.#client.readText(['error-reports', 'show', id]);
+    return text.trim() === '' ? undefined : text;
+  }
+
   /** With -m the client dies of a store that holds something (linstor-behaviour §10 no. 14): its table is read. */
   async keyValues(store: string): Promise<Readonly<Record<string, string>>> {
     const args = ['key-value-store', 'show', store];

@@ -120,13 +120,18 @@ export class CliClient {
    * @throws LinstorError, transport errors
    */
   async read(args: readonly string[], patience: Patience = 'read'): Promise<Json> {
+    const raw = await this.readFlat(args, patience);
+    return Array.isArray(raw) ? ((raw[0] as Json | undefined) ?? []) : raw;
+  }
+
+  /** The same of a command that puts no list around its document (linstor-behaviour §3.15). */
+  async readFlat(args: readonly string[], patience: Patience = 'read'): Promise<Json> {
     const what = describe(args);
     const until = performance.now() + Math.min(this.#deadlines.repeat, this.#deadlines[patience]);
     for (let pause = 200; ; pause = Math.min(pause * 1.6, 2_000)) {
       const raw = await this.#json(args, what, { write: false, patience });
       const entries = toEntries(raw);
-      if (entries === undefined || entries.length === 0)
-        return Array.isArray(raw) ? ((raw[0] as Json | undefined) ?? []) : raw;
+      if (entries === undefined || entries.length === 0) return raw;
       if (!isPassingRefusal(entries) || performance.now() + pause > until) throw refusal(what, entries, 0);
       await this.#sleep(pause);
     }

@@ -320,6 +320,19 @@ export class RestLinstor implements L.Linstor {
     return this.#read('/v1/controller/properties', cluster, (d) => d.decodeProperties);
   }
 
+  errorReports(since: number): Promise<L.ErrorReport[]> {
+    const path = withQuery('/v1/error-reports', { since: String(since) });
+    return this.#read(path, cluster, (d) => d.decodeErrorReports);
+  }
+
+  errorReport(id: string): Promise<string | undefined> {
+    return this.#read(
+      withQuery(pathOf('error-reports', id), { withContent: 'true' }),
+      cluster,
+      (d) => d.decodeErrorText,
+    );
+  }
+
   async keyValues(store: string): Promise<Readonly<Record<string, string>>> {
     const path = pathOf('key-value-store', store);
     return (await this.#readOptional(path, 'FAIL_NOT_FOUND_KVS', cluster, (d) => d.decodeKeyValues)) ?? {};
