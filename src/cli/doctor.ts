@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { printable } from '../printable.ts';
+import { checkAvailability } from './checks/availability.ts';
 import { checkBackups } from './checks/backups.ts';
 import { exitCodeOf, type Finding } from './checks/check.ts';
 import { checkClusters } from './checks/cluster.ts';
@@ -26,6 +27,7 @@ export const families: readonly { readonly title: string; readonly check: (facts
   { title: 'Datastores', check: checkDatastores },
   { title: 'Storage', check: checkStorage },
   { title: 'Hosts', check: checkHosts },
+  { title: 'Availability', check: checkAvailability },
   { title: 'Backups', check: checkBackups },
 ];
 

@@ -12,6 +12,7 @@ import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
 import { copyMark, marks, vmMarks } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { planPlacement, unknownGroup } from '../volumes/placement.ts';
+import { quorumChange, quorumProps } from '../volumes/quorum.ts';
 import { removeResource } from '../volumes/remove.ts';
 import {
   canCloneNatively,
@@ -187,6 +188,7 @@ const groupOf = (request: Duplicate) => ({
   group: request.settings.placement.resourceGroup ?? request.source.group,
   layers: [],
   unbalanced: false,
+  policy: quorumProps(request.settings.placement, layersOf(request.replicas)),
 });
 
 /** Plain storage is restored on one node only: each further one would be a volume of its own. */
@@ -254,13 +256,21 @@ async function ownMarks(request: Duplicate, carried = request.source.props): Pro
     (key) => key.startsWith('Aux/one/SNAPSHOT_') || ownState.includes(key),
   );
   const completed = request.completion === 'mark' ? [marks.incomplete] : [];
-  if (foreign.length + usage.length + completed.length === 0) return;
-  await request.linstor.modifyDefinition(request.target, {
-    set: Object.fromEntries(
+  const policy = quorumChange(groupOf(request).policy, carried);
+  const set = {
+    ...Object.fromEntries(
       foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? '']),
     ),
-    unset: [...foreign.filter((key) => !(key in request.props)), ...usage, ...completed],
-  });
+    ...policy.set,
+  };
+  const unset = [
+    ...foreign.filter((key) => !(key in request.props)),
+    ...usage,
+    ...completed,
+    ...policy.unset,
+  ];
+  if (Object.keys(set).length + unset.length > 0)
+    await request.linstor.modifyDefinition(request.target, { set, unset });
 }
 
 async function copyBytes(

@@ -147,6 +147,36 @@ export const attributes = {
     'not on nodes that hold a resource matching this',
   ),
   ENCRYPTION: placement.defaulted('encryption', kinds.yesNo, false, 'encrypt new volumes (LUKS layer)'),
+  QUORUM: placement.optional(
+    'quorum',
+    kinds.choice('off', 'majority', 'all'),
+    'how many nodes of a new volume must see each other before one of them writes',
+    { default: 'LINSTOR’s: majority from three nodes on' },
+  ),
+  ON_NO_QUORUM: placement.optional(
+    'onNoQuorum',
+    kinds.choice('io-error', 'suspend-io'),
+    'what a guest gets on a host that is cut off: errors, or its I/O stands still until the network is back',
+    { default: 'the resource group’s' },
+  ),
+  ON_NO_DATA_ACCESSIBLE: placement.optional(
+    'onNoDataAccessible',
+    kinds.choice('io-error', 'suspend-io'),
+    'the same where no replica with data can be reached',
+    { default: 'the resource group’s' },
+  ),
+  ON_SUSPENDED_PRIMARY_OUTDATED: placement.optional(
+    'onSuspendedPrimaryOutdated',
+    kinds.choice('disconnect', 'force-secondary'),
+    'a host comes back whose I/O stands still and whose disk was taken over: stay apart, or fail that I/O and follow',
+    { default: 'the resource group’s' },
+  ),
+  QUORUM_TIE_BREAKER: placement.optional(
+    'quorumTieBreaker',
+    kinds.yesNo,
+    'a diskless third node that gives two replicas a majority',
+    { default: 'the resource group’s' },
+  ),
 
   CLONE_MODE: other.defaulted(
     'cloneMode',

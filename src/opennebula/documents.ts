@@ -2,7 +2,7 @@ import { DriverError } from '../errors.ts';
 import { readDatastore } from './datastore-document.ts';
 import { readHost } from './host-document.ts';
 import { readImage } from './image-document.ts';
-import type { Datastore, Disk, Host, Image, Vm } from './one.ts';
+import type { Datastore, Disk, Hook, Host, Image, Vm } from './one.ts';
 import { readVm } from './vm-document.ts';
 import { parseXml, poolLimit, type XmlElement, type XmlOptions } from './xml.ts';
 
@@ -30,6 +30,18 @@ export function parseDatastores(xml: string): Datastore[] {
 
 export function parseImages(xml: string): Image[] {
   return pool(xml, 'IMAGE', readImage);
+}
+
+export function parseHooks(xml: string): Hook[] {
+  return pool(xml, 'HOOK', (element) => {
+    const template = element.first('TEMPLATE');
+    return {
+      id: Number(element.value('ID') ?? -1),
+      name: element.value('NAME') ?? '',
+      command: template?.value('COMMAND') ?? '',
+      arguments: template?.value('ARGUMENTS') ?? '',
+    };
+  });
 }
 
 /** Of the addresses of all marketplaces; what is no address is left out. */

@@ -116,6 +116,14 @@ export interface Host {
   readonly clusterId?: number;
 }
 
+/** What oned runs when something happens. */
+export interface Hook {
+  readonly id: number;
+  readonly name: string;
+  readonly command: string;
+  readonly arguments: string;
+}
+
 /**
  * oned, asked over XML-RPC with oneadmin's session, with the `one*` commands as the fallback.
  * An unreachable or refusing oned always throws (ONE_UNREACHABLE, ONE_REFUSED, ONE_NOT_FOUND): it is never an
@@ -134,6 +142,8 @@ export interface One {
   images(): Promise<Image[]>;
   /** Hosts of the marketplaces, as their addresses name them. */
   marketplaceHosts(): Promise<string[]>;
+  /** XML-RPC alone tells; none before OpenNebula 5.10. */
+  hooks(): Promise<Hook[]>;
   /** Does this front-end lead its zone? True as well where it is the only one. XML-RPC alone tells. */
   leads(): Promise<boolean>;
   version(): Promise<string>;

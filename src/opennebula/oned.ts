@@ -3,6 +3,7 @@ import { runProcess } from '../hosts/process.ts';
 import {
   parseDatastore,
   parseDatastores,
+  parseHooks,
   parseHosts,
   parseImage,
   parseImages,
@@ -99,6 +100,7 @@ export function createOne(options: OneOptions): One {
           (by) => by.marketplaces(),
         ),
       ),
+    hooks: async () => parseHooks(await client.call('one.hookpool.info', ...everything)),
     leads: async () => parseLeads(await client.call('one.zone.raftstatus')),
     version: () =>
       ask(

@@ -7,7 +7,7 @@ import { type Base, discardBase } from './base.ts';
 import { createDefinition, spawnMarked } from './define.ts';
 import { type FirstReplica, withoutFurtherReplica } from './first-replica.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
-import type { Plan } from './placement.ts';
+import type { DefinitionPlan } from './placement.ts';
 import { removeResource } from './remove.ts';
 import { isNumbered, isOnZfs, isReadable, layersOf, namesakePath, sameName, stablePath } from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
@@ -19,7 +19,7 @@ export interface CloneRequest {
   /** View of the source. */
   readonly replicas: readonly Resource[];
   readonly target: ResourceName;
-  readonly plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>;
+  readonly plan: DefinitionPlan;
   readonly props: Readonly<Record<string, string>>;
   /** Restore only here (plain storage). */
   readonly node?: NodeName;
@@ -270,7 +270,7 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
       group: request.plan.group,
       ...(request.plan.layers.length > 0 ? { layers: request.plan.layers } : {}),
       props: {
-        set: { ...request.props, [madeByMark(target)]: nonce },
+        set: { ...request.props, ...request.plan.policy, [madeByMark(target)]: nonce },
         unset: vmMarks.filter((key) => !(key in request.props)),
       },
     });

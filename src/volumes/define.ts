@@ -5,7 +5,7 @@ import type { Linstor, PlacementFilter, ResourceDefinition, ResourceName } from 
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import type { KiB } from '../units.ts';
 import { balanceProperty, copyMark, madeByMark, marks, registrationMark } from './marks.ts';
-import type { Plan } from './placement.ts';
+import type { DefinitionPlan } from './placement.ts';
 import { clearLeftover } from './reclaim.ts';
 import { removeResource } from './remove.ts';
 
@@ -14,7 +14,7 @@ export async function createDefinition(
   ctx: Context,
   linstor: Linstor,
   name: ResourceName,
-  plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>,
+  plan: DefinitionPlan,
   props: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { nonce } = claim(ctx, linstor, name);
@@ -24,7 +24,7 @@ export async function createDefinition(
       group: plan.group,
       ...(plan.layers.length > 0 ? { layers: plan.layers } : {}),
       // First: the undo knows by it that the definition is ours.
-      props: { [madeByMark(name)]: nonce, ...props, ...(await balanceProps(linstor, plan)) },
+      props: { [madeByMark(name)]: nonce, ...props, ...(await planProps(linstor, plan)) },
     });
   };
   try {
@@ -84,12 +84,12 @@ function claim(ctx: Context, linstor: Linstor, name: ResourceName): { nonce: str
   return { nonce, forget };
 }
 
-async function balanceProps(
+async function planProps(
   linstor: Linstor,
-  plan: Pick<Plan, 'unbalanced'>,
-): Promise<Record<string, string>> {
-  if (!plan.unbalanced) return {};
-  return (await linstor.capabilities()).balanceProperty ? { [balanceProperty]: 'False' } : {};
+  { unbalanced, policy = {} }: DefinitionPlan,
+): Promise<Readonly<Record<string, string>>> {
+  const keepAway = unbalanced && (await linstor.capabilities()).balanceProperty;
+  return keepAway ? { ...policy, [balanceProperty]: 'False' } : policy;
 }
 
 /** `ours`: it is there, but the answer that told of it was lost. `cannot`: nothing was made, single steps have to do it. */
@@ -97,7 +97,7 @@ export type Spawned = 'made' | 'ours' | 'cannot';
 
 export interface SpawnRequest {
   readonly name: ResourceName;
-  readonly plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>;
+  readonly plan: DefinitionPlan;
   readonly props: Readonly<Record<string, string>>;
   readonly sizeKib: KiB;
   readonly options: { readonly filter?: PlacementFilter; readonly definitionsOnly?: boolean };
@@ -118,7 +118,7 @@ export async function spawnMarked(ctx: Context, linstor: Linstor, request: Spawn
     return 'cannot';
   };
   try {
-    const made = { ...props, ...(await balanceProps(linstor, plan)), [madeByMark(name)]: nonce };
+    const made = { ...props, ...(await planProps(linstor, plan)), [madeByMark(name)]: nonce };
     const outcome = await unlessLate(ctx, linstor, name, props, nonce, () =>
       linstor.spawn(plan.group, name, [sizeKib], {
         ...options,

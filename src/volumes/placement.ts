@@ -2,6 +2,7 @@ import { DriverError } from '../errors.ts';
 import type { LayerKind, Linstor, PlacementFilter, ResourceGroup } from '../linstor/linstor.ts';
 import { type NodeName, nodeName, resourceName } from '../linstor/names.ts';
 import type { PlacementSettings } from '../opennebula/settings.ts';
+import { quorumProps } from './quorum.ts';
 import { hasNetworkLayer } from './replicas.ts';
 
 /** Where a new volume shall go, decided before anything is made. */
@@ -19,7 +20,12 @@ export interface Plan {
   readonly nodes: readonly NodeName[];
   /** Place count differs from the group's: keep the hourly balance task away (linstor-behaviour §7.9). */
   readonly unbalanced: boolean;
+  /** Properties of the definition beside the marks: the datastore's policy for lost peers. */
+  readonly policy: Readonly<Record<string, string>>;
 }
+
+/** What a definition is made with. */
+export type DefinitionPlan = Pick<Plan, 'group' | 'layers' | 'unbalanced'> & Partial<Pick<Plan, 'policy'>>;
 
 const defaultGroup = 'DfltRscGrp';
 const defaultLayers: readonly LayerKind[] = ['DRBD', 'STORAGE'];
@@ -71,6 +77,7 @@ export function planFor(
     replicas,
     nodes: settings.nodeList.map(nodeName),
     unbalanced: replicas !== groupCount,
+    policy: quorumProps(settings, effectiveLayers),
     filter: {
       // LINSTOR forgets a group's list of nodes, which it does not show either, for a request with any filter at all (seen with 1.33.3).
       ...(replicas === group.filter.placeCount ? {} : { placeCount: replicas }),

@@ -5,7 +5,7 @@ import type { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { createDefinition } from './define.ts';
 import { type FirstReplica, nameFirstReplica, withoutFurtherReplica } from './first-replica.ts';
-import type { Plan } from './placement.ts';
+import type { DefinitionPlan } from './placement.ts';
 import { isDiskful, replicasOf, sameName } from './replicas.ts';
 import { poll } from './wait.ts';
 
@@ -15,7 +15,7 @@ export interface Restore {
   readonly to: ResourceName;
   /** Only nodes that own the snapshot. Absent: all of them. */
   readonly nodes?: readonly NodeName[];
-  readonly plan: Pick<Plan, 'group' | 'layers' | 'unbalanced'>;
+  readonly plan: DefinitionPlan;
   readonly props: Readonly<Record<string, string>>;
   readonly first?: FirstReplica | undefined;
 }

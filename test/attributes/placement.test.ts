@@ -118,6 +118,69 @@ describe('placement', () => {
   });
 });
 
+describe('what DRBD does without its peers', () => {
+  const policy = {
+    QUORUM: 'majority',
+    ON_NO_QUORUM: 'suspend-io',
+    ON_NO_DATA_ACCESSIBLE: 'suspend-io',
+    ON_SUSPENDED_PRIMARY_OUTDATED: 'force-secondary',
+    QUORUM_TIE_BREAKER: 'no',
+  };
+  const inLinstor = {
+    'DrbdOptions/Resource/quorum': 'majority',
+    'DrbdOptions/Resource/on-no-quorum': 'suspend-io',
+    'DrbdOptions/Resource/on-no-data-accessible': 'suspend-io',
+    'DrbdOptions/Resource/on-suspended-primary-outdated': 'force-secondary',
+    'DrbdOptions/auto-add-quorum-tiebreaker': 'false',
+  };
+  const propsOf = async (resource: string): Promise<Record<string, string>> => {
+    const definition = await rig.lab.linstor('GET', `/v1/resource-definitions/${resource}`);
+    return (definition as { props: Record<string, string> }).props;
+  };
+
+  test('QUORUM, ON_NO_QUORUM, ON_NO_DATA_ACCESSIBLE, ON_SUSPENDED_PRIMARY_OUTDATED, QUORUM_TIE_BREAKER', async () => {
+    const { resource, replicas } = await rig.block({ RESOURCE_GROUP: 'drbd', ...policy });
+    expect(await propsOf(resource)).toMatchObject(inLinstor);
+    // Two replicas, and no third node beside them.
+    expect(replicas).toHaveLength(2);
+    const without = await rig.block({ RESOURCE_GROUP: 'drbd' });
+    expect(without.replicas).toHaveLength(3);
+    const others = Object.keys(inLinstor).filter((key) => key !== 'DrbdOptions/Resource/quorum');
+    expect(Object.keys(await propsOf(without.resource)).filter((key) => others.includes(key))).toEqual([]);
+  });
+
+  test('nothing of it where there is no DRBD', async () => {
+    const { resource } = await rig.block({ RESOURCE_GROUP: 'plain', ...policy });
+    expect(await propsOf(resource)).not.toMatchObject({
+      'DrbdOptions/Resource/on-no-quorum': 'suspend-io',
+    });
+  });
+
+  test.each(['snapshot', 'copy', 'clone'])(
+    'a disk by %s has the policy of its own datastore, whatever its image has',
+    async (mode) => {
+      const { image } = await rig.block({ RESOURCE_GROUP: 'drbd', ON_NO_QUORUM: 'io-error' });
+      const system = await rig.datastore('SYSTEM', {
+        RESOURCE_GROUP: 'drbd',
+        CLONE_MODE: mode,
+        ...policy,
+        QUORUM_TIE_BREAKER: 'yes',
+      });
+      const { vm } = await rig.vm([{ image }], 'node1', system);
+      expect(await propsOf(`one-vm-${vm}-disk-0`)).toMatchObject({
+        ...inLinstor,
+        'DrbdOptions/auto-add-quorum-tiebreaker': 'true',
+      });
+      await rig.one.terminate(vm);
+      const plain = await rig.datastore('SYSTEM', { RESOURCE_GROUP: 'drbd', CLONE_MODE: mode });
+      const other = await rig.vm([{ image }], 'node1', plain);
+      const left = Object.keys(await propsOf(`one-vm-${other.vm}-disk-0`));
+      expect(left).not.toContain('DrbdOptions/Resource/on-no-quorum');
+      await rig.one.terminate(other.vm);
+    },
+  );
+});
+
 describe('disks of VMs', () => {
   test('the system datastore goes before the image datastore', async () => {
     const { image } = await rig.block({ RESOURCE_GROUP: 'drbd' });

@@ -34,6 +34,7 @@ import {
   imageDatastore,
   node,
   now,
+  placedOn,
   pool,
   replica,
   snapshot,
@@ -57,6 +58,14 @@ beforeEach(() => {
   applyPlan(layout, planInstallation(layout, frontEnd.binary, undefined).steps, '2.0.0', new Date(0));
   world = new World();
   world.env = { ONE_LOCATION: frontEnd.path('/one') };
+  world.nodes.push(node('tie', { providers: ['DISKLESS'] }));
+  world.vms = [vm(7, { history: placedOn('alpha', 101, 1_700_000_000) })];
+  world.properties = {
+    'DrbdOptions/Resource/on-no-quorum': 'suspend-io',
+    'DrbdOptions/Resource/on-no-data-accessible': 'suspend-io',
+    'DrbdOptions/Resource/on-suspended-primary-outdated': 'force-secondary',
+    'DrbdOptions/AutoEvictAllowEviction': 'false',
+  };
 });
 afterEach(() => frontEnd.remove());
 
@@ -88,6 +97,7 @@ describe('a healthy installation', () => {
       'storage',
       'hosts',
       'hosts',
+      'availability',
     ]);
     expect(code).toBe(0);
   });
@@ -361,7 +371,7 @@ const provocations: readonly Provocation[] = [
     'the satellite is OFFLINE',
     'systemctl restart linstor-satellite',
     () => {
-      world.nodes = [node('alpha'), node('bravo', { status: 'OFFLINE' })];
+      world.nodes = [node('alpha'), node('bravo', { status: 'OFFLINE' }), node('tie')];
     },
   ],
   [
@@ -880,12 +890,139 @@ const provocations: readonly Provocation[] = [
     'timedatectl',
     () => probe({ clock: String(now / 1000 + 60) }),
   ],
+  // Availability
+  [
+    'availability.quorum',
+    'fail',
+    'quorum is off (datastores 100, 101)',
+    'linstor resource-group set-property one DrbdOptions/Resource/quorum majority\nor, in the datastore: QUORUM="majority"',
+    () => groupProps({ 'DrbdOptions/Resource/quorum': 'off' }),
+  ],
+  [
+    'availability.quorum',
+    'fail',
+    'quorum is off',
+    'QUORUM="majority"',
+    () => {
+      world.datastores = [imageDatastore(), systemDatastore({}, { QUORUM: 'off' })];
+    },
+  ],
+  [
+    'availability.policy',
+    'warn',
+    'on-no-quorum is io-error',
+    'linstor resource-group set-property one DrbdOptions/Resource/on-no-quorum suspend-io\nor, in the datastore: ON_NO_QUORUM="suspend-io"',
+    () => groupProps({ 'DrbdOptions/Resource/on-no-quorum': 'io-error' }),
+  ],
+  [
+    'availability.policy',
+    'warn',
+    'on-no-quorum is io-error, on-no-data-accessible is io-error, on-suspended-primary-outdated is disconnect',
+    'ON_NO_QUORUM="suspend-io" ON_NO_DATA_ACCESSIBLE="suspend-io" ON_SUSPENDED_PRIMARY_OUTDATED="force-secondary"',
+    () => {
+      world.properties = {};
+    },
+  ],
+  [
+    'availability.nodes',
+    'warn',
+    'LINSTOR has 2 nodes with DRBD (alpha, bravo)',
+    'linstor node create',
+    () => void world.nodes.pop(),
+  ],
+  [
+    'availability.tie-breaker',
+    'warn',
+    'two replicas get no tie-breaker',
+    'linstor resource-group set-property one DrbdOptions/auto-add-quorum-tiebreaker true',
+    () => groupProps({ 'DrbdOptions/auto-add-quorum-tiebreaker': 'False' }),
+  ],
+  [
+    'availability.evict',
+    'warn',
+    'only alpha and bravo hold data',
+    'AutoEvictAllowEviction false',
+    () => {
+      world.properties = { ...world.properties, 'DrbdOptions/AutoEvictAllowEviction': 'True' };
+    },
+  ],
+  [
+    'availability.primary',
+    'warn',
+    'open on alpha, and VM 7 is on bravo',
+    'on alpha: virsh list --all',
+    () => {
+      world.vms = [vm(7, { history: placedOn('bravo', 101, 1_700_000_000) })];
+    },
+  ],
+  [
+    'availability.primary',
+    'warn',
+    'open on alpha, and OpenNebula has no VM 7',
+    'fuser -v',
+    () => {
+      world.vms = [];
+    },
+  ],
+  [
+    'availability.modules',
+    'warn',
+    '9.2.11 on alpha; 9.1.4 on bravo',
+    'to one version',
+    () => {
+      world.hostAnswer = (host) => healthyProbe(host === 'bravo' ? { drbd: '9.1.4' } : {});
+    },
+  ],
+  [
+    'availability.fencing',
+    'warn',
+    'hooks/ft/fence_host.sh is not there',
+    'linstor_un fence',
+    () => registerHook('$TEMPLATE -m -p 5'),
+  ],
+  [
+    'availability.fencing',
+    'warn',
+    'is as OpenNebula ships it: it always fails',
+    'linstor_un fence',
+    () => {
+      registerHook('$TEMPLATE -m -p 5');
+      fenceScript(
+        '#!/bin/bash\necho ""Fence host not configured, please edit ft/fence_host.sh"" && exit 1\n',
+      );
+    },
+  ],
+  [
+    'availability.fencing',
+    'fail',
+    'registered with -u',
+    'onehook update 0',
+    () => registerHook('$TEMPLATE -m -p 5 -u'),
+  ],
 ];
+
+const groupProps = (props: Record<string, string>): void => {
+  world.groups = world.groups.map((group) => ({ ...group, props }));
+};
+const registerHook = (words: string): void => {
+  world.hooks = [{ id: 0, name: 'host_error', command: 'ft/host_error.rb', arguments: words }];
+};
+function fenceScript(text: string): void {
+  mkdirSync(`${layout.remotes}/hooks/ft`, { recursive: true });
+  writeFileSync(`${layout.remotes}/hooks/ft/fence_host.sh`, text);
+}
 
 function relink(name: string, target: string): void {
   rmSync(`${layout.remotes}/${name}`);
   symlinkSync(target, `${layout.remotes}/${name}`);
 }
+
+test('a host hook with a fence script of the site’s own is no finding', async () => {
+  registerHook('$TEMPLATE -m -p 5');
+  fenceScript('#!/bin/sh\nexec linstor_un fence\n');
+  const { list } = await findings();
+  expect(list.filter(({ id }) => id === 'availability.fencing')).toEqual([]);
+});
 
 describe('each check, provoked', () => {
   test.each(
@@ -1029,7 +1166,7 @@ describe('each check, provoked', () => {
 
 describe('the screen', () => {
   test('what, why and the remedy, within 80 columns; hints on demand', async () => {
-    world.nodes = [node('alpha'), node('bravo', { status: 'OFFLINE' })];
+    world.nodes = [node('alpha'), node('bravo', { status: 'OFFLINE' }), node('tie')];
     world.capabilities = { ...capabilities, clone: false };
     expect(await runCli(['doctor'], world.environment())).toBe(2);
     expect(world.text).toContain(`LINSTOR

@@ -16,7 +16,7 @@ import type {
 } from '../../src/linstor/linstor.ts';
 import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
-import type { Datastore, Disk, History, Host, Image, One, Vm } from '../../src/opennebula/one.ts';
+import type { Datastore, Disk, History, Hook, Host, Image, One, Vm } from '../../src/opennebula/one.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
 import { Undo } from '../../src/undo.ts';
 import { kib, mib } from '../../src/units.ts';
@@ -285,6 +285,7 @@ export class World {
   /** Also those that are done; `one.vm` finds them. */
   past: Vm[] = [];
   images: Image[] = [image(3)];
+  hooks: Hook[] = [];
   leads = true;
   linstorError: DriverError | undefined;
   oneError: DriverError | undefined;
@@ -378,6 +379,7 @@ export class World {
     };
     return {
       marketplaceHosts: async () => [],
+      hooks: () => answer(this.hooks),
       leads: async () => this.leads,
       document: () => Promise.reject(new Error('no documents here')),
       version: () => answer('7.0.0'),

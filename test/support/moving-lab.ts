@@ -189,6 +189,7 @@ export class MovingLab {
       vms: refuse,
       images: refuse,
       marketplaceHosts: refuse,
+      hooks: refuse,
       leads: refuse,
       document: () => Promise.reject(new Error('no documents here')),
       version: async () => '7.0.0',

@@ -33,6 +33,7 @@ const volume: NewVolume = {
     replicas: 2,
     nodes: [],
     unbalanced: false,
+    policy: {},
     filter: { placeCount: 2 },
   },
   props: { 'Aux/one/INCOMPLETE': 'test' },

@@ -9,7 +9,7 @@ import type {
   Snapshot,
   StoragePool,
 } from '../../linstor/linstor.ts';
-import type { Datastore, Host, Image, Vm } from '../../opennebula/one.ts';
+import type { Datastore, Hook, Host, Image, Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import type { HostFacts } from './host-probe.ts';
 
@@ -38,6 +38,8 @@ export interface FileFacts {
   readonly foreignUser: boolean;
   /** oned runs since before oned.conf was changed. */
   readonly restartPending: boolean;
+  /** What the host hook calls before it moves VMs off a dead host. `stub`: as OpenNebula ships it. */
+  readonly fenceScript: 'missing' | 'stub' | 'own';
 }
 
 export interface LinkFact {
@@ -53,6 +55,8 @@ export interface OneFacts {
   readonly datastores: Known<readonly Datastore[]>;
   readonly vms: Known<readonly Vm[]>;
   readonly images: Known<readonly Image[]>;
+  /** Only doctor asks for them. */
+  readonly hooks: Known<readonly Hook[]>;
 }
 
 /** One LINSTOR, with the datastores that use it. */

@@ -56,6 +56,7 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
     log: logFacts(env),
     foreignUser: isForeignUser(layout),
     restartPending: restartPending(layout),
+    fenceScript: fenceScript(layout),
   };
 }
 
@@ -122,6 +123,15 @@ function logFacts(env: Readonly<Record<string, string | undefined>>): FileFacts[
       ? {}
       : { problem: existsSync(target) ? `${target} cannot be written` : `${target} does not exist` }),
   };
+}
+
+/** OpenNebula's own says so and ends, before anything else. */
+function fenceScript(layout: Layout): FileFacts['fenceScript'] {
+  const text = attempt(() =>
+    readFileSync(onDisk(layout, `${layout.remotes}/hooks/ft/fence_host.sh`), 'utf8'),
+  );
+  if (!text.ok) return 'missing';
+  return /^\s*echo\s.*Fence host not configured.*exit 1/m.test(text.value) ? 'stub' : 'own';
 }
 
 /** oned's process is older than the last change of oned.conf. Linux only; unknown counts as no. */

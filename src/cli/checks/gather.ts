@@ -20,7 +20,8 @@ export interface GatherOptions {
 /** Asks everybody at once and waits for the slowest; nothing here throws. */
 export async function gatherFacts(context: Context, options: GatherOptions): Promise<Facts> {
   const files = gatherFiles(options.layout, options.env);
-  const one = await gatherOne(context);
+  const [withoutHooks, hooks] = await Promise.all([gatherOne(context), known(() => context.one.hooks())]);
+  const one = { ...withoutHooks, hooks };
   const ours = one.datastores.ok ? one.datastores.value.filter(isOurs) : [];
   const settings = new Map(
     ours.map((item) => [item.id, attempt(() => context.settings(item.template))] as const),
@@ -76,7 +77,7 @@ async function gatherOne({ one }: Context): Promise<OneFacts> {
     known(() => one.vms()),
     known(() => one.images()),
   ]);
-  return { version, hosts, datastores, vms, images };
+  return { version, hosts, datastores, vms, images, hooks: { ok: true, value: [] } };
 }
 
 /** Datastores that reach the same controllers are one cluster. Without a datastore: the one that the defaults lead to. */

@@ -3,6 +3,7 @@ import {
   datastoreOf,
   type HistoryRecord,
   type LabDatastore,
+  type LabHook,
   type LabHost,
   type LabImage,
   type LabVm,
@@ -212,6 +213,21 @@ export function vmXml(vm: LabVm, options: { history: 'all' | 'last'; backupResul
       '<BACKUP_IDS/>',
     ),
     options.backupResult === undefined ? '' : plain('BACKUP_RESULT', options.backupResult),
+  );
+}
+
+export function hookXml(hook: LabHook): string {
+  return element(
+    'HOOK',
+    plain('ID', hook.id),
+    plain('NAME', hook.name),
+    '<TYPE>state</TYPE>',
+    element(
+      'TEMPLATE',
+      plain('COMMAND', hook.command),
+      plain('ARGUMENTS', hook.arguments),
+      '<RESOURCE>HOST</RESOURCE><STATE>ERROR</STATE><REMOTE>NO</REMOTE>',
+    ),
   );
 }
 

@@ -137,6 +137,15 @@ export interface OneState {
   images: LabImage[];
   vms: LabVm[];
   templates?: readonly LabTemplate[];
+  /** Registered only: the lab runs none. */
+  hooks?: readonly LabHook[];
+}
+
+export interface LabHook {
+  readonly id: number;
+  readonly name: string;
+  readonly command: string;
+  readonly arguments: string;
 }
 
 export const vmState = {

@@ -1,4 +1,4 @@
-import { datastoreXml, hostXml, imageXml, vmXml } from './documents.ts';
+import { datastoreXml, hookXml, hostXml, imageXml, vmXml } from './documents.ts';
 import type { OneState } from './model.ts';
 
 /**
@@ -115,6 +115,7 @@ const methods = new Map<string, Method>([
         state.datastores.map((each) => datastoreXml(state, each, location)),
       ),
   ],
+  ['one.hookpool.info', ({ state }) => pool('HOOK_POOL', (state.hooks ?? []).map(hookXml))],
   ['one.system.version', ({ state }) => state.version],
   ['one.zone.raftstatus', () => '<RAFT><SERVER_ID>-1</SERVER_ID><STATE>0</STATE><TERM>0</TERM></RAFT>'],
   [

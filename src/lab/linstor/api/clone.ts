@@ -158,7 +158,7 @@ async function copyResources(
       register(lab, target, { node: resource.node, pool, layers: stackOn(target, resource), flags }),
     );
   }
-  settleQuorum(reply.within({ refs: {} }), { ...target, props: { ...target.props } });
+  settleQuorum(lab, reply.within({ refs: {} }), { ...target, props: { ...target.props } });
   await pass(lab, reply, source, {
     message: (item) => `Set snapshot for clone property of '${source.name}' on '${item.node}'`,
   });

@@ -7,7 +7,7 @@ import {
 } from '../model/definition.ts';
 import { DEFAULT_GROUP, findGroup, mustFindGroup } from '../model/group.ts';
 import { checkName, sameName } from '../model/name.ts';
-import { changeProps } from '../model/properties.ts';
+import { changeProps, QUORUM } from '../model/properties.ts';
 import { isDrbd } from '../model/resource.ts';
 import type { ClusterState } from '../model/state.ts';
 import type { Body } from '../rest/body.ts';
@@ -16,7 +16,6 @@ import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
 import { Refusal, type Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { pass } from '../satellite/pass.ts';
-import { QUORUM_SET_BY } from '../satellite/quorum.ts';
 import { propsChange } from './groups.ts';
 import { completeStack, fixDrbd, layersFrom, warnLockedLuks } from './layers.ts';
 import { namedList } from './named-list.ts';
@@ -130,8 +129,6 @@ export function definitionScope(call: Call, operation: 'create' | 'modify' | 'de
   });
 }
 
-const QUORUM = 'DrbdOptions/Resource/quorum';
-
 const AUTO_QUORUM = 'DrbdOptions/auto-quorum';
 
 export const modify: Handler = async (call) => {
@@ -147,8 +144,6 @@ export const modify: Handler = async (call) => {
   const change = propsChange(body);
   if (change.override?.[AUTO_QUORUM] !== undefined) warnAutoQuorum(reply, lab, change.override);
   const changed = changeProps(reply, definition.props, change, { owner: 'D' });
-  if (change.override?.[QUORUM] !== undefined) definition.props[QUORUM_SET_BY] = 'user';
-  if (change.remove?.includes(QUORUM)) delete definition.props[QUORUM_SET_BY];
   const slots = number(body, 'drbd_peer_slots');
   if (slots !== undefined) definition.peerSlots = slots;
   reply.add(MODIFIED, `Resource definition '${definition.name}' modified.`, {

@@ -154,7 +154,7 @@ function registerRemaining(
 export function settle(lab: Runtime, reply: Reply, definition: LabDefinition): LabResource | undefined {
   settleVerifyAlgorithm(reply, definition);
   const tieBreaker = addTieBreaker(lab, reply, definition);
-  settleQuorum(reply, definition);
+  settleQuorum(lab, reply, definition);
   return tieBreaker;
 }
 

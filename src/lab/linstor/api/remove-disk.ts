@@ -40,7 +40,7 @@ export async function removeDisk(
   delete resource.props['DiskfulBy'];
   resource.flags.push('DISKLESS', 'DRBD_DISKLESS', ...(intoTieBreaker ? ['TIE_BREAKER'] : []));
   if (resource.drbd) resource.drbd.initialized = false;
-  settleQuorum(reply, definition);
+  settleQuorum(lab, reply, definition);
   await pass(lab, reply, definition, {
     message: (other) => (other === resource ? `Removed disk on '${resource.node}'` : undefined),
   });

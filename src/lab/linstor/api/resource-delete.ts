@@ -76,7 +76,7 @@ export async function deleteResource(
   if (options.managed) {
     markDeleted(resource);
     reply.add(10004, 'Tie breaker marked for deletion', { severity: 'info' });
-    settleQuorum(reply, definition);
+    settleQuorum(lab, reply, definition);
     await cleanUp(lab, reply, definition, resource, true);
     return;
   }

@@ -138,7 +138,7 @@ export async function restoreResources(
   Object.assign(definition.props, snapshot.resourceProps);
   const fresh = restore.parts.map((part) => registerPart(lab, restore, part));
   const tieBreaker = addTieBreaker(lab, placing, definition);
-  settleQuorum(placing, definition);
+  settleQuorum(lab, placing, definition);
   const all: LabResource[] = tieBreaker ? [...fresh, tieBreaker] : fresh;
   reply.add(
     CREATED,

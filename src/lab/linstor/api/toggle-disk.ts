@@ -159,7 +159,7 @@ export async function addDisk(
     message: (other) =>
       other === resource ? undefined : `Prepared '${other.node}' to expect disk on '${resource.node}'`,
   });
-  settleQuorum(modify, definition);
+  settleQuorum(lab, modify, definition);
   for (const volume of resource.volumes) {
     volume.pool = pool.name;
     volume.provider = pool.provider;

@@ -216,6 +216,9 @@ export function checkProperty(owner: PropertyOwner, key: string, value: string):
   }
 }
 
+export const QUORUM = 'DrbdOptions/Resource/quorum';
+export const QUORUM_SET_BY = 'Internal/Drbd/QuorumSetBy';
+
 export interface PropsChange {
   readonly override?: Readonly<Record<string, string>> | undefined;
   readonly remove?: readonly string[] | undefined;
@@ -233,6 +236,9 @@ export function changeProps(
   const override = Object.entries(change.override ?? {});
   for (const [key, value] of override) checkProperty(options.owner, key, value);
   for (const [key, value] of override) props[key] = rules.get(key)?.rule.normal?.(value) ?? value;
+  // Whoever sets it keeps it: LINSTOR leaves it alone from then on (`CtrlPropsHelper.fillProperties`).
+  if (QUORUM in (change.override ?? {})) props[QUORUM_SET_BY] = 'user';
+  if (change.remove?.includes(QUORUM)) delete props[QUORUM_SET_BY];
   for (const key of change.remove ?? []) delete props[key];
   for (const space of change.namespaces ?? []) {
     for (const key of Object.keys(props)) if (key === space || key.startsWith(`${space}/`)) delete props[key];

@@ -3,6 +3,7 @@ import type { SelectFilter } from '../model/filter.ts';
 import { findGroup } from '../model/group.ts';
 import { findNode, isOnline } from '../model/node.ts';
 import { tieBreakerPool } from '../model/placement.ts';
+import { QUORUM, QUORUM_SET_BY } from '../model/properties.ts';
 import {
   clearFlags,
   diskful,
@@ -19,9 +20,7 @@ import { register } from './deploy.ts';
 
 /** Tie-breaker and quorum of DRBD resources (linstor-behaviour §7.7). */
 
-const QUORUM = 'DrbdOptions/Resource/quorum';
 const AUTO_TIE_BREAKER = 'DrbdOptions/auto-add-quorum-tiebreaker';
-export const QUORUM_SET_BY = 'Internal/Drbd/QuorumSetBy';
 
 /** Most specific value of a property: definition, group, controller. */
 export function inherited(lab: Runtime, definition: LabDefinition, key: string): string | undefined {
@@ -48,9 +47,8 @@ const enabled = (lab: Runtime, definition: LabDefinition): boolean =>
 /** An even number of diskful replicas, at least two, and no diskless one that counts already. */
 export function wantsTieBreaker(lab: Runtime, definition: LabDefinition): boolean {
   if (!enabled(lab, definition)) return false;
-  const group = findGroup(lab.state, definition.group)?.props[QUORUM];
-  const own = definition.props[QUORUM_SET_BY] === 'user' ? definition.props[QUORUM] : undefined;
-  if ((own ?? group) === 'off') return false;
+  const isUsers = inherited(lab, definition, QUORUM_SET_BY) === 'user';
+  if (isUsers && inherited(lab, definition, QUORUM) === 'off') return false;
   const rest = definition.resources.filter(staysDrbd);
   const full = rest.filter((resource) => !isDiskless(resource)).length;
   const other = rest.filter((resource) => isDiskless(resource) && !isTieBreaker(resource)).length;
@@ -82,7 +80,7 @@ export function settleDeletion(
   keepTieBreaker: boolean,
 ): Decision {
   const decision = settleTieBreaker(lab, reply, definition, keepTieBreaker);
-  settleQuorum(reply, definition);
+  settleQuorum(lab, reply, definition);
   return decision;
 }
 
@@ -175,8 +173,8 @@ function quorumFeasible(definition: LabDefinition): boolean {
 }
 
 /** Writes the quorum property and says so where the real one does. */
-export function settleQuorum(reply: Reply, definition: LabDefinition): void {
-  if (definition.props[QUORUM_SET_BY] === 'user') return;
+export function settleQuorum(lab: Runtime, reply: Reply, definition: LabDefinition): void {
+  if (inherited(lab, definition, QUORUM_SET_BY) === 'user') return;
   const before = definition.props[QUORUM];
   const after = quorumFeasible(definition) ? 'majority' : 'off';
   definition.props[QUORUM] = after;
