@@ -1,9 +1,11 @@
 import type { Context } from '../context.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { requireDataConnected } from '../volumes/online.ts';
-import { dropSnapshot, usableSnapshot } from '../volumes/snapshot.ts';
+import { dropSnapshot, dropWhole, usableSnapshot } from '../volumes/snapshot.ts';
+import { adopted } from '../volumes/snapshot-adopted.ts';
 import { requirePassing, whenSnapshottable } from '../volumes/snapshot-ready.ts';
 import { poll } from '../volumes/wait.ts';
 import { type FreezeWindow, whileHeld } from './freeze.ts';
@@ -42,14 +44,23 @@ export async function takeTogether(ctx: Context, request: TakeRequest): Promise<
     );
   let last: unknown;
   let cleared = false;
+  let renewed = false;
   let refused = 0;
   const done = await poll(ctx.clock, syncMs, async () => {
     // What passes is waited for before the guest is held, and what does not is told.
     for (const { resource, snapshot } of points)
       await whenSnapshottable(ctx, linstor, resource, `snapshot ${snapshot} of ${resource} is not taken`);
     try {
-      await whileHeld(ctx, request.window, () => takeNow(request, together));
-      return true;
+      const taken = await whileHeld(ctx, request.window, () => takeNow(request, together));
+      const stale = renewed ? [] : await adopted(linstor, taken, points);
+      if (stale.length === 0) return true;
+      for (const { resource, snapshot, nodes } of stale)
+        ctx.log.info(
+          `snapshot ${snapshot} of ${resource} is an older one on ${nodes.join(', ')}, kept there since a deletion while the node was away; all are taken anew`,
+        );
+      for (const { resource, snapshot } of points) await dropWhole(linstor, resource, snapshot);
+      renewed = true;
+      return undefined;
     } catch (error) {
       last = error;
       const again = await mayTryAgain(ctx, request, error, cleared);
@@ -71,12 +82,12 @@ async function canTakeTogether({ linstor, points }: TakeRequest): Promise<boolea
   return (await linstor.capabilities()).multiSnapshot;
 }
 
-async function takeNow({ linstor, points }: TakeRequest, together: boolean): Promise<void> {
-  if (together && points.length > 1) {
-    await linstor.createSnapshots(points);
-    return;
-  }
-  for (const { resource, snapshot } of points) await linstor.createSnapshot(resource, snapshot);
+async function takeNow({ linstor, points }: TakeRequest, together: boolean): Promise<Outcome> {
+  if (together && points.length > 1) return linstor.createSnapshots(points);
+  const entries: Outcome['entries'][number][] = [];
+  for (const { resource, snapshot } of points)
+    entries.push(...(await linstor.createSnapshot(resource, snapshot)).entries);
+  return new Outcome(entries);
 }
 
 /** Throws what no second try mends. */

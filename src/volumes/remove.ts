@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, ResourceName } from '../linstor/linstor.ts';
+import { dropSnapshot } from './snapshot.ts';
 import { poll } from './wait.ts';
 
 /** How long a device may still be closing after its last user (linstor-behaviour §5, §7.6). */
@@ -32,7 +33,7 @@ export async function removeResource(
     } catch (error) {
       last = error;
       if (isLinstorError(error, 'FAIL_EXISTS_SNAPSHOT_DFN')) {
-        await removeSnapshots(linstor, name);
+        await removeSnapshots(ctx, linstor, name);
         return undefined;
       }
       if (isLinstorError(error, 'FAIL_IN_USE')) return undefined;
@@ -48,11 +49,15 @@ export async function removeResource(
   return { state: 'pending' };
 }
 
-async function removeSnapshots(linstor: Linstor, name: ResourceName): Promise<void> {
+async function removeSnapshots(
+  ctx: Pick<Context, 'log'>,
+  linstor: Linstor,
+  name: ResourceName,
+): Promise<void> {
   const snapshots = await linstor.snapshots({ names: [name] });
   // Newest first: ZFS snapshots may depend on older ones.
   for (const snapshot of [...snapshots].sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0))) {
-    await linstor.deleteSnapshot(name, snapshot.name);
+    await dropSnapshot(ctx, linstor, name, snapshot.name);
   }
 }
 

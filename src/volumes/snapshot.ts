@@ -2,10 +2,12 @@ import type { Context } from '../context.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, NodeName, Resource, ResourceName, Snapshot } from '../linstor/linstor.ts';
+import type { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { allEvacuated, evacuatedAmong, LeftOut } from './evacuation.ts';
 import { requireDataConnected } from './online.ts';
 import { isReadable, sameName } from './replicas.ts';
+import { adopted } from './snapshot-adopted.ts';
 import { requirePassing, requireSnapshottable } from './snapshot-ready.ts';
 import { poll } from './wait.ts';
 
@@ -72,13 +74,22 @@ export async function takeSnapshot(
   let { props } = options;
   let replaced = false;
   let lost = false;
+  let renewed = false;
   let last: unknown;
   const done = await poll(ctx.clock, snapshotTimeoutMs, async () => {
     try {
-      return await linstor.createSnapshot(resource, name, {
+      const taken = await linstor.createSnapshot(resource, name, {
         ...(options.nodes ? { nodes: options.nodes } : {}),
         ...(props ? { props } : {}),
       });
+      const [stale] = renewed ? [] : await adopted(linstor, taken, [{ resource, snapshot: name }]);
+      if (!stale) return taken;
+      const said = `snapshot ${name} of ${resource} is an older one on ${stale.nodes.join(', ')}`;
+      if (options.atOnce) throw new NotNow('SNAPSHOT', said);
+      ctx.log.info(`${said}, kept there since a deletion while the node was away; it is taken anew`);
+      await dropWhole(linstor, resource, name);
+      renewed = true;
+      return undefined;
     } catch (error) {
       last = error;
       if (props && isDriverError(error, 'LINSTOR_UNSUPPORTED') && !isLinstorError(error)) {
@@ -185,6 +196,31 @@ export async function requireTaken(
   );
 }
 
+/** Throws LINSTOR_NODE_OFFLINE when a satellite keeps its part: the next snapshot of that name would be this one again. */
+export async function dropWhole(linstor: Linstor, resource: ResourceName, name: string): Promise<void> {
+  const outcome = await linstor.deleteSnapshot(resource, name);
+  if (outcome.satelliteAway)
+    throw new DriverError(
+      'LINSTOR_NODE_OFFLINE',
+      `snapshot ${name} of ${resource} is not taken: an older one of that name is in the pool of ${awayIn(outcome)}, which is away`,
+    );
+}
+
+const awayIn = ({ nodesAway }: Outcome): string => nodesAway.join(', ') || 'a node';
+
+/** LINSTOR forgets a part that it cannot delete now; its logical volume stays (linstor-behaviour §3.12). */
+export function warnOfKeptPart(
+  ctx: Pick<Context, 'log'>,
+  outcome: Outcome,
+  resource: ResourceName,
+  name: string,
+): void {
+  if (outcome.satelliteAway)
+    ctx.log.warn(
+      `snapshot ${name} of ${resource} is deleted, but not in the pool of ${awayIn(outcome)}, which is away: LINSTOR does not come back to it; on LVM, when the node is back: lvremove VG/${resource}_00000_${name}`,
+    );
+}
+
 /** Deleting a snapshot that is not there succeeds. */
 export async function dropSnapshot(
   ctx: Pick<Context, 'log'>,
@@ -192,9 +228,7 @@ export async function dropSnapshot(
   resource: ResourceName,
   name: string,
 ): Promise<void> {
-  const outcome = await linstor.deleteSnapshot(resource, name);
-  if (outcome.satelliteAway)
-    ctx.log.warn(`a satellite is away: its part of snapshot ${name} of ${resource} goes when it is back`);
+  warnOfKeptPart(ctx, await linstor.deleteSnapshot(resource, name), resource, name);
 }
 
 /** Throws SNAPSHOT when it is missing or not usable. */

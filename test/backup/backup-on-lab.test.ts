@@ -95,6 +95,20 @@ describe.each(['drbd', 'plain'] as const)('backups of disks in group %s', (group
     ok(await lab.one.resume(vm));
   });
 
+  test('what a satellite has kept of a snapshot that LINSTOR has forgotten is in none', async () => {
+    const connect = (connection: string) => lab.linstor('PUT', `/lab/nodes/${host}`, { connection });
+    const snapshots = `/v1/resource-definitions/one-vm-${vm}-disk-0/snapshots`;
+    await lab.linstor('POST', snapshots, { name: 'one-backup-full' });
+    await connect('OFFLINE');
+    await lab.linstor('DELETE', `${snapshots}/one-backup-full`);
+    await connect('ONLINE');
+    lab.write(host, link(0), 6 * MiB, 'latest');
+    const made = ok(await backup());
+    expect(restored(made.image, 0)).toBe(digest(0));
+    expect(restored(made.image, 1)).toBe(digest(1));
+    expect(await lab.snapshots()).toEqual([]);
+  });
+
   describe('a chain of increments', () => {
     /** What the disks held at each increment of the chain. */
     const held: string[] = [];

@@ -95,6 +95,25 @@ describe.each(['drbd', 'plain'] as const)('clones of one image, %s', (group) => 
     ok(await lab.one.deleteImage(image));
   });
 
+  test('what a satellite has kept of a base that LINSTOR has forgotten is not taken for the new one', async () => {
+    ok(await lab.one.terminate(ok(await instantiate('old')).vm));
+    const connect = (connection: string) => lab.linstor('PUT', `/lab/nodes/${host}`, { connection });
+    await connect('OFFLINE');
+    await lab.linstor('DELETE', `/v1/resource-definitions/${resource}/snapshots/one-base-1`);
+    await connect('ONLINE');
+    persistent(true);
+    const { vm } = ok(await instantiate('writes'));
+    lab.write(host, link(vm), 0, 'after');
+    ok(await lab.one.terminate(vm));
+    persistent(false);
+    const before = lab.records().length;
+    const clone = ok(await instantiate('new'));
+    expect(first(clone.vm)).toBe('after');
+    expect(posts(before, /POST .*\/snapshots$/)).toBe(2);
+    ok(await lab.one.terminate(clone.vm));
+    ok(await lab.one.deleteImage(image));
+  });
+
   test('what LINSTOR took late, of an image that somebody writes to, serves no clone', async () => {
     persistent(true);
     const { vm } = ok(await instantiate('writes'));

@@ -27,9 +27,9 @@ export async function deleteSnapshot(
   refuseDependents(lab, reply, snapshot);
   beginRound(lab, parts);
   for (const part of parts) {
+    // What a satellite that is away has of it stays in its pool for ever (linstor-behaviour §3.12).
     if (doesAnswer(findNode(lab.state, part.node))) deletePart(lab, reply, definition, snapshot, part);
     else warnOffline(lab, reply, part.node);
-    for (const volume of part.volumes) removeImage(volume.file);
     reply.add(MODIFIED, `Deleted snapshot '${snapshot.name}' of '${definition.name}' on '${part.node}'`);
   }
   snapshot.parts = snapshot.parts.filter((part) => !parts.includes(part));
@@ -68,6 +68,7 @@ function deletePart(
   part: SnapshotPart,
 ): void {
   for (const volume of part.volumes) {
+    removeImage(volume.file);
     const kind = spoken(findPool(lab.state, part.node, volume.pool)?.provider ?? 'FILE_THIN');
     const text = `(${part.node}) Snapshot [${kind}] with name '${snapshot.name}' of resource '${definition.name}', volume number ${volume.number} deleted.`;
     reply.add(DELETED, text, {

@@ -76,6 +76,8 @@ async function onNode(
   const part = snapshot.parts.find((item) => sameName(item.node, resource.node));
   if (step !== 'take' || !part) return;
   for (const volume of part.volumes) {
+    // One of that name which the controller has forgotten is taken for the new one, without a word (linstor-behaviour §3.12).
+    if (imageExists(volume.file)) continue;
     await copyContent(resource, snapshot, part, volume.number);
     const kind = spoken(findPool(lab.state, resource.node, volume.pool)?.provider ?? 'FILE_THIN');
     reply.add(
