@@ -23,6 +23,10 @@ const onOneLine = (text: string): string => text.replaceAll(/\s*[\r\n]\s*/g, ' '
 
 const gap = '  ';
 
+/** `node2` before `node10`. */
+export const natural = (left: string, right: string): number =>
+  left.localeCompare(right, 'en', { numeric: true });
+
 /** Lines without trailing blanks; an empty table gives none. Titles are left out when all are empty. */
 export function table(
   columns: readonly Column[],

@@ -18,6 +18,8 @@ export interface Terminal {
   data(text: string): void;
   message(kind: MessageKind, text: string): void;
   confirm(question: string): Promise<boolean>;
+  /** Empties the screen. Only where stdout is a terminal. */
+  readonly clear?: () => void;
   /** A line on stderr that the next one replaces; '' removes it. Only where stderr is a terminal. */
   readonly transient?: (text: string) => void;
 }
@@ -47,6 +49,7 @@ export function openTerminal(env: Readonly<Record<string, string | undefined>>):
     out: (text) => writeTo(1, inSigns(printableScreen(text))),
     data: (text) => writeTo(1, printableScreen(text)),
     message: (kind, text) => writeTo(2, `${inSigns(prefixes[kind] + printableLines(text))}\n`),
+    ...(process.stdout.isTTY ? { clear: () => writeTo(1, '\u001b[H\u001b[2J\u001b[3J') } : {}),
     ...(process.stderr.isTTY
       ? {
           transient: (text: string) =>

@@ -57,7 +57,7 @@ function checkLatency(cluster: ClusterFacts): Finding[] {
   ];
 }
 
-function checkReads(cluster: ClusterFacts): Finding[] {
+export function checkReads(cluster: ClusterFacts): Finding[] {
   const parts = {
     nodes: cluster.nodes,
     'storage pools': cluster.pools,

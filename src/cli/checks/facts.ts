@@ -98,6 +98,9 @@ export interface Facts {
   readonly frontEnds: readonly FrontEndFact[];
 }
 
+/** What can be said without this front-end's files and without hosts: what `status` has. */
+export type ClusterView = Pick<Facts, 'layout' | 'now' | 'one' | 'settings' | 'clusters'>;
+
 export function orElse<T>(known: Known<T>, otherwise: T): T {
   return known.ok ? known.value : otherwise;
 }

@@ -4,7 +4,7 @@ import { type Layout, onDisk } from '../../install/layout.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
-import type { ClusterFacts, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
+import type { ClusterFacts, ClusterView, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
 import { attempt, gatherFiles, isOneOfSeveral } from './gather-files.ts';
 import { type HostFacts, hostStagingDir, probeHost } from './host-probe.ts';
 
@@ -47,14 +47,16 @@ export async function gatherFacts(context: Context, options: GatherOptions): Pro
 /** What `status` shows: OpenNebula and every LINSTOR that a datastore of ours uses. */
 export async function gatherStatus(
   context: Context,
+  layout: Layout,
   now: () => number,
-): Promise<{ one: OneFacts; clusters: ClusterFacts[] }> {
+): Promise<ClusterView> {
   const one = await gatherOne(context);
   const ours = one.datastores.ok ? one.datastores.value.filter(isOurs) : [];
   const settings = new Map(
     ours.map((item) => [item.id, attempt(() => context.settings(item.template))] as const),
   );
-  return { one, clusters: await gatherClusters(context, ours, settings, now) };
+  const clusters = await gatherClusters(context, ours, settings, now);
+  return { layout, now: now(), one, settings, clusters };
 }
 
 export function isOurs(datastore: Datastore): boolean {

@@ -6,7 +6,7 @@ import type { Settings } from '../../opennebula/settings.ts';
 import { placementPools } from '../../volumes/capacity.ts';
 import { parseResource } from '../../volumes/names.ts';
 import { isDiskful, sameName } from '../../volumes/replicas.ts';
-import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
 
 /**
  * What of a LINSTOR our datastores use: where they place volumes, where volumes of ours are, and where VMs run. The rest is somebody
@@ -14,7 +14,7 @@ import { type ClusterFacts, type Facts, orElse } from './facts.ts';
  */
 
 /** Of the datastores that place volumes in the pool. */
-export function settingsPlacing(facts: Facts, cluster: ClusterFacts, pool: StoragePool): Settings[] {
+export function settingsPlacing(facts: ClusterView, cluster: ClusterFacts, pool: StoragePool): Settings[] {
   const groups = orElse(cluster.groups, []);
   return cluster.datastores.flatMap((id) => {
     const found = facts.settings.get(id);
@@ -29,7 +29,7 @@ export function settingsPlacing(facts: Facts, cluster: ClusterFacts, pool: Stora
 const ourReplicas = ({ resources, settings }: ClusterFacts): Resource[] =>
   orElse(resources, []).filter((replica) => parseResource(settings.namePrefix, replica.name) !== undefined);
 
-export function isPoolInUse(facts: Facts, cluster: ClusterFacts, pool: StoragePool): boolean {
+export function isPoolInUse(facts: ClusterView, cluster: ClusterFacts, pool: StoragePool): boolean {
   if (!isReal(pool)) return false;
   // As long as no datastore is there that could say, every pool may be meant.
   if (cluster.datastores.length === 0 || settingsPlacing(facts, cluster, pool).length > 0) return true;
@@ -42,7 +42,7 @@ export function isPoolInUse(facts: Facts, cluster: ClusterFacts, pool: StoragePo
 }
 
 /** Hosts on which a VM with a disk of ours may run: enabled, and in a cluster of OpenNebula's that has one of our datastores. */
-export function hostsInUse(facts: Facts, cluster: ClusterFacts): Host[] {
+export function hostsInUse(facts: ClusterView, cluster: ClusterFacts): Host[] {
   const clusters = orElse(facts.one.datastores, [])
     .filter((datastore) => cluster.datastores.includes(datastore.id))
     .map((datastore) => datastore.clusterIds);
@@ -53,7 +53,7 @@ export function hostsInUse(facts: Facts, cluster: ClusterFacts): Host[] {
   );
 }
 
-export function isNodeInUse(facts: Facts, cluster: ClusterFacts, name: NodeName): boolean {
+export function isNodeInUse(facts: ClusterView, cluster: ClusterFacts, name: NodeName): boolean {
   const nodes = orElse(cluster.nodes, []);
   const bridges = cluster.datastores.flatMap((id) => {
     const found = facts.settings.get(id);

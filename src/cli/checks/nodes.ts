@@ -2,11 +2,11 @@ import { type FoundBy, matchHost } from '../../disks/host-node.ts';
 import type { Node } from '../../linstor/linstor.ts';
 import { leavingFlags } from '../../linstor/node-state.ts';
 import type { Finding } from './check.ts';
-import type { ClusterFacts, Facts } from './facts.ts';
+import type { ClusterFacts, ClusterView } from './facts.ts';
 import { hostsInUse, isNodeInUse } from './in-use.ts';
 
 /** Satellites that our datastores need, and OpenNebula's hosts against LINSTOR's nodes (users #19). */
-export function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
+export function checkNodes(facts: ClusterView, cluster: ClusterFacts): Finding[] {
   if (!cluster.nodes.ok) return [];
   const nodes = cluster.nodes.value;
   if (nodes.length === 0)
@@ -52,7 +52,7 @@ export function checkNodes(facts: Facts, cluster: ClusterFacts): Finding[] {
 }
 
 /** Which node each host is, and how it was found. */
-function checkHostNames(facts: Facts, cluster: ClusterFacts, nodes: readonly Node[]): Finding[] {
+function checkHostNames(facts: ClusterView, cluster: ClusterFacts, nodes: readonly Node[]): Finding[] {
   return hostsInUse(facts, cluster).flatMap((host): Finding[] => {
     const match = matchHost(host.name, nodes, cluster.settings.nodeMap);
     if (!match)

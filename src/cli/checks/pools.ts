@@ -2,11 +2,11 @@ import type { StoragePool } from '../../linstor/linstor.ts';
 import { isReal, isThin } from '../../linstor/providers.ts';
 import { humanSize, kibToBytes } from '../../units.ts';
 import type { Finding } from './check.ts';
-import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
 import { isPoolInUse, settingsPlacing } from './in-use.ts';
 
 /** Reach, free space and kind of the storage pools in which volumes of ours are, or would be. */
-export function checkPools(facts: Facts, cluster: ClusterFacts): Finding[] {
+export function checkPools(facts: ClusterView, cluster: ClusterFacts): Finding[] {
   if (!cluster.pools.ok) return [];
   const pools = cluster.pools.value.filter(isReal);
   if (pools.length === 0)
@@ -66,7 +66,7 @@ function checkFree(pool: StoragePool, object: string): Finding[] {
   ];
 }
 
-function checkKind(facts: Facts, cluster: ClusterFacts, pool: StoragePool, object: string): Finding[] {
+function checkKind(facts: ClusterView, cluster: ClusterFacts, pool: StoragePool, object: string): Finding[] {
   if (pool.supportsSnapshots) return [];
   const wants = settingsPlacing(facts, cluster, pool).some((each) => each.cloneMode === 'snapshot');
   return [

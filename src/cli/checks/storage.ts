@@ -2,22 +2,18 @@ import { isReal } from '../../linstor/providers.ts';
 import { lcm } from '../../opennebula/states.ts';
 import { firstReplicaProperty, lacksFirstReplica } from '../../volumes/first-replica.ts';
 import { parseResource } from '../../volumes/names.ts';
-import { isDiskful, isDiskless, sameName } from '../../volumes/replicas.ts';
+import { isDiskful, sameName } from '../../volumes/replicas.ts';
 import { findLeftovers } from '../gc/leftovers.ts';
 import type { Finding } from './check.ts';
-import { type ClusterFacts, type Facts, orElse } from './facts.ts';
+import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
 import { checkPools } from './pools.ts';
+import { deadNodes, type Problem, problemsOf } from './volume-health.ts';
 
 /** Storage pools and the resources in them. */
-export function checkStorage(facts: Facts): Finding[] {
+export function checkStorage(facts: ClusterView): Finding[] {
   return facts.clusters.flatMap((cluster) => {
     if (!cluster.capabilities.ok) return [];
-    const findings = [
-      ...checkPools(facts, cluster),
-      ...checkResources(cluster),
-      ...checkTwoPrimaries(facts, cluster),
-      ...checkLeftovers(facts, cluster),
-    ];
+    const findings = [...checkHealth(facts, cluster), ...checkLeftovers(facts, cluster)];
     const trouble = findings.some((item) => item.severity !== 'info');
     const count = orElse(cluster.resources, []).filter(isDiskful).length;
     return trouble
@@ -32,6 +28,11 @@ export function checkStorage(facts: Facts): Finding[] {
           ...findings,
         ] satisfies Finding[]);
   });
+}
+
+/** What is wrong at this moment; `status` judges by the same. */
+export function checkHealth(facts: ClusterView, cluster: ClusterFacts): Finding[] {
+  return [...checkPools(facts, cluster), ...checkResources(cluster), ...checkTwoPrimaries(facts, cluster)];
 }
 
 function checkResources(cluster: ClusterFacts): Finding[] {
@@ -63,55 +64,56 @@ function checkResources(cluster: ClusterFacts): Finding[] {
   };
   const resources = orElse(cluster.resources, []).filter((item) => ours(item.name));
   const definitions = orElse(cluster.definitions, []).filter((item) => ours(item.name));
-  const deleting = [
-    ...definitions.filter((item) => item.flags.includes('DELETE')).map((item) => item.name),
-    ...resources.filter((item) => item.flags.includes('DELETE')).map((item) => item.name),
-  ];
+  const views = Map.groupBy(resources, (item) => item.name.toLowerCase());
+  const known = cluster.resources.ok ? definitions : [];
+  const problems = known.flatMap((item) =>
+    problemsOf(item, views.get(item.name.toLowerCase()) ?? []).map((problem) => ({
+      ...problem,
+      name: item.name,
+    })),
+  );
+  const dead = deadNodes(cluster);
+  const named = (kind: Problem['kind']): string[] =>
+    problems
+      // What one dead node causes is said once, of the node.
+      .filter((item) => item.kind === kind && !(item.kind === 'unknown' && dead.has(item.node)))
+      .map((item) => item.name);
   group(
     'storage.deleting',
     'warn',
-    deleting,
+    named('deleting'),
     'resources are being deleted and do not go',
     'LINSTOR waits for a satellite that is away; the name cannot be used again',
     'linstor node list\nlinstor resource list -r NAME   # bring these nodes online',
   );
-  const bad = resources.filter(
-    (item) =>
-      item.stateKnown &&
-      item.volumes.some((volume) =>
-        ['Inconsistent', 'Outdated', 'Failed', 'DUnknown'].includes(volume.diskState ?? ''),
-      ),
+  group(
+    'storage.unknown',
+    'warn',
+    named('unknown'),
+    'resources have a replica of which LINSTOR does not know the state',
+    'its satellite is online, but has not reported it',
+    'linstor resource list -r NAME --all\nlinstor node reconnect NODE',
   );
   group(
     'storage.sync',
     'warn',
-    bad.map((item) => item.name),
+    named('not-in-sync'),
     'resources have a replica that is not up to date',
     'with one more failure their data are not available',
     'linstor resource list -r NAME --faulty',
   );
-  const split = resources.filter((item) =>
-    Object.values(item.connections).some((connection) => connection.message === 'StandAlone'),
-  );
   group(
     'storage.split',
     'fail',
-    split.map((item) => item.name),
+    named('split'),
     'resources have replicas that refuse each other (StandAlone)',
     'they went apart (split brain) or were told to disconnect: new writes are on one side only',
     'drbdadm status NAME   # decide which side is right before anything else',
   );
-  const lonely = definitions.filter(
-    (item) =>
-      !item.flags.includes('DELETE') &&
-      item.volumes.length > 0 &&
-      orElse(cluster.resources, []).length > 0 &&
-      !resources.some((replica) => sameName(replica.name, item.name) && !isDiskless(replica)),
-  );
   group(
     'storage.replicas',
     'fail',
-    lonely.map((item) => item.name),
+    named('no-disk'),
     'resources have no replica with a disk',
     'their data are not there',
     'linstor resource list -r NAME --all',
@@ -144,7 +146,7 @@ function checkResources(cluster: ClusterFacts): Finding[] {
 }
 
 /** Only a hint where to look: `gc` asks OpenNebula about each VM of the past. */
-function checkLeftovers(facts: Facts, cluster: ClusterFacts): Finding[] {
+function checkLeftovers(facts: ClusterView, cluster: ClusterFacts): Finding[] {
   const { definitions, resources, snapshots, nodes, settings } = cluster;
   const { vms, images } = facts.one;
   if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok || !vms.ok || !images.ok) return [];
@@ -179,7 +181,7 @@ function checkLeftovers(facts: Facts, cluster: ClusterFacts): Finding[] {
 const twoPrimaries = 'DrbdOptions/Net/allow-two-primaries';
 
 /** Allowed only while a live migration runs, and for shareable disks: outside of that two writers destroy the data. */
-function checkTwoPrimaries(facts: Facts, cluster: ClusterFacts): Finding[] {
+function checkTwoPrimaries(facts: ClusterView, cluster: ClusterFacts): Finding[] {
   if (!facts.one.vms.ok) return [];
   const migrating = new Set(
     facts.one.vms.value.filter((vm) => vm.lcmState === lcm.MIGRATE).map((vm) => vm.id),

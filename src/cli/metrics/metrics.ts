@@ -6,6 +6,7 @@ import { readLog } from '../../log/read-log.ts';
 import { gatherStatus } from '../checks/gather.ts';
 import { type CliEnvironment, operatorCommand } from '../command.ts';
 import { countLeftovers } from '../gc/count.ts';
+import { layoutFrom } from '../install.ts';
 import { clusterStatus } from '../status/model.ts';
 import { actionMetrics } from './action-metrics.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
@@ -48,7 +49,7 @@ export const metrics = operatorCommand({
 /** Everything, read now. What cannot be reached is a metric of 0 and no error. */
 export async function collect(context: Context, environment: CliEnvironment): Promise<string> {
   const now = environment.now().getTime();
-  const { one, clusters } = await gatherStatus(context, () => now);
+  const { one, clusters } = await gatherStatus(context, layoutFrom(undefined, environment), () => now);
   const leftovers = countLeftovers(clusters, one, now);
   const own: Metric[] = [
     {

@@ -53,7 +53,7 @@ export async function collectReport(
   const config = readConfiguration(context, environment, missing);
   const { failed, slow } = readActions(environment, options, missing);
   const sections = sectionsOf(facts, environment);
-  const status = overviewOf(facts.one, facts.clusters, environment.now().getTime());
+  const status = overviewOf(facts);
   const report: Report = {
     made: environment.now().toISOString(),
     versions: versionsOf(facts, environment),

@@ -7,6 +7,7 @@ import { datastoreType } from '../../opennebula/states.ts';
 import { isDiskful } from '../../volumes/replicas.ts';
 import { type ClusterFacts, type OneFacts, orElse } from '../checks/facts.ts';
 import { isOurs } from '../checks/gather.ts';
+import { natural } from '../table.ts';
 import { type VolumeStatus, volumesOf } from './volume.ts';
 
 /** What `status` shows, worked out from what was read; sizes in bytes. */
@@ -77,19 +78,24 @@ export function clusterStatus(cluster: ClusterFacts, one: OneFacts): ClusterStat
   return {
     label: cluster.label,
     version: cluster.capabilities.value.serverVersion,
-    nodes: nodes.map((node): NodeStatus => {
-      const host = byNode.get(node.name);
-      const flags = leavingFlags(node);
-      return {
-        name: node.name,
-        ...(host ? { host: host.name, hostState: host.enabled ? 'on' : 'off' } : {}),
-        status: flags[0] ?? node.status,
-        pools: (pools.get(node.name) ?? []).map((pool) => poolStatus(pool, promised)),
-      };
-    }),
-    hostsWithoutNode,
+    nodes: nodes
+      .toSorted((a, b) => natural(a.name, b.name))
+      .map((node): NodeStatus => {
+        const host = byNode.get(node.name);
+        const flags = leavingFlags(node);
+        return {
+          name: node.name,
+          ...(host ? { host: host.name, hostState: host.enabled ? 'on' : 'off' } : {}),
+          status: flags[0] ?? node.status,
+          pools: (pools.get(node.name) ?? [])
+            .toSorted((a, b) => natural(a.name, b.name))
+            .map((pool) => poolStatus(pool, promised)),
+        };
+      }),
+    hostsWithoutNode: hostsWithoutNode.sort(natural),
     datastores: orElse(one.datastores, [])
       .filter((item) => isOurs(item) && cluster.datastores.includes(item.id))
+      .toSorted((a, b) => a.id - b.id)
       .map((item) => datastoreStatus(item, one, volumes)),
     volumes,
   };

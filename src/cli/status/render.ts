@@ -1,9 +1,11 @@
 import { bytes, humanSize } from '../../units.ts';
+import type { Finding } from '../checks/check.ts';
 import type { Paint } from '../paint.ts';
-import { bar, pad, table, wrapText } from '../table.ts';
+import { bar, natural, pad, table, wrapText } from '../table.ts';
 import { describeBackup } from './backup.ts';
 import type { ClusterStatus, NodeStatus, PoolStatus } from './model.ts';
 import type { ImageStatus, VmStatus } from './object.ts';
+import { troubleOf } from './trouble.ts';
 import type { ReplicaStatus, VolumeStatus } from './volume.ts';
 
 /** Screens of `status`: text from data, nothing else. */
@@ -21,8 +23,11 @@ const troubleShown = 20;
 const size = (value: number): string => humanSize(bytes(value));
 const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
+/** A cluster, and what doctor would warn of. */
+export type JudgedCluster = ClusterStatus & { readonly problems: readonly Finding[] };
+
 export interface Overview {
-  readonly clusters: readonly ClusterStatus[];
+  readonly clusters: readonly JudgedCluster[];
   /** Why OpenNebula is not in the picture. */
   readonly oneError?: string;
   /** What gc would look at; unknown while OpenNebula or LINSTOR does not answer. */
@@ -40,7 +45,7 @@ export function renderOverview(overview: Overview, screen: Screen): string {
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function renderCluster(cluster: ClusterStatus, screen: Screen): string[] {
+function renderCluster(cluster: JudgedCluster, screen: Screen): string[] {
   const { paint, width } = screen;
   if (cluster.error !== undefined)
     return [
@@ -53,7 +58,7 @@ function renderCluster(cluster: ClusterStatus, screen: Screen): string[] {
       ` – ${plural(cluster.nodes.length, 'node')}, ${online} online`,
     '',
   ];
-  lines.push(...renderNodes(cluster.nodes, screen));
+  lines.push(...poolTable(cluster.nodes, screen));
   if (cluster.hostsWithoutNode.length > 0)
     lines.push(
       ...wrapText(`Hosts without a LINSTOR node: ${cluster.hostsWithoutNode.join(', ')}`, width).map(
@@ -61,11 +66,12 @@ function renderCluster(cluster: ClusterStatus, screen: Screen): string[] {
       ),
     );
   if (cluster.datastores.length > 0) lines.push('', ...renderDatastores(cluster, screen));
-  lines.push('', ...renderVolumes(cluster.volumes, screen));
+  lines.push('', ...renderVolumes(cluster, screen));
   return lines;
 }
 
-function renderNodes(nodes: readonly NodeStatus[], { width, paint }: Screen): string[] {
+/** Machines with their pools. */
+export function poolTable(nodes: readonly NodeStatus[], { width, paint }: Screen): string[] {
   const columns = [
     { title: 'Node', shrink: true },
     { title: 'Host', shrink: true },
@@ -124,7 +130,8 @@ function renderDatastores(cluster: ClusterStatus, { width, paint }: Screen): str
   return [paint.strong('Datastores'), ...table(columns, rows, width)];
 }
 
-function renderVolumes(volumes: readonly VolumeStatus[], screen: Screen): string[] {
+function renderVolumes(cluster: JudgedCluster, screen: Screen): string[] {
+  const { volumes } = cluster;
   const { paint, width } = screen;
   const count = (kind: VolumeStatus['kind']): number =>
     volumes.filter((volume) => volume.kind === kind).length;
@@ -133,17 +140,17 @@ function renderVolumes(volumes: readonly VolumeStatus[], screen: Screen): string
   if (count('scratch') > 0) parts.push(`${count('scratch')} temporary`);
   const replicas = volumes.flatMap((volume) => volume.replicas.filter((replica) => replica.role === 'disk'));
   const lines = [`${paint.strong('Volumes')}  ${parts.join(', ')}; ${plural(replicas.length, 'replica')}`];
-  const trouble = volumes.filter((volume) => volume.trouble.length > 0);
-  if (trouble.length === 0 && volumes.length > 0) lines.push(`  ${paint.good('all up to date')}`);
-  for (const volume of trouble.slice(0, screen.all ? undefined : troubleShown)) {
-    lines.push(
-      ...wrapText(`${volume.resource}: ${volume.trouble.join(', ')}`, width - 2).map(
-        (line) => `  ${paint.bad(line)}`,
-      ),
-    );
-  }
-  if (!screen.all && trouble.length > troubleShown)
-    lines.push(`  … and ${trouble.length - troubleShown} more degraded (--all)`);
+  const trouble = troubleOf(cluster, cluster.problems);
+  const say = (text: string): void => {
+    lines.push(...wrapText(text, width - 2).map((line) => `  ${paint.bad(line)}`));
+  };
+  if (cluster.problems.length === 0 && volumes.length > 0) lines.push(`  ${paint.good('all up to date')}`);
+  for (const text of [...trouble.nodes, ...trouble.others]) say(text);
+  for (const { volume, text } of trouble.volumes.slice(0, screen.all ? undefined : troubleShown))
+    say(`${volume.resource}: ${text}`);
+  if (!screen.all && trouble.volumes.length > troubleShown)
+    lines.push(`  … and ${trouble.volumes.length - troubleShown} more degraded (--all)`);
+  if (cluster.problems.length > 0) lines.push('  linstor_un doctor says why it matters and what to do');
   if (screen.all || volumes.length <= listed) {
     if (volumes.length > 0) lines.push('', ...volumeTable(volumes, screen));
   } else lines.push(`  linstor_un status --all lists them; status vm ID and status image ID show one`);
@@ -157,7 +164,8 @@ function volumeTable(volumes: readonly VolumeStatus[], { width, paint }: Screen)
     (a, b) =>
       order[a.kind] - order[b.kind] ||
       (a.vm ?? a.image ?? 0) - (b.vm ?? b.image ?? 0) ||
-      (a.disk ?? 0) - (b.disk ?? 0),
+      (a.disk ?? 0) - (b.disk ?? 0) ||
+      natural(a.resource, b.resource),
   );
   const columns = [
     { title: 'Volume', shrink: true },
@@ -173,7 +181,7 @@ function volumeTable(volumes: readonly VolumeStatus[], { width, paint }: Screen)
       volume.resource,
       size(volume.size),
       disks.join(' '),
-      volume.trouble.length === 0 ? paint.good('ok') : paint.bad('trouble'),
+      volume.trouble.length === 0 ? paint.good('ok') : paint.bad('degraded'),
       open.join(' ') || '–',
     ];
   });

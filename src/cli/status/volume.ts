@@ -3,6 +3,8 @@ import { isBase } from '../../volumes/base.ts';
 import { parseResource } from '../../volumes/names.ts';
 import { isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
 import { type ClusterFacts, orElse } from '../checks/facts.ts';
+import { describeProblem, problemsOf, stateOf } from '../checks/volume-health.ts';
+import { natural } from '../table.ts';
 
 const kib = 1024;
 
@@ -64,7 +66,7 @@ function volumeStatus(
   view: readonly Resource[],
   snapshots: readonly Snapshot[],
 ): Omit<VolumeStatus, 'kind' | 'vm' | 'disk' | 'image'> {
-  const replicas = view.map(replicaStatus).sort((a, b) => a.node.localeCompare(b.node));
+  const replicas = view.map(replicaStatus).sort((a, b) => natural(a.node, b.node));
   return {
     resource: definition.name,
     size: definition.volumes.reduce((sum, volume) => sum + volume.sizeKib, 0) * kib,
@@ -80,22 +82,14 @@ function volumeStatus(
           : `${item.name} (${item.flags.join(' ') || 'incomplete'})`,
       ),
     ...(definition.flags.includes('DELETE') ? { deleting: true as const } : {}),
-    trouble: troubleOf(definition, replicas),
+    trouble: problemsOf(definition, view).map(describeProblem),
   };
 }
 
 function replicaStatus(replica: Resource): ReplicaStatus {
   const volume = replica.volumes[0];
   const role = isTieBreaker(replica) ? 'tie-breaker' : isDiskless(replica) ? 'diskless' : 'disk';
-  const removing = replica.flags.includes('DELETE') || replica.flags.includes('DRBD_DELETE');
-  const split = Object.values(replica.connections).some((connection) => connection.message === 'StandAlone');
-  const state = removing
-    ? 'DELETING'
-    : !replica.stateKnown
-      ? 'unknown'
-      : split
-        ? 'StandAlone'
-        : (volume?.diskState ?? 'ok');
+  const state = stateOf(replica);
   return {
     node: replica.node,
     role,
@@ -107,14 +101,4 @@ function replicaStatus(replica: Resource): ReplicaStatus {
       : {}),
     ...(volume?.devicePath && replica.stateKnown ? { device: volume.devicePath } : {}),
   };
-}
-
-const wellStates: ReadonlySet<string> = new Set(['ok', 'UpToDate', 'Diskless', 'Client', 'TieBreaker']);
-
-function troubleOf(definition: ResourceDefinition, replicas: readonly ReplicaStatus[]): string[] {
-  if (definition.flags.includes('DELETE')) return ['being deleted'];
-  const bad = replicas
-    .filter((replica) => !wellStates.has(replica.state))
-    .map((replica) => `${replica.node} ${replica.state}`);
-  return replicas.some((replica) => replica.role === 'disk') ? bad : ['no replica with a disk', ...bad];
 }

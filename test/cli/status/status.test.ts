@@ -76,14 +76,16 @@ Datastores
 101  system  system  group one   1 disk  10 GiB
 
 Volumes  2 VM disks, 1 image; 3 replicas
-  one-image-3: bravo unknown
+  bravo is OFFLINE: 1 volume has a replica there
+  thin on alpha: 1 GiB of 15 GiB free (6 %)
   one-vm-7-disk-0: alpha Inconsistent
   one-vm-9-disk-0: being deleted
+  linstor_un doctor says why it matters and what to do
 
-Volume             Size  Replicas     State    In use on
-one-image-3      10 GiB  alpha bravo  trouble  –
-one-vm-7-disk-0  10 GiB  alpha        trouble  –
-one-vm-9-disk-0  10 GiB               trouble  –
+Volume             Size  Replicas     State     In use on
+one-image-3      10 GiB  alpha bravo  degraded  –
+one-vm-7-disk-0  10 GiB  alpha        degraded  –
+one-vm-9-disk-0  10 GiB               degraded  –
 
 Probably left over: 1 object   (linstor_un gc)
 `);
