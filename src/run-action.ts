@@ -1,10 +1,12 @@
 import type { ActionHandler, Call } from './actions/action.ts';
 import { findAction } from './actions/registry.ts';
+import type { Context } from './context.ts';
 import type { Log } from './effects.ts';
-import { DriverError, toDriverError } from './errors.ts';
+import { DriverError, isDriverError, toDriverError } from './errors.ts';
 import type { ActionInvocation } from './invocation.ts';
 import { openActionLog } from './log/action-log.ts';
 import { failureText, type LogLevel, logText, replyText } from './opennebula/reply.ts';
+import type { Settings } from './opennebula/settings.ts';
 import { type Generation, generationOf } from './opennebula/version.ts';
 import { createContext, readEnvironment } from './runtime.ts';
 import { readStdin, terminalOf, writeTo } from './standard-io.ts';
@@ -41,12 +43,22 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     const environment = readEnvironment({ argv0, env });
     generation = generationOf(environment.oneVersion);
     const signal = stopSignal(call);
-    const context = createContext(
-      { env, log, signal, action: `${call.kind}/${call.name}`, onSecrets: (found) => journal.hide(...found) },
-      environment,
+    const { context, yielding } = noteYielding(
+      createContext(
+        {
+          env,
+          log,
+          signal,
+          action: `${call.kind}/${call.name}`,
+          onSecrets: (found) => journal.hide(...found),
+        },
+        environment,
+      ),
     );
     const handler = await load(call);
-    const reply = await orUndo(context.undo, signal, () => handler(call, context));
+    const reply = await withRoom(context, signal, yielding, () =>
+      orUndo(context.undo, signal, () => handler(call, context)),
+    );
     const text = replyText(call, reply);
     context.undo.commit();
     writeTo(1, text);
@@ -57,6 +69,42 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     writeTo(2, failureText(generation, call, error, journal.secrets()));
     journal.end({ ok: false, error });
     return error.driverExitCode;
+  }
+}
+
+/** With the settings of the action's datastores that give room by emptying the trash (TRASH_WHEN_FULL). */
+function noteYielding(context: Context): { context: Context; yielding: () => Settings | undefined } {
+  let found: Settings | undefined;
+  return {
+    context: {
+      ...context,
+      settings: (...templates) => {
+        const settings = context.settings(...templates);
+        if (settings.trashWhenFull === 'empty') found = settings;
+        return settings;
+      },
+    },
+    yielding: () => found,
+  };
+}
+
+/** Where LINSTOR has no room and all is taken back, the oldest of the trash goes and the action begins anew, until there is room or no trash. */
+async function withRoom<T>(
+  context: Context,
+  signal: AbortSignal,
+  yielding: () => Settings | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const settings = isDriverError(error, 'LINSTOR_NO_SPACE') && !signal.aborted ? yielding() : undefined;
+      if (!settings) throw error;
+      const { makeRoom } = await import('./trash/room.ts');
+      const linstor = context.linstor(settings);
+      if (!(await makeRoom(context, { linstor, settings }).catch(() => false))) throw error;
+    }
   }
 }
 

@@ -35,6 +35,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'find leftovers and remove those that are provably ours',
     load: async () => (await import('./gc/gc.ts')).gc,
   },
+  trash: {
+    summary: 'deleted images and disks that are kept for a while',
+    load: async () => (await import('./trash.ts')).trash,
+  },
   trace: {
     summary: 'what the driver did, as a timeline',
     load: async () => (await import('./trace.ts')).trace,

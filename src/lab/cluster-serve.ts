@@ -43,7 +43,12 @@ export async function serveCluster(cluster: Cluster): Promise<ServedCluster> {
     }),
   );
   const one = await onPort(known.onePort, (port) =>
-    serveOne({ store: new FileStore(cluster.paths.store), location: cluster.paths.location, port }),
+    serveOne({
+      store: new FileStore(cluster.paths.store),
+      location: cluster.paths.location,
+      port,
+      changes: () => cluster.onedOptions(),
+    }),
   );
   update(cluster.dir, { linstorPort: linstor.port, onePort: one.port, ...ownProcess() });
   return {

@@ -86,6 +86,19 @@ export const regularExpression = matching(
   'a regular expression of at most 1000 characters',
 );
 
+const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** In milliseconds; 0 for none. */
+export const duration: Kind<number> = {
+  allowed: 'a time with its unit (“90m”, “48h”, “7d”, “2w”), or no',
+  parse: (value) => {
+    if (/^(no|off|0)$/i.test(value)) return 0;
+    const [, digits, unit] = /^([1-9]\d{0,4})([mhdw])$/i.exec(value) ?? [];
+    if (digits === undefined || unit === undefined) return undefined;
+    return Number(digits) * unitMs[unit.toLowerCase() as keyof typeof unitMs];
+  },
+};
+
 export const bandwidth = matching(/^[1-9]\d{0,12}[KMGT]?$/i, 'bytes a second, with K, M, G or T (“100M”)');
 
 /** Of an address, for OpenNebula's downloader. `file` would be a way round RESTRICTED_DIRS. */

@@ -295,6 +295,19 @@ export const attributes = {
     'disks of a VM that are exported at the same time',
     { where: ['system', 'conf'] },
   ),
+  TRASH: other.defaulted(
+    'trash',
+    kinds.duration,
+    0,
+    'how long deleted images and the disks of terminated VMs are kept before they are removed',
+    { default: 'no' },
+  ),
+  TRASH_WHEN_FULL: other.defaulted(
+    'trashWhenFull',
+    kinds.choice('keep', 'empty'),
+    'keep',
+    'where there is no room for a new volume: fail, or remove the oldest of what is in the trash',
+  ),
   NAME_PREFIX: other.defaulted(
     'namePrefix',
     kinds.prefix,

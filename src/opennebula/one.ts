@@ -1,4 +1,5 @@
 import type { MiB } from '../units.ts';
+import type { OneChanges } from './one-changes.ts';
 
 /** OpenNebula objects, as far as storage needs them. Field names follow OpenNebula's XML (contract §10.2). */
 
@@ -129,7 +130,7 @@ export interface Hook {
  * An unreachable or refusing oned always throws (ONE_UNREACHABLE, ONE_REFUSED, ONE_NOT_FOUND): it is never an
  * empty answer.
  */
-export interface One {
+export interface One extends OneChanges {
   vm(id: number): Promise<Vm>;
   /** Decrypted. */
   datastore(id: number): Promise<Datastore>;

@@ -13,6 +13,7 @@ import {
   parseVms,
 } from './documents.ts';
 import type { One } from './one.ts';
+import { oneChanges } from './one-changes.ts';
 import { OneCommands, type RunCommand } from './one-commands.ts';
 import { isTimeout, OnedClient, type OnedClientOptions } from './oned-client.ts';
 import { atLeast } from './version.ts';
@@ -55,6 +56,7 @@ export function createOne(options: OneOptions): One {
       (by) => by.image(id),
     );
   return {
+    ...oneChanges(client),
     vm: async (id) =>
       parseVm(
         await ask(

@@ -7,6 +7,7 @@ import { nodesAway } from './online.ts';
 import { requireOwn } from './reclaim.ts';
 import { removeResource } from './remove.ts';
 import { replicasOf, sameName } from './replicas.ts';
+import { noteOf, trashOf } from './trash.ts';
 import { poll } from './wait.ts';
 
 /** Volumes of VMs whose proper name is taken by one that LINSTOR cannot delete yet. */
@@ -57,6 +58,7 @@ export async function freeName(
   const found = ofName(name, left.definitions);
   if (found.length === 0) return name;
   for (const each of found) requireOwn(each);
+  await requireNotInTrash(linstor, name, found);
   for (const each of found.filter((item) => !isGoing(item))) {
     ctx.log.info(`resource ${each.name} is a leftover of an earlier try and is removed`);
     await removeResource(ctx, linstor, each.name);
@@ -85,6 +87,21 @@ export async function freeName(
     );
   ctx.log.warn(`resource ${name} is still being deleted, which its nodes prevent; ${next} takes its place`);
   return next;
+}
+
+/** A VM of that id was terminated before: OpenNebula's database is an older one by now. Throws LINSTOR_EXISTS. */
+async function requireNotInTrash(
+  linstor: Linstor,
+  name: ResourceName,
+  found: readonly ResourceDefinition[],
+): Promise<void> {
+  const prefix = name.replace(/one-vm-\d+-(?:disk-\d+|checkpoint)$/, '');
+  const notes = await trashOf(linstor, prefix);
+  const kept = found.find((each) => !isGoing(each) && noteOf(notes, each));
+  if (!kept) return;
+  throw new DriverError('LINSTOR_EXISTS', `resource ${kept.name} is in the trash and is not made anew`, {
+    remedy: `linstor_un trash restore ${kept.name}, or linstor_un trash empty ${kept.name}`,
+  });
 }
 
 async function waitsForDead(

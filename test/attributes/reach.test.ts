@@ -145,6 +145,8 @@ describe('a wrong value', () => {
     BACKUP_DIFF: 'guess',
     BACKUP_FREEZE_SECONDS: '0',
     BACKUP_PARALLEL: 'all',
+    TRASH: 'always',
+    TRASH_WHEN_FULL: 'perhaps',
     LIMIT_TRANSFER_BW: 'fast',
     TRANSPORT: 'pigeon',
     VERIFY: 'perhaps',

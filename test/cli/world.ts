@@ -17,6 +17,7 @@ import type {
 import { nodeName, resourceName } from '../../src/linstor/names.ts';
 import { Outcome } from '../../src/linstor/outcome.ts';
 import type { Datastore, Disk, History, Hook, Host, Image, One, Vm } from '../../src/opennebula/one.ts';
+import type { OneChanges } from '../../src/opennebula/one-changes.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
 import { Undo } from '../../src/undo.ts';
 import { kib, mib } from '../../src/units.ts';
@@ -296,6 +297,10 @@ export class World {
   configError: DriverError | undefined;
   /** Writing calls, in order. */
   readonly writes: string[] = [];
+  /** What a command has changed in OpenNebula. */
+  readonly oneWrites: string[] = [];
+  /** The store of what is in the trash. */
+  trash: Record<string, string> = {};
   readonly out: string[] = [];
   readonly messages: string[] = [];
   readonly locks: string[] = [];
@@ -390,6 +395,34 @@ export class World {
       vm: (id) => find('VM', [...this.vms, ...this.past], id),
       image: (id) => find('image', this.images, id),
       datastore: (id) => find('datastore', this.datastores, id),
+      ...this.changes(),
+    };
+  }
+
+  /** What a command asks oned to change is noted; an image that it makes is there. */
+  changes(): OneChanges {
+    const note = async (text: string): Promise<void> => {
+      if (this.oneError) throw this.oneError;
+      this.oneWrites.push(text);
+    };
+    return {
+      allocateImage: async (template, datastoreId) => {
+        await note(`allocate ${JSON.stringify(template)} in ${datastoreId}`);
+        const id = Math.max(0, ...this.images.map((each) => each.id)) + 1;
+        this.images.push(
+          image(id, {
+            name: String(template['NAME']),
+            source: String(template['SOURCE'] ?? ''),
+            datastoreId,
+          }),
+        );
+        return id;
+      },
+      deleteImage: (id) => note(`delete image ${id}`),
+      renameImage: (id, name) => note(`rename image ${id} ${name}`),
+      giveImage: (id, user) => note(`give image ${id} to ${user}`),
+      attachDisk: (vm, disk) => note(`attach ${JSON.stringify(disk)} to ${vm}`),
+      detachDisk: (vm, disk) => note(`detach ${disk} of ${vm}`),
     };
   }
 
@@ -415,13 +448,16 @@ export class World {
       storagePools: () => answer(this.pools),
       resourceGroups: () => answer(this.groups),
       definitions: (query) => named(this.definitions, query?.names, (item) => item.name),
+      replicas: (names) => named(this.resources, names, (item) => item.name),
       resources: (query) => named(this.resources, query?.names, (item) => item.name),
       snapshots: (query) => named(this.snapshots, query?.names, (item) => item.resource),
       controllerProperties: () => answer(this.properties),
-      keyValues: () => answer(this.copies),
-      modifyKeyValues: async (_store, { unset = [] }) => {
+      keyValues: (store) => answer(store.endsWith('one-trash') ? this.trash : this.copies),
+      modifyKeyValues: async (store, { set = {}, unset = [] }) => {
         await answer(undefined);
-        for (const key of unset) delete this.copies[key];
+        const values = store.endsWith('one-trash') ? this.trash : this.copies;
+        for (const key of unset) delete values[key];
+        Object.assign(values, set);
         return new Outcome([]);
       },
       encryption: () => answer(this.encryption),

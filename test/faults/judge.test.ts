@@ -7,6 +7,7 @@ const world: Observation = {
   resources: { 'one-image-0': '{}' },
   snapshots: { 'one-image-0/snapshot-0': 'SUCCESSFUL on 2' },
   attached: {},
+  trash: {},
   dualPrimary: [],
   content: { 'one-image-0': 'aa' },
   links: {},

@@ -24,6 +24,7 @@ import type { LayerKind } from '../../src/linstor/linstor.ts';
 import { readConfig } from '../../src/opennebula/config-file.ts';
 import { parseDatastore, parseVm } from '../../src/opennebula/documents.ts';
 import type { Attributes, One } from '../../src/opennebula/one.ts';
+import type { OneChanges } from '../../src/opennebula/one-changes.ts';
 import { readSettings } from '../../src/opennebula/read-settings.ts';
 import { type LcmState, lcm } from '../../src/opennebula/states.ts';
 import { escapeXml } from '../../src/opennebula/xml.ts';
@@ -96,6 +97,15 @@ export interface Ran {
   readonly reply?: string | undefined;
   readonly error?: DriverError;
 }
+
+const noChanges: OneChanges = {
+  allocateImage: () => Promise.reject(new Error('not expected here')),
+  deleteImage: () => Promise.reject(new Error('not expected here')),
+  renameImage: () => Promise.reject(new Error('not expected here')),
+  giveImage: () => Promise.reject(new Error('not expected here')),
+  attachDisk: () => Promise.reject(new Error('not expected here')),
+  detachDisk: () => Promise.reject(new Error('not expected here')),
+};
 
 export class MovingLab {
   readonly dir: string;
@@ -190,6 +200,7 @@ export class MovingLab {
       images: refuse,
       marketplaceHosts: refuse,
       hooks: refuse,
+      ...noChanges,
       leads: refuse,
       document: () => Promise.reject(new Error('no documents here')),
       version: async () => '7.0.0',

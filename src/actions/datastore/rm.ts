@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import { requireClosed } from '../../disks/in-use.ts';
 import { isDriverError, toDriverError } from '../../errors.ts';
-import type { ResourceName } from '../../linstor/linstor.ts';
+import type { Replica, ResourceDefinition, ResourceName } from '../../linstor/linstor.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { basesOf, discardBase } from '../../volumes/base.ts';
@@ -27,14 +27,13 @@ export const rm: ActionHandler = async (call, ctx) => {
   return undefined;
 };
 
-async function removeImage(
-  ctx: Context,
-  { linstor, settings }: ImageCall,
-  resource: ResourceName,
-): Promise<void> {
-  const [all, snapshots] = await Promise.all([
+async function removeImage(ctx: Context, image: ImageCall, resource: ResourceName): Promise<void> {
+  const { linstor, settings } = image;
+  const kept = settings.trash > 0;
+  const [all, snapshots, [definition]] = await Promise.all([
     linstor.replicas([resource]),
-    linstor.snapshots({ names: [resource] }),
+    kept ? [] : linstor.snapshots({ names: [resource] }),
+    kept ? linstor.definitions({ names: [resource] }) : [],
   ]);
   const view = replicasOf(all, resource);
   try {
@@ -44,10 +43,35 @@ async function removeImage(
     if (!isDriverError(error, 'HOST_UNREACHABLE', 'HOST_TIMEOUT')) throw error;
     ctx.log.warn(`${error.message}; ${resource} is removed on OpenNebula’s word that it is unused`);
   }
+  if (definition && (await keepImage(ctx, image, definition, view))) return;
   // LINSTOR deletes nothing that has snapshots, and would have to be asked twice.
   if (!view.some((replica) => replica.inUse))
     for (const { name } of basesOf(snapshots, resource)) await discardBase(ctx, linstor, resource, name);
   await removeResource(ctx, linstor, resource);
+}
+
+/** With its snapshots, those of which clones are made too. False: there is nothing to keep. */
+async function keepImage(
+  ctx: Context,
+  call: ImageCall,
+  definition: ResourceDefinition,
+  view: readonly Replica[],
+): Promise<boolean> {
+  const { isWorthKeeping, leaveHosts, putIntoTrash } = await import('../../trash/keep.ts');
+  if (!(await isWorthKeeping(call, definition, view))) return false;
+  const { id, name, type, persistent, ownerId } = call.image;
+  await putIntoTrash(ctx, call, definition, {
+    kind: 'image',
+    reason: 'image deleted',
+    image: id,
+    name,
+    type,
+    persistent,
+    datastore: call.message.datastore.id,
+    ...(ownerId === undefined ? {} : { owner: ownerId }),
+  });
+  await leaveHosts(ctx, call, definition, view);
+  return true;
 }
 
 /**

@@ -15,7 +15,7 @@ import { removeDirectories } from '../../hosts/scripts/directories.ts';
 import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Vm } from '../../opennebula/one.ts';
-import { inLcm } from '../../opennebula/states.ts';
+import { imageType, inLcm } from '../../opennebula/states.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../../opennebula/target.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
@@ -83,6 +83,7 @@ async function removeDisk(
     await takeMarksOff(call, view, definition);
     return;
   }
+  if (definition && (await keepDisk(ctx, call, definition, view))) return;
   const [hands] = await giveUpLinks(ctx, [leaving], call.target.host);
   if (hands === 'open' && !hasNetworkLayer(layersOf(view))) {
     throw new DriverError(
@@ -103,6 +104,39 @@ async function removeDisk(
   if (call.disk.kind === 'clone' && mayHaveHelper(call.vm, view, definition)) {
     await call.linstor.deleteSnapshot(resourceOfSource(call.disk.source), resource);
   }
+}
+
+/**
+ * Disks that came from images, of a VM that is gone for good: what a recreated VM or a hot-unplug throws away has a name that is used again.
+ * Volatile ones are not kept. False: it is removed.
+ */
+async function keepDisk(
+  ctx: Context,
+  call: DiskCall,
+  definition: ResourceDefinition,
+  view: readonly Replica[],
+): Promise<boolean> {
+  const { vm, disk, settings } = call;
+  const terminated = inLcm(vm.lcmState, 'EPILOG', 'EPILOG_FAILURE');
+  if (settings.trash === 0 || disk.kind !== 'clone' || !isOwn(definition)) return false;
+  if (!terminated && !inLcm(vm.lcmState, 'CLEANUP_DELETE')) return false;
+  const { isWorthKeeping, leaveHosts, putIntoTrash } = await import('../../trash/keep.ts');
+  if (!(await isWorthKeeping(call, definition, view))) return false;
+  await putIntoTrash(ctx, call, definition, {
+    kind: 'disk',
+    reason: terminated ? 'VM terminated' : 'VM deleted (recover --delete)',
+    vm: vm.id,
+    disk: disk.id,
+    name: vm.name,
+    type: imageType.OS,
+    persistent: true,
+    ...(disk.imageId === undefined ? {} : { image: disk.imageId }),
+    ...(disk.datastoreId === undefined ? {} : { datastore: disk.datastoreId }),
+  });
+  await ensureDiskDetached(ctx, { ...diskOf(call), view }, call.target.host, { unlink: true });
+  const left = replicasOf(await call.linstor.replicas([definition.name]), definition.name);
+  await leaveHosts(ctx, call, definition, left);
+  return true;
 }
 
 /**

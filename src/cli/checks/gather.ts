@@ -4,6 +4,7 @@ import { type Layout, onDisk } from '../../install/layout.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
+import { trashStore } from '../../volumes/trash.ts';
 import type { ClusterFacts, ClusterView, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
 import { attempt, gatherFiles, isOneOfSeveral } from './gather-files.ts';
 import { type HostFacts, hostStagingDir, probeHost } from './host-probe.ts';
@@ -119,8 +120,8 @@ async function gatherCluster(
   const capabilities = await known(() => linstor.capabilities());
   const latencyMs = now() - started;
   if (!capabilities.ok) return unreachable(label, datastores, settings, capabilities.error);
-  const [nodes, pools, groups, definitions, resources, snapshots, properties, encryption] = await Promise.all(
-    [
+  const [nodes, pools, groups, definitions, resources, snapshots, properties, trash, encryption] =
+    await Promise.all([
       known(() => linstor.nodes()),
       known(() => linstor.storagePools()),
       known(() => linstor.resourceGroups()),
@@ -128,9 +129,9 @@ async function gatherCluster(
       known(() => linstor.resources()),
       known(() => linstor.snapshots()),
       known(() => linstor.controllerProperties()),
+      known(() => linstor.keyValues(trashStore(settings.namePrefix))),
       known(() => linstor.encryption()),
-    ],
-  );
+    ]);
   return {
     label,
     datastores,
@@ -144,6 +145,7 @@ async function gatherCluster(
     resources,
     snapshots,
     properties,
+    trash,
     encryption,
   };
 }
@@ -168,6 +170,7 @@ function unreachable(
     resources: none,
     snapshots: none,
     properties: none,
+    trash: none,
     encryption: none,
   };
 }

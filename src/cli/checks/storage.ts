@@ -7,13 +7,18 @@ import { findLeftovers } from '../gc/leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
 import { checkPools } from './pools.ts';
+import { checkTrash } from './trash.ts';
 import { deadNodes, type Problem, problemsOf } from './volume-health.ts';
 
 /** Storage pools and the resources in them. */
 export function checkStorage(facts: ClusterView): Finding[] {
   return facts.clusters.flatMap((cluster) => {
     if (!cluster.capabilities.ok) return [];
-    const findings = [...checkHealth(facts, cluster), ...checkLeftovers(facts, cluster)];
+    const findings = [
+      ...checkHealth(facts, cluster),
+      ...checkLeftovers(facts, cluster),
+      ...checkTrash(facts, cluster),
+    ];
     const trouble = findings.some((item) => item.severity !== 'info');
     const count = orElse(cluster.resources, []).filter(isDiskful).length;
     return trouble
@@ -147,9 +152,10 @@ function checkResources(cluster: ClusterFacts): Finding[] {
 
 /** Only a hint where to look: `gc` asks OpenNebula about each VM of the past. */
 function checkLeftovers(facts: ClusterView, cluster: ClusterFacts): Finding[] {
-  const { definitions, resources, snapshots, nodes, settings } = cluster;
+  const { definitions, resources, snapshots, nodes, trash, settings } = cluster;
   const { vms, images } = facts.one;
   if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok || !vms.ok || !images.ok) return [];
+  if (!trash.ok) return [];
   const found = findLeftovers({
     prefix: settings.namePrefix,
     nodeMap: settings.nodeMap,
@@ -157,6 +163,7 @@ function checkLeftovers(facts: ClusterView, cluster: ClusterFacts): Finding[] {
     resources: resources.value,
     snapshots: snapshots.value,
     nodes: nodes.value,
+    trash: trash.value,
     vms: vms.value,
     images: images.value,
     past: new Map(),

@@ -5,15 +5,18 @@ import { type NodeName, resourceName } from '../../linstor/names.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
+import { removeFromTrash, type TrashPlace } from '../../trash/empty.ts';
 import { copyStore, forgetCopy } from '../../volumes/copies.ts';
 import { lockName, parseResource } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
+import { sameName } from '../../volumes/replicas.ts';
+import { forgetTrash, trashOf, trashStore } from '../../volumes/trash.ts';
 import { forbidTwoPrimaries } from '../../volumes/two-primaries.ts';
 import { wholeNumber } from '../arguments.ts';
-import { isOurs } from '../checks/gather.ts';
 import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
 import { Index, type Inventory, pastVmIds } from '../inventory.ts';
 import { paintFor } from '../paint.ts';
+import { clustersOf } from './clusters.ts';
 import { commandFor, findLeftovers, type Leftover, sameLeftover } from './leftovers.ts';
 import { type Result, renderLeftovers, renderResults } from './render.ts';
 import { concerned } from './snapshot-leftovers.ts';
@@ -21,7 +24,7 @@ import { concerned } from './snapshot-leftovers.ts';
 export const gc = operatorCommand({
   name: 'gc',
   summary:
-    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM, two primaries still allowed after a live migration. ' +
+    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM, two primaries still allowed after a live migration, and what has been in the trash for its time. ' +
     '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
   args: {
     apply: { type: 'boolean', description: 'delete objects that are proven unused' },
@@ -102,26 +105,6 @@ async function collect(context: Context, environment: CliEnvironment, hours: num
   return all;
 }
 
-interface OurCluster {
-  readonly settings: Settings;
-  /** Ids of those that use it. */
-  readonly datastores: ReadonlySet<number>;
-}
-
-/** One for each LINSTOR and name prefix that a datastore of ours uses. */
-async function clustersOf(context: Context): Promise<OurCluster[]> {
-  const ours = (await context.one.datastores()).filter(isOurs);
-  if (ours.length === 0) return [{ settings: context.settings(), datastores: new Set() }];
-  const all = ours.map(({ id, template }) => ({ id, settings: context.settings(template) }));
-  const byCluster = Map.groupBy(all, ({ settings }) =>
-    [settings.namePrefix, ...settings.controllers].join(' '),
-  );
-  return [...byCluster.values()].flatMap((same) => {
-    const settings = same.at(-1)?.settings;
-    return settings ? [{ settings, datastores: new Set(same.map(({ id }) => id)) }] : [];
-  });
-}
-
 /**
  * Whether OpenNebula knows a snapshot is told by the VM's and the image's own document: a list of many may leave things out. What cannot
  * be read ends gc.
@@ -160,12 +143,13 @@ async function takeInventory(
   hours: number,
 ): Promise<Inventory> {
   // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
-  const [definitions, resources, snapshots, nodes, copies] = await Promise.all([
+  const [definitions, resources, snapshots, nodes, copies, trash] = await Promise.all([
     linstor.definitions(),
     linstor.resources(),
     linstor.snapshots(),
     linstor.nodes(),
     linstor.keyValues(copyStore(settings.namePrefix)),
+    linstor.keyValues(trashStore(settings.namePrefix)),
   ]);
   const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
   const prefix = settings.namePrefix;
@@ -180,6 +164,7 @@ async function takeInventory(
     snapshots,
     nodes,
     copies,
+    trash,
     vms,
     images,
     past,
@@ -229,8 +214,13 @@ async function removeAll(context: Context, chosen: readonly Found[]): Promise<Re
       ...(node === undefined ? {} : { node }),
     };
     try {
+      const linstor = context.linstor(settings);
+      if (kind === 'trash') {
+        await removeExpired(context, { linstor, settings }, leftover);
+        results.push(result);
+        continue;
+      }
       await context.lock(lockName(resource), async () => {
-        const linstor = context.linstor(settings);
         const still = findLeftovers(await lookAgain(context, linstor, inventory, leftover)).find((item) =>
           sameLeftover(item, leftover),
         );
@@ -246,6 +236,13 @@ async function removeAll(context: Context, chosen: readonly Found[]): Promise<Re
   return results;
 }
 
+/** Looks at everything anew itself. */
+async function removeExpired(context: Context, place: TrashPlace, { resource }: Leftover): Promise<void> {
+  const notes = await trashOf(place.linstor, place.settings.namePrefix);
+  const note = notes.find((each) => sameName(each.resource, resource));
+  if (note) await removeFromTrash(context, place, note);
+}
+
 /** The same questions for this one object; the rest of the inventory cannot have become less of a leftover. */
 async function lookAgain(
   { one }: Context,
@@ -257,13 +254,15 @@ async function lookAgain(
   const { prefix } = inventory;
   // A helper snapshot is named after the resource that is made of it.
   const names = snapshot === undefined ? [resource] : [resource, resourceName(snapshot)];
-  const [definitions, resources, snapshots, copies] = await Promise.all([
+  const [definitions, resources, snapshots, copies, trash] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
     linstor.snapshots({ names: [resource] }),
     kind === 'note' ? linstor.keyValues(copyStore(prefix)) : {},
+    linstor.keyValues(trashStore(prefix)),
   ]);
-  const fresh = { ...inventory, definitions, resources, snapshots, copies };
+  const fresh = { ...inventory, definitions, resources, snapshots, copies, trash };
+  if (kind === 'trash' || kind === 'trash-note') return { ...fresh, images: await one.images() };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
   if (concerned(inventory, new Index(inventory), leftover)) {
@@ -294,6 +293,7 @@ async function removeOne(
   else if (leftover.kind === 'replica')
     await linstor.deleteResource(leftover.resource, leftover.node as NodeName);
   else if (leftover.kind === 'window') await forbidTwoPrimaries(context, linstor, leftover.resource);
+  else if (leftover.kind === 'trash-note') await forgetTrash(linstor, settings.namePrefix, leftover.resource);
   else if (leftover.kind === 'note')
     await forgetCopy(context, linstor, settings.namePrefix, leftover.resource);
   else await removeResource(context, linstor, leftover.resource);

@@ -11,6 +11,7 @@ import { isDiskful, isDiskless, isTieBreaker, sameName } from '../../volumes/rep
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
 import { Index, type Inventory } from '../inventory.ts';
 import { ofSharedVolume } from './snapshot-leftovers.ts';
+import { ofTrash, TrashIndex } from './trash-leftovers.ts';
 
 /**
  * What is left over in LINSTOR, and how sure that is. Several OpenNebulas may share a LINSTOR and count their VMs alike,
@@ -25,6 +26,8 @@ export interface Leftover {
     | 'snapshot'
     | 'replica'
     | 'note'
+    | 'trash'
+    | 'trash-note'
     | 'deleting'
     | 'window';
   readonly resource: ResourceName;
@@ -39,10 +42,13 @@ export interface Leftover {
 
 export function findLeftovers(inventory: Inventory): Leftover[] {
   const index = new Index(inventory);
+  const trash = new TrashIndex(inventory);
+  const kept = (name: string): boolean => trash.has(name);
   return [
     ...inventory.definitions.flatMap((item) => ofWindow(inventory, index, item)),
-    ...inventory.definitions.flatMap((item) => ofDefinition(inventory, index, item)),
-    ...inventory.snapshots.flatMap((item) => ofSnapshot(inventory, index, item)),
+    ...inventory.definitions.flatMap((item) => (kept(item.name) ? [] : ofDefinition(inventory, index, item))),
+    ...inventory.snapshots.flatMap((item) => (kept(item.resource) ? [] : ofSnapshot(inventory, index, item))),
+    ...ofTrash(inventory, index, trash),
     ...inventory.resources.flatMap((item) => ofReplica(inventory, index, item)),
     ...staleCopies(inventory.copies ?? {}, inventory.definitions).map((resource) => ({
       kind: 'note' as const,
@@ -59,13 +65,14 @@ function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDe
   const parsed = parseResource(inventory.prefix, name);
   if (!parsed) return oldScratch(inventory, index, name);
   if (definition.flags.includes('DELETE')) return [deleting(index, name, undefined)];
+  // An image may be made of any volume: what was in the trash, what was adopted.
+  if (index.imageResources.has(name.toLowerCase())) return [];
   const base = { resource: name, bytes: allocated(index.replicasOf(name)) };
   switch (parsed.kind) {
     case 'scratch':
       return ofScratch(inventory, index, base);
     case 'image':
-      if (index.imageResources.has(name.toLowerCase()) || index.imageIds.has(parsed.imageId as number))
-        return [];
+      if (index.imageIds.has(parsed.imageId as number)) return [];
       return [
         {
           ...base,
@@ -286,7 +293,8 @@ function ofHelper(
 
 /** Does this OpenNebula have the object that the resource stands for? */
 function isKnown(index: Index, name: string, parsed: NonNullable<ReturnType<typeof parseResource>>): boolean {
-  if (parsed.kind === 'image') return index.imageResources.has(name.toLowerCase());
+  if (index.imageResources.has(name.toLowerCase())) return true;
+  if (parsed.kind === 'image') return false;
   return parsed.vmId !== undefined && index.vms.has(parsed.vmId);
 }
 
@@ -334,7 +342,7 @@ function deleting(index: Index, resource: ResourceName, node: NodeName | undefin
   };
 }
 
-function allocated(replicas: readonly Resource[]): number {
+export function allocated(replicas: readonly Resource[]): number {
   return (
     replicas
       .filter(isDiskful)
@@ -350,7 +358,7 @@ function ageOf({ now }: Inventory, replicas: readonly Resource[]): number | unde
   return times.length === 0 ? undefined : now - Math.max(...times);
 }
 
-const days = (ms: number): string =>
+export const days = (ms: number): string =>
   ms < 2 * 86_400_000 ? `${Math.floor(ms / 3_600_000)} h` : `${Math.floor(ms / 86_400_000)} days`;
 
 /** The same leftover in another look at the cluster. */
@@ -369,7 +377,8 @@ export function commandFor({ kind, resource, snapshot, node }: Leftover): string
   if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
   if (kind === 'window')
     return `linstor resource-definition set-property ${resource} ${dualPrimaryProperty} no`;
-  if (kind === 'note') return 'linstor_un gc --apply';
+  if (kind === 'note' || kind === 'trash-note') return 'linstor_un gc --apply';
+  if (kind === 'trash') return `linstor_un trash empty ${resource}`;
   if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
   return `linstor resource-definition delete ${resource}`;
 }

@@ -10,7 +10,13 @@ import type { Metric, Sample } from './exposition.ts';
  */
 export function clusterMetrics(clusters: readonly ClusterStatus[], one: OneFacts): Metric[] {
   const vms = new Map(orElse(one.vms, []).map((vm) => [vm.id, vm]));
-  const volumes = clusters.flatMap((cluster) => cluster.volumes.filter(({ kind }) => kind !== 'scratch'));
+  const volumes = clusters.flatMap((cluster) =>
+    cluster.volumes.filter(({ kind }) => kind !== 'scratch' && kind !== 'trash'),
+  );
+  const trash = clusters.map(({ label, volumes: all }) => ({
+    labels: { controller: label },
+    kept: all.filter(({ kind }) => kind === 'trash'),
+  }));
   const ofVolumes = (samples: (volume: VolumeStatus) => Sample[]): Sample[] => volumes.flatMap(samples);
   const pools = clusters.flatMap((cluster) =>
     cluster.nodes.flatMap((node) =>
@@ -88,6 +94,21 @@ export function clusterMetrics(clusters: readonly ClusterStatus[], one: OneFacts
       type: 'gauge',
       help: 'Whether the host that has the disk open holds its data (1) or reads over the network (0).',
       samples: ofVolumes((volume) => localSamples(volume, vms)),
+    },
+    {
+      name: 'linstor_un_trash_volumes',
+      type: 'gauge',
+      help: 'Deleted volumes that are kept for a while.',
+      samples: trash.map(({ labels, kept }) => ({ labels, value: kept.length })),
+    },
+    {
+      name: 'linstor_un_trash_allocated_bytes',
+      type: 'gauge',
+      help: 'Space that they occupy, all replicas added up.',
+      samples: trash.map(({ labels, kept }) => ({
+        labels,
+        value: kept.reduce((sum, { allocated }) => sum + allocated, 0),
+      })),
     },
     {
       name: 'linstor_un_pool_free_bytes',

@@ -63,7 +63,7 @@ export function clusterStatus(cluster: ClusterFacts, one: OneFacts): ClusterStat
       volumes: [],
     };
   }
-  const volumes = volumesOf(cluster);
+  const volumes = volumesOf(cluster, orElse(one.images, []));
   const hosts = orElse(one.hosts, []);
   const nodes = orElse(cluster.nodes, []);
   const byNode = new Map<string, Host>();

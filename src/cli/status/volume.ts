@@ -1,7 +1,10 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
+import type { Image } from '../../opennebula/one.ts';
+import { imageWith } from '../../trash/holder.ts';
 import { isBase } from '../../volumes/base.ts';
-import { parseResource } from '../../volumes/names.ts';
+import { type ParsedName, parseResource } from '../../volumes/names.ts';
 import { isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
+import { noteOf, readTrash } from '../../volumes/trash.ts';
 import { type ClusterFacts, orElse } from '../checks/facts.ts';
 import { describeProblem, problemsOf, stateOf } from '../checks/volume-health.ts';
 import { natural } from '../table.ts';
@@ -21,7 +24,8 @@ export interface ReplicaStatus {
 
 export interface VolumeStatus {
   readonly resource: string;
-  readonly kind: 'disk' | 'image' | 'checkpoint' | 'scratch';
+  /** `trash`: deleted, and kept for a while. */
+  readonly kind: 'disk' | 'image' | 'checkpoint' | 'scratch' | 'trash';
   readonly vm?: number;
   readonly disk?: number;
   readonly image?: number;
@@ -38,12 +42,15 @@ export interface VolumeStatus {
   readonly trouble: readonly string[];
 }
 
-export function volumesOf(cluster: ClusterFacts): VolumeStatus[] {
+export function volumesOf(cluster: ClusterFacts, images: readonly Image[]): VolumeStatus[] {
+  const notes = readTrash(orElse(cluster.trash, {}));
   const replicas = Map.groupBy(orElse(cluster.resources, []), (item) => item.name);
   const snapshots = Map.groupBy(orElse(cluster.snapshots, []), (item) => item.resource);
   return orElse(cluster.definitions, []).flatMap((definition) => {
     const parsed = parseResource(cluster.settings.namePrefix, definition.name);
-    if (!parsed) return [];
+    // An image may be made of any volume: what was in the trash, what was adopted.
+    const image = parsed?.kind === 'image' ? undefined : imageWith({ resource: definition.name }, images);
+    if (!parsed && !image) return [];
     const volume = volumeStatus(
       definition,
       replicas.get(definition.name) ?? [],
@@ -52,13 +59,24 @@ export function volumesOf(cluster: ClusterFacts): VolumeStatus[] {
     return [
       {
         ...volume,
-        kind: parsed.kind,
-        ...(parsed.vmId === undefined ? {} : { vm: parsed.vmId }),
-        ...(parsed.diskId === undefined ? {} : { disk: parsed.diskId }),
-        ...(parsed.imageId === undefined ? {} : { image: parsed.imageId }),
+        ...(image
+          ? ({ kind: 'image', image: image.id } as const)
+          : subjectOf(parsed as ParsedName, noteOf(notes, definition) !== undefined)),
       },
     ];
   });
+}
+
+function subjectOf(
+  { kind, vmId, diskId, imageId }: ParsedName,
+  inTrash: boolean,
+): Pick<VolumeStatus, 'kind' | 'vm' | 'disk' | 'image'> {
+  return {
+    kind: inTrash ? 'trash' : kind,
+    ...(vmId === undefined ? {} : { vm: vmId }),
+    ...(diskId === undefined ? {} : { disk: diskId }),
+    ...(imageId === undefined ? {} : { image: imageId }),
+  };
 }
 
 function volumeStatus(

@@ -33,6 +33,8 @@ function attributes(values: Attributes): string {
 }
 
 const owner = '<UID>0</UID><GID>0</GID><UNAME>oneadmin</UNAME><GNAME>oneadmin</GNAME>';
+const ownerOf = ({ uid = 0 }: Pick<LabImage, 'uid'>): string =>
+  uid === 0 ? owner : `<UID>${uid}</UID><GID>1</GID><UNAME>user${uid}</UNAME><GNAME>users</GNAME>`;
 const permissions = (group: 0 | 1): string =>
   `<PERMISSIONS><OWNER_U>1</OWNER_U><OWNER_M>1</OWNER_M><OWNER_A>0</OWNER_A><GROUP_U>${group}</GROUP_U><GROUP_M>0</GROUP_M>` +
   '<GROUP_A>0</GROUP_A><OTHER_U>0</OTHER_U><OTHER_M>0</OTHER_M><OTHER_A>0</OTHER_A></PERMISSIONS>';
@@ -103,7 +105,7 @@ export function imageXml(state: OneState, image: LabImage, options: { fsType?: b
   return element(
     'IMAGE',
     plain('ID', image.id),
-    owner,
+    ownerOf(image),
     plain('NAME', image.name),
     permissions(0),
     plain('TYPE', image.type),

@@ -10,6 +10,8 @@ export interface NewImage {
   readonly persistent?: boolean;
   readonly persistentType?: 'SHAREABLE' | 'IMMUTABLE';
   readonly template?: Attributes;
+  /** Whoever makes it; oneadmin where nobody is named. */
+  readonly uid?: number;
 }
 
 export interface ImageOperation extends Operation {
@@ -25,6 +27,7 @@ function allocate(session: Session, spec: NewImage, fields: Partial<LabImage>): 
     state.images.push({
       id,
       name: spec.name,
+      ...(spec.uid === undefined ? {} : { uid: spec.uid }),
       type: types[spec.type ?? 'OS'],
       persistent: spec.persistent ?? spec.persistentType !== undefined,
       persistentType: spec.persistentType ?? '',
@@ -109,6 +112,15 @@ export async function createImageFromPath(
   change(session, image, { state: 1, source, format: format === '' ? 'raw' : format });
   await session.monitor(spec.datastore);
   return { ...session.done(command), image };
+}
+
+/** An image whose SOURCE and SIZE the template says: no driver is called (contract §8.4). */
+export function registerImage(
+  options: LabOnedOptions,
+  spec: NewImage & { readonly source: string; readonly sizeMb: number; readonly format: string },
+): number {
+  const { source, sizeMb, format } = spec;
+  return allocate(new Session(options), spec, { source, sizeMb, format, state: 1 });
 }
 
 export interface NewDatablock extends NewImage {

@@ -42,7 +42,9 @@ export interface SnapshotList {
 
 export interface LabImage {
   readonly id: number;
-  readonly name: string;
+  name: string;
+  /** The owner; 0, oneadmin, where there is none. */
+  uid?: number;
   /** 0 OS, 1 CDROM, 2 DATABLOCK, 6 BACKUP. */
   readonly type: number;
   persistent: boolean;

@@ -1,5 +1,7 @@
 import { isOwners, NOT_OURS } from '../peer.ts';
+import type { LabOnedOptions } from './oned.ts';
 import { answerRpc, readCall, writeAnswer, writeFault } from './rpc.ts';
+import { performRpc } from './rpc-changes.ts';
 import type { OneStore } from './store.ts';
 
 export interface ServeOneOptions {
@@ -9,6 +11,8 @@ export interface ServeOneOptions {
   /** Default: a free one. */
   readonly port?: number;
   readonly hostname?: string;
+  /** With it, calls that change something are answered too: they call drivers. */
+  readonly changes?: () => LabOnedOptions;
   /** For faults: answer with this HTTP status instead, or `undefined` to answer properly. */
   readonly intercept?: (method: string) => Response | Promise<Response | undefined> | undefined;
 }
@@ -26,6 +30,8 @@ const xml = (body: string): Response =>
 export function serveOne(options: ServeOneOptions): OneServer {
   const server = Bun.serve({
     port: options.port ?? 0,
+    // An image is made while its caller waits.
+    idleTimeout: 255,
     hostname: options.hostname ?? '127.0.0.1',
     async fetch(request, listener) {
       const peer = listener.requestIP(request);
@@ -40,7 +46,9 @@ export function serveOne(options: ServeOneOptions): OneServer {
         const call = readCall(await request.text());
         const intercepted = await options.intercept?.(call.method);
         if (intercepted) return intercepted;
-        const result = answerRpc(call, options.store.read(), options.location);
+        const result =
+          answerRpc(call, options.store.read(), options.location) ??
+          (options.changes ? await performRpc(call, options.changes()) : undefined);
         return xml(result ? writeAnswer(result) : writeFault(-506, `Method '${call.method}' not defined`));
       } catch (error) {
         return xml(

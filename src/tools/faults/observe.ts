@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isBase } from '../../volumes/base.ts';
+import { readTrash, trashStore } from '../../volumes/trash.ts';
 import { type FaultWorld, nodes } from './world.ts';
 
 /** All that an action can change, in a form in which two equal worlds are equal texts. */
@@ -15,6 +16,8 @@ export interface Observation {
   readonly dualPrimary: readonly string[];
   /** Resource → digest of what it holds, without zeroes at the end; `differs` where replicas disagree. */
   readonly content: Readonly<Record<string, string>>;
+  /** Resource → why it is kept. */
+  readonly trash: Readonly<Record<string, string>>;
   /** `host:path` below the datastores → what it leads to. */
   readonly links: Readonly<Record<string, string>>;
   /** Files where none may stay. */
@@ -41,6 +44,11 @@ interface RawSnapshot {
   nodes?: string[];
 }
 
+interface RawStore {
+  name: string;
+  props?: Record<string, string>;
+}
+
 const dualPrimary = 'DrbdOptions/Net/allow-two-primaries';
 /** Made at random, of this run, told by the controller about itself, or a figure whose absence is no failure. */
 const ownProps =
@@ -51,11 +59,12 @@ const isDiskless = (resource: RawResource): boolean =>
 const isTieBreaker = (resource: RawResource): boolean => resource.flags?.includes('TIE_BREAKER') ?? false;
 
 export async function observe(world: FaultWorld): Promise<Observation> {
-  const [definitions, resources, snapshots] = (await Promise.all([
+  const [definitions, resources, snapshots, stores] = (await Promise.all([
     world.linstor('GET', '/v1/resource-definitions?with_volume_definitions=true'),
     world.linstor('GET', '/v1/view/resources'),
     world.linstor('GET', '/v1/view/snapshots'),
-  ])) as [RawDefinition[], RawResource[], RawSnapshot[]];
+    world.linstor('GET', '/v1/key-value-store'),
+  ])) as [RawDefinition[], RawResource[], RawSnapshot[], RawStore[]];
   // LINSTOR's own net under a rollback: it takes it away itself, or leaves it for the operator after a failure. A whole snapshot of
   // which clones are made is kept with its image, whatever becomes of the clone.
   const asked = snapshots.filter(
@@ -91,10 +100,20 @@ export async function observe(world: FaultWorld): Promise<Observation> {
     attached: Object.fromEntries(attached),
     dualPrimary: definitions.filter((each) => each.props?.[dualPrimary]).map((each) => each.name),
     content: Object.fromEntries(definitions.map(({ name }) => [name, contentOf(byName(name))])),
+    trash: trashIn(stores),
     links: links(world, resources),
     temporary: temporary(world),
   };
 }
+
+/** Without its times, which are of this run. */
+const trashIn = (stores: readonly RawStore[]): Record<string, string> =>
+  Object.fromEntries(
+    readTrash(stores.find(({ name }) => name === trashStore(''))?.props ?? {}).map(({ resource, reason }) => [
+      resource,
+      reason,
+    ]),
+  );
 
 function describe(definition: RawDefinition, replicas: readonly RawResource[]): string {
   const props = Object.entries(definition.props ?? {})
@@ -191,7 +210,7 @@ function temporary(world: FaultWorld): string[] {
 /** Lines that tell two observations apart: `only` in one, or other values. */
 export function difference(expected: Observation, found: Observation): string[] {
   const lines: string[] = [];
-  for (const part of ['resources', 'snapshots', 'attached', 'content', 'links'] as const) {
+  for (const part of ['resources', 'snapshots', 'attached', 'content', 'trash', 'links'] as const) {
     for (const key of new Set([...Object.keys(expected[part]), ...Object.keys(found[part])])) {
       const [wanted, is] = [expected[part][key], found[part][key]];
       if (wanted !== is) lines.push(`${part} ${key}: ${is ?? 'absent'} instead of ${wanted ?? 'absent'}`);

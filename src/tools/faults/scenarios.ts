@@ -226,6 +226,18 @@ export const scenarios: readonly Scenario[] = [
     takes: /^one-image-1$/,
     prepare: (_world, base, until) => until((one) => one.deleteImage(base.data)),
   },
+  {
+    action: 'datastore/rm',
+    about: 'image with a snapshot, into the trash',
+    group: 'drbd',
+    template: { TRASH: '1h' },
+    prepare: async (world, base, until) => {
+      const vm = await start(world, base, [{ image: base.data }]);
+      ok(await world.one.snapshotCreate(vm, 0, 'a'));
+      ok(await world.one.terminate(vm));
+      return until((one) => one.deleteImage(base.data));
+    },
+  },
   imageSnapshot('snap_delete'),
   imageSnapshot('snap_revert'),
   imageSnapshot('snap_flatten'),
@@ -293,6 +305,17 @@ export const scenarios: readonly Scenario[] = [
     ...gone,
     prepare: async (world, base, until) => {
       const vm = await start(world, base, [{ image: base.image }]);
+      return until((one) => one.terminate(vm));
+    },
+  },
+  {
+    action: 'tm/delete',
+    about: 'clone, diskless on the host, into the trash',
+    group: 'drbd',
+    template: { TRASH: '1h' },
+    takes: /^node\d:/,
+    prepare: async (world, base, until) => {
+      const vm = await start(world, base, [{ image: base.image }], base.other);
       return until((one) => one.terminate(vm));
     },
   },
