@@ -5,6 +5,14 @@ export interface Clock {
   sleep(ms: number): Promise<void>;
 }
 
+export interface Progress {
+  /** `import of image 7` */
+  readonly label: string;
+  /** `42 % of 4 GiB, 210 MiB/s`; undefined: it has ended. */
+  readonly text: string | undefined;
+  readonly percent?: number;
+}
+
 /** What happened, for OpenNebula's log and for the structured log. Never secrets. */
 export interface Log {
   debug(message: string): void;
@@ -18,6 +26,8 @@ export interface Log {
     ms: number;
     outcome: string;
   }): void;
+  /** Of a long transfer; seen by whoever asks what runs (`status`, `trace`). */
+  progress?(state: Progress): void;
   /** Writes to the terminal of a person who called the action by hand; absent when OpenNebula did. */
   readonly terminal?: ((text: string) => void) | undefined;
 }

@@ -33,6 +33,7 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     info: (text) => say('info', text),
     warn: (text) => say('warn', text),
     call: (entry) => journal.call(entry),
+    progress: (state) => journal.progress(state),
     get terminal() {
       return terminalOf();
     },

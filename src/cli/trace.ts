@@ -1,12 +1,17 @@
+import { errorCodes } from '../error-codes.ts';
 import { DriverError } from '../errors.ts';
+import { LogFollower } from '../log/follow-log.ts';
 import { logPath } from '../log/json-log.ts';
 import { type LogFilter, readLog } from '../log/read-log.ts';
+import { type RunningAction, readRunning } from '../log/read-running.ts';
 import type { ActionRecord, CallEntry } from '../log/record.ts';
 import { wholeNumber } from './arguments.ts';
 import { operatorCommand, printJson } from './command.ts';
 import { type Paint, paintFor } from './paint.ts';
 import { profileLines, profileOf } from './profile.ts';
+import { runningLines, subjectText } from './running.ts';
 import { cut, duration, pad, wrapText } from './table.ts';
+import { follow, sinceFrom } from './trace-follow.ts';
 
 export const slowFrom = 2000;
 
@@ -28,21 +33,39 @@ export const trace = operatorCommand({
       description: 'only actions that took at least MS milliseconds',
     },
     failed: { type: 'boolean', description: 'only actions that failed' },
-    last: { type: 'string', valueHint: 'N', description: 'the newest N records; default 20, 0 for all' },
+    since: {
+      type: 'string',
+      valueHint: 'WHEN',
+      description: 'only actions that began then or later: 30m, 2h, 3d, or a time as 2026-11-30T14:00',
+    },
+    follow: {
+      type: 'boolean',
+      alias: 'f',
+      description: 'then go on with what ends from now on, until Ctrl-C',
+    },
+    last: {
+      type: 'string',
+      valueHint: 'N',
+      description: 'the newest N records; default 20, 0 for all; with --since all',
+    },
     file: { type: 'string', valueHint: 'FILE', description: 'read this log file' },
     json: { type: 'boolean', description: 'one JSON document: the records' },
   },
   examples: [
     ['trace --vm 7', 'what was done for VM 7'],
     ['trace --failed --last 3', 'the last three failures'],
+    ['trace --since 2h --follow', 'the last two hours, and what comes'],
     ['trace --slow', 'where time goes'],
   ],
-  run: (args, environment) => {
+  run: async (args, environment) => {
     const path = args.file ?? logPath(environment.env);
     if (!path) throw new DriverError('USAGE', 'there is no log: LINSTOR_UN_LOG is empty');
+    if (args.follow && (args.json || args.slow))
+      throw new DriverError('USAGE', `--follow and --${args.json ? 'json' : 'slow'} cannot be combined`);
     const vm = wholeNumber('--vm', args.vm);
     const image = wholeNumber('--image', args.image);
-    const last = wholeNumber('--last', args.last) ?? 20;
+    const since = sinceFrom(args.since, environment.now().getTime());
+    const last = wholeNumber('--last', args.last) ?? (since === undefined ? 20 : 0);
     const slowerThan =
       wholeNumber('--slower-than', args['slower-than']) ?? (args.slow ? slowFrom : undefined);
     const filter: LogFilter = {
@@ -50,25 +73,44 @@ export const trace = operatorCommand({
       ...(image === undefined ? {} : { image }),
       ...(args.action ? { action: args.action } : {}),
       ...(args.failed ? { failed: true } : {}),
+      ...(since === undefined ? {} : { since }),
       ...(slowerThan === undefined ? {} : { slowerThan }),
       ...(last === 0 || args.slow ? {} : { last }),
     };
+    const follower = args.follow ? new LogFollower(path) : undefined;
     const { records, unreadable } = readLog(path, filter);
     const shown = args.slow
       ? records.toSorted((a, b) => b.ms - a.ms).slice(0, last === 0 ? undefined : last)
       : records;
-    if (args.json) printJson(environment, shown);
+    const unfinished = args.slow ? [] : unfinishedOf(path, filter, records);
+    if (args.json) printJson(environment, [...shown, ...unfinished]);
     else {
       const { columns, color } = environment.terminal;
-      environment.terminal.out(renderTrace(shown, columns, paintFor(color)));
+      const paint = paintFor(color);
+      if (shown.length > 0 || unfinished.length === 0)
+        environment.terminal.out(renderTrace(shown, columns, paint));
+      for (const action of unfinished)
+        environment.terminal.out(
+          `${shown.length > 0 || action !== unfinished[0] ? '\n' : ''}${runningLines(action, environment.now().getTime(), columns, paint).join('\n')}\n`,
+        );
       // Of all that were slow, not only of those that are listed.
       if (args.slow && records.length > 0)
         environment.terminal.out(`\n${profileLines(records, columns).join('\n')}\n`);
     }
-    if (unreadable > 0) environment.terminal.message('warn', `${unreadable} lines of ${path} are no records`);
+    if (unreadable > 0)
+      environment.terminal.message('warn', `${unreadable} lines of ${path} are not records`);
+    if (follower) await follow(follower, filter, environment, renderTrace);
     return 0;
   },
 });
+
+/** What has no record yet, or never will; a failure is what ended without a word, too. */
+function unfinishedOf(path: string, filter: LogFilter, records: readonly ActionRecord[]): RunningAction[] {
+  const ended = new Set(records.map(({ id }) => id));
+  return readRunning(path, filter).filter(
+    ({ id, result }) => !ended.has(id) && (!filter.failed || result === 'lost'),
+  );
+}
 
 export function renderTrace(records: readonly ActionRecord[], width: number, paint: Paint): string {
   if (records.length === 0) return 'No matching actions in the log.\n';
@@ -79,7 +121,7 @@ function renderAction(record: ActionRecord, width: number, paint: Paint): string
   const mark = record.result === 'ok' ? paint.good('ok    ') : paint.bad('failed');
   const time = record.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
   const head = `${time}  ${mark}  ${duration(record.ms).padStart(8)}  ${paint.strong(record.action)}`;
-  const about = subject(record);
+  const about = subjectText(record.object);
   const lines = [about === '' ? head : `${head}  ${about}`];
   // A single call has no summary to name the controller.
   const controller = record.calls.length > 1 ? controllerOf(record.calls) : undefined;
@@ -90,23 +132,13 @@ function renderAction(record: ActionRecord, width: number, paint: Paint): string
   );
   if (record.dropped) lines.push(paint.faint(`  … and ${record.dropped} more calls`));
   for (const note of record.notes) {
-    if (note.level === 'warn' || note.level === 'error')
-      lines.push(...indent(note.text, width).map(paint.warn));
+    if (note.level === 'debug') continue;
+    const isBad = note.level === 'warn' || note.level === 'error';
+    lines.push(...indent(note.text, width).map(isBad ? paint.warn : paint.faint));
   }
   if (record.calls.length > 1) lines.push(...indent(share(record), width).map(paint.faint));
   if (record.error) lines.push(...renderError(record.error, width, paint));
   return lines;
-}
-
-function subject({ object }: ActionRecord): string {
-  const parts = [
-    object.vm === undefined ? '' : `vm ${object.vm}`,
-    object.disk === undefined ? '' : `disk ${object.disk}`,
-    object.image === undefined ? '' : `image ${object.image}`,
-    object.vm === undefined && object.datastore !== undefined ? `datastore ${object.datastore}` : '',
-    object.host ?? '',
-  ];
-  return parts.filter((part) => part !== '').join(' ');
 }
 
 const ruler = 16;
@@ -155,7 +187,14 @@ function renderError(error: NonNullable<ActionRecord['error']>, width: number, p
   const lines = indent(`${error.message} [${error.code}]`, width).map(paint.bad);
   for (const detail of error.details) lines.push(...indent(detail, width));
   if (error.reports.length > 0) lines.push(...indent(`error reports: ${error.reports.join(', ')}`, width));
+  const remedy = error.remedy ?? remedyOf(error.code);
+  if (remedy !== undefined) lines.push(`  → ${remedy}`);
   return lines;
+}
+
+/** Records of older versions have no remedy of their own. */
+function remedyOf(code: string): string | undefined {
+  return Object.entries(errorCodes).find(([name]) => name === code)?.[1].remedy;
 }
 
 function indent(text: string, width: number): string[] {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DriverError } from '../errors.ts';
 import type { ActionRecord } from './record.ts';
 
-const subject = z.object({
+export const subjectSchema = z.object({
   vm: z.number().optional(),
   disk: z.number().optional(),
   image: z.number().optional(),
@@ -16,7 +16,7 @@ const schema = z.object({
   id: z.string(),
   action: z.string(),
   argv: z.array(z.string()).default([]),
-  object: subject.default({}),
+  object: subjectSchema.default({}),
   calls: z
     .array(
       z.object({
@@ -48,6 +48,7 @@ const schema = z.object({
       message: z.string(),
       details: z.array(z.string()).default([]),
       reports: z.array(z.string()).default([]),
+      remedy: z.string().optional(),
     })
     .optional(),
 });
@@ -58,6 +59,8 @@ export interface LogFilter {
   /** `clone` or `tm/clone`; variants included. */
   readonly action?: string;
   readonly failed?: boolean;
+  /** Epoch milliseconds: started then or later. */
+  readonly since?: number;
   /** At least that many milliseconds. */
   readonly slowerThan?: number;
   /** The newest so many. */
@@ -77,7 +80,7 @@ export function readLog(path: string, filter: LogFilter = {}): LogContent {
   for (const file of filesOf(path)) {
     for (const line of readText(file).split('\n')) {
       if (line === '') continue;
-      const record = parse(line);
+      const record = parseRecord(line);
       if (!record) unreadable += 1;
       else if (matches(record, filter)) records.push(record);
     }
@@ -112,7 +115,8 @@ function readText(path: string): string {
   }
 }
 
-function parse(line: string): ActionRecord | undefined {
+/** Undefined for a line that is no record. */
+export function parseRecord(line: string): ActionRecord | undefined {
   try {
     const { data } = schema.safeParse(JSON.parse(line));
     return data as ActionRecord | undefined;
@@ -121,11 +125,20 @@ function parse(line: string): ActionRecord | undefined {
   }
 }
 
-function matches(record: ActionRecord, filter: LogFilter): boolean {
-  if (filter.vm !== undefined && record.object.vm !== filter.vm) return false;
-  if (filter.image !== undefined && record.object.image !== filter.image) return false;
+export function matches(record: ActionRecord, filter: LogFilter): boolean {
   if (filter.failed && record.result !== 'failed') return false;
   if (filter.slowerThan !== undefined && record.ms < filter.slowerThan) return false;
+  return matchesObject(record, filter);
+}
+
+/** What it is about, and when; not how it ended. */
+export function matchesObject(
+  record: Pick<ActionRecord, 'object' | 'action' | 'time'>,
+  filter: LogFilter,
+): boolean {
+  if (filter.vm !== undefined && record.object.vm !== filter.vm) return false;
+  if (filter.image !== undefined && record.object.image !== filter.image) return false;
+  if (filter.since !== undefined && !(Date.parse(record.time) >= filter.since)) return false;
   if (filter.action === undefined) return true;
   const bare = record.action.replace(/\..*$/, '');
   return bare === filter.action || bare.endsWith(`/${filter.action}`);

@@ -1,7 +1,8 @@
 import type { ActionKind } from '../call.ts';
-import type { Log } from '../effects.ts';
+import type { Log, Progress } from '../effects.ts';
 import { type DriverError, toDriverError } from '../errors.ts';
 import { oneArgument, oneLine } from './redact.ts';
+import type { RunningState } from './running.ts';
 import { type Subject, subjectOf } from './subject.ts';
 
 /** One external call of an action. */
@@ -44,12 +45,14 @@ export interface ActionRecord {
     readonly message: string;
     readonly details: readonly string[];
     readonly reports: readonly string[];
+    readonly remedy?: string;
   };
 }
 
 const mostCalls = 500;
 const mostNotes = 200;
 const longestText = 2000;
+const notesWhileRunning = 3;
 const longestReply = 200;
 
 /** Collects what an action does. */
@@ -60,6 +63,7 @@ export class ActionRecorder implements Log {
   readonly #secrets: () => readonly string[];
   readonly #calls: CallEntry[] = [];
   readonly #notes: NoteEntry[] = [];
+  readonly #progress = new Map<string, { text: string; percent?: number }>();
   #dropped = 0;
 
   constructor(
@@ -104,8 +108,32 @@ export class ActionRecorder implements Log {
     });
   }
 
-  /** The finished record; `error` is whatever was thrown. */
-  finish({ error, reply }: { error?: unknown; reply?: string | undefined } = {}): ActionRecord {
+  /** How far a transfer is; undefined when it has ended. */
+  progress({ label, text, percent }: Progress): void {
+    if (text === undefined) this.#progress.delete(label);
+    else
+      this.#progress.set(label, { text: this.#clean(text), ...(percent === undefined ? {} : { percent }) });
+  }
+
+  /** What can be said while it runs. */
+  running(): Omit<RunningState, 'pid' | 'startedTicks'> {
+    const call = this.#calls.at(-1);
+    const begun = this.#begun();
+    return {
+      ...begun,
+      at: this.#now(),
+      ...(call
+        ? { last: { text: `${call.kind} ${call.verb} ${call.target}`, at: this.#started + call.at } }
+        : {}),
+      progress: [...this.#progress].map(([label, each]) => ({ label: this.#clean(label), ...each })),
+      notes: this.#notes
+        .filter(({ level }) => level !== 'debug')
+        .slice(-notesWhileRunning)
+        .map(({ text }) => text),
+    };
+  }
+
+  #begun(): Pick<ActionRecord, 'time' | 'id' | 'action' | 'argv' | 'object'> {
     const { kind, name, variant, argv } = this.#call;
     return {
       time: new Date(this.#started).toISOString(),
@@ -113,6 +141,13 @@ export class ActionRecorder implements Log {
       action: `${kind}/${name}${variant === undefined ? '' : `.${variant}`}`,
       argv: argv.map((word) => oneArgument(word, this.#secrets())),
       object: subjectOf(kind, name, argv),
+    };
+  }
+
+  /** The finished record; `error` is whatever was thrown. */
+  finish({ error, reply }: { error?: unknown; reply?: string | undefined } = {}): ActionRecord {
+    return {
+      ...this.#begun(),
       calls: this.#calls,
       ...(this.#dropped > 0 ? { dropped: this.#dropped } : {}),
       notes: this.#notes,
@@ -129,6 +164,7 @@ export class ActionRecorder implements Log {
       message: this.#clean(error.message),
       details: error.details.map((line) => this.#clean(line)),
       reports: error.reports.map((id) => this.#clean(id)),
+      remedy: this.#clean(error.remedy),
     };
   }
 

@@ -57,26 +57,41 @@ export function barProgress(write: (text: string) => void, label: string, width 
   };
 }
 
-/** Tells of the progress of `work`: a person at a terminal sees a bar, OpenNebula's log gets a line now and then. */
+/**
+ * Tells of the progress of `work`: a person at a terminal sees a bar, and whoever asks what runs. OpenNebula shows what an action prints
+ * only when it has failed, so that a line now and then is left for logs that keep nothing else.
+ */
 export async function withProgress<T>(
-  log: Pick<Log, 'info' | 'terminal'>,
+  log: Pick<Log, 'info' | 'terminal' | 'progress'>,
   label: string,
   clock: Pick<Clock, 'now'>,
   work: (listener: ProgressListener) => Promise<T>,
 ): Promise<T> {
   const { terminal } = log;
-  if (!terminal) return work(logProgress(log, label, clock));
   let drawn = false;
   const draw = (text: string): void => {
     drawn = true;
-    terminal(text);
+    terminal?.(text);
   };
+  const shown = terminal
+    ? barProgress(draw, label)
+    : log.progress
+      ? () => undefined
+      : logProgress(log, label, clock);
+  log.progress?.({ label, text: 'begins' });
   try {
-    return await work(barProgress(draw, label));
+    return await work((point) => {
+      shown(point);
+      log.progress?.({ label, text: describe(point), ...percentOf(point) });
+    });
   } finally {
-    if (drawn) terminal('\n');
+    if (drawn) terminal?.('\n');
+    log.progress?.({ label, text: undefined });
   }
 }
+
+const percentOf = ({ done, total }: ProgressPoint): { percent?: number } =>
+  total === undefined || total === 0 ? {} : { percent: Math.floor((done / total) * 100) };
 
 /**
  * Reads the progress out of what the programs of a transfer print: `@done/total` (wire.ts), `(12.50/100%)`

@@ -56,7 +56,7 @@ const records: ActionRecord[] = [
       },
     ],
     notes: [
-      { level: 'info', text: 'not shown', at: 1 },
+      { level: 'info', text: 'said on the way', at: 1 },
       { level: 'warn', text: 'controller c1 is slow', at: 5 },
     ],
     error: {
@@ -91,10 +91,12 @@ describe('trace', () => {
 
 2026-11-23 10:00:05Z  failed    12.4 s  tm/ln  vm 8 disk 1 hv2
   ━━━━━━━━━━━━━···   10.0 s  linstor  GET /view/r…ces c1:3370  no answer in time
+  said on the way
   controller c1 is slow
   LINSTOR did not answer [LINSTOR_TIMEOUT]
   GET /v1/view/resources: 10 s
   error reports: 6561-00000-000003
+  → check the load and the log of the controller, then retry the operation
 `);
     expect(world.text.split('\n').every((line) => Bun.stringWidth(line) <= 80)).toBe(true);
   });

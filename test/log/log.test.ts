@@ -67,6 +67,7 @@ describe('recording', () => {
     const error = new DriverError('DEVICE_MISSING', 'no device', {
       details: ['waited 10 s'],
       reports: ['5F-1'],
+      remedy: 'check the satellite and udev on the host, then retry',
     });
     expect(recorder.finish({ error })).toEqual({
       time: '1970-01-01T00:00:01.000Z',
@@ -80,7 +81,13 @@ describe('recording', () => {
       notes: [{ level: 'info', text: 'made one-vm-7-disk-1', at: 20 }],
       result: 'failed',
       ms: 50,
-      error: { code: 'DEVICE_MISSING', message: 'no device', details: ['waited 10 s'], reports: ['5F-1'] },
+      error: {
+        code: 'DEVICE_MISSING',
+        message: 'no device',
+        details: ['waited 10 s'],
+        reports: ['5F-1'],
+        remedy: 'check the satellite and udev on the host, then retry',
+      },
     });
   });
 

@@ -9,6 +9,7 @@ import type { Facts } from '../checks/facts.ts';
 import type { CliEnvironment } from '../command.ts';
 import { gather, sectionsOf } from '../doctor.ts';
 import { paintFor } from '../paint.ts';
+import { runningNow } from '../running.ts';
 import { type Overview, renderOverview } from '../status/render.ts';
 import { overviewOf } from '../status/status.ts';
 import { type Plain, secretValues, withoutSecrets } from './clean.ts';
@@ -53,7 +54,10 @@ export async function collectReport(
   const config = readConfiguration(context, environment, missing);
   const { failed, slow } = readActions(environment, options, missing);
   const sections = sectionsOf(facts, environment);
-  const status = overviewOf(facts);
+  const status = {
+    ...overviewOf(facts),
+    running: runningNow(environment.env, environment.now().getTime()),
+  };
   const report: Report = {
     made: environment.now().toISOString(),
     versions: versionsOf(facts, environment),
@@ -61,7 +65,12 @@ export async function collectReport(
       (['ok', 'warn', 'fail'] as const)[exitCodeOf(sections.flatMap((each) => each.findings))] ?? 'fail',
     doctor: sections,
     status,
-    screen: renderOverview(status, { width: screenWidth, paint: paintFor(false), all: true }),
+    screen: renderOverview(status, {
+      width: screenWidth,
+      paint: paintFor(false),
+      all: true,
+      now: environment.now().getTime(),
+    }),
     failed,
     slow,
     configuration: configurationOf(facts, config),

@@ -1,12 +1,14 @@
 import type { Context } from '../../context.ts';
 import { DriverError, isDriverError } from '../../errors.ts';
+import type { LogFilter } from '../../log/read-log.ts';
+import type { RunningAction } from '../../log/read-running.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { type ClusterView, type Known, orElse } from '../checks/facts.ts';
 import { datastoreDetail } from './datastore.ts';
 import { type ClusterStatus, clusterStatus } from './model.ts';
 import { imageStatus, vmStatus } from './object.ts';
 import { placeStatus } from './place.ts';
-import { renderImage, renderVm, type Screen } from './render.ts';
+import { renderImage, renderVm, runningBlock, type Screen } from './render.ts';
 import { isDegraded, renderDatastore, renderPlace } from './render-places.ts';
 import { choose, numericKey, type Subject, unknownSubject } from './subject.ts';
 
@@ -17,19 +19,23 @@ export interface Look {
   readonly well: boolean;
 }
 
+/** Actions that are about the object. */
+type Running = (filter: LogFilter) => RunningAction[];
+
 /** One object of OpenNebula or LINSTOR in detail. Throws ONE_NOT_FOUND, and what made looking impossible. */
 export function lookAtSubject(
   context: Context,
   view: ClusterView,
   subject: Subject,
   screen: Screen,
+  running: Running,
 ): Promise<Look> | Look {
   const clusters = view.clusters.map((cluster) => clusterStatus(cluster, view.one));
   switch (subject.what) {
     case 'vm':
-      return lookAtVm(context, view, clusters, subject, screen);
+      return lookAtVm(context, view, clusters, subject, screen, running);
     case 'image':
-      return lookAtImage(context, view, clusters, subject, screen);
+      return lookAtImage(context, view, clusters, subject, screen, running);
     case 'host':
     case 'node':
       return lookAtPlace(view, clusters, subject, screen);
@@ -44,6 +50,7 @@ async function lookAtVm(
   clusters: readonly ClusterStatus[],
   subject: Subject,
   screen: Screen,
+  running: Running,
 ): Promise<Look> {
   const all = orThrow(view.one.vms);
   throwIfUnreachable(clusters);
@@ -52,6 +59,7 @@ async function lookAtVm(
     vm,
     clusters.flatMap((cluster) => cluster.volumes),
   );
+  const actions = running({ vm: vm.id });
   const volumes = [
     ...status.disks.flatMap((item) => item.volume ?? []),
     ...(status.checkpoint ? [status.checkpoint] : []),
@@ -61,7 +69,7 @@ async function lookAtVm(
     vm.history.length > 0 &&
     status.disks.some((item) => item.disk.tmMad === 'linstor_un' && !item.volume);
   return {
-    text: renderVm(status, screen),
+    text: renderVm(status, screen) + runningText(actions, screen),
     document: {
       vm: {
         id: vm.id,
@@ -76,6 +84,7 @@ async function lookAtVm(
         volume: volume ?? null,
       })),
       checkpoint: status.checkpoint ?? null,
+      running: actions,
     },
     well: !missing && volumes.every((volume) => volume.trouble.length === 0),
   };
@@ -87,17 +96,19 @@ async function lookAtImage(
   clusters: readonly ClusterStatus[],
   subject: Subject,
   screen: Screen,
+  running: Running,
 ): Promise<Look> {
   const all = orThrow(view.one.images);
   throwIfUnreachable(clusters);
   const image = await found(subject, all, (id) => context.one.image(id));
+  const actions = running({ image: image.id });
   const status = imageStatus(
     image,
     orElse(view.one.vms, []),
     clusters.flatMap((cluster) => cluster.volumes),
   );
   return {
-    text: renderImage(status, screen),
+    text: renderImage(status, screen) + runningText(actions, screen),
     document: {
       image: {
         id: image.id,
@@ -107,10 +118,14 @@ async function lookAtImage(
       },
       volume: status.volume ?? null,
       vms: status.vms,
+      running: actions,
     },
     well: status.volume !== undefined && status.volume.trouble.length === 0,
   };
 }
+
+const runningText = (actions: readonly RunningAction[], screen: Screen): string =>
+  actions.length === 0 ? '' : `\n${runningBlock(actions, screen).join('\n')}\n`;
 
 /** A host by OpenNebula's name or id, a node by LINSTOR's: of the same machine both show the same. */
 function lookAtPlace(

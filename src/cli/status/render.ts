@@ -1,6 +1,8 @@
+import type { RunningAction } from '../../log/read-running.ts';
 import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from '../checks/check.ts';
 import type { Paint } from '../paint.ts';
+import { runningLines } from '../running.ts';
 import { bar, natural, pad, table, wrapText } from '../table.ts';
 import { describeBackup } from './backup.ts';
 import type { ClusterStatus, NodeStatus, PoolStatus } from './model.ts';
@@ -14,6 +16,8 @@ export interface Screen {
   readonly paint: Paint;
   /** Every volume, however many. */
   readonly all: boolean;
+  /** Epoch milliseconds. */
+  readonly now: number;
 }
 
 /** More volumes than this are counted instead of listed. */
@@ -32,6 +36,8 @@ export interface Overview {
   readonly oneError?: string;
   /** What gc would look at; unknown while OpenNebula or LINSTOR does not answer. */
   readonly leftovers?: number;
+  /** On this front-end. */
+  readonly running?: readonly RunningAction[];
 }
 
 export function renderOverview(overview: Overview, screen: Screen): string {
@@ -42,7 +48,15 @@ export function renderOverview(overview: Overview, screen: Screen): string {
     );
   if (overview.leftovers)
     blocks.push([`Probably left over: ${plural(overview.leftovers, 'object')}   (linstor_un gc)`]);
+  if (overview.running?.length) blocks.push(runningBlock(overview.running, screen));
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+export function runningBlock(actions: readonly RunningAction[], { paint, width, now }: Screen): string[] {
+  return [
+    paint.strong('Actions on this front-end'),
+    ...actions.flatMap((action) => runningLines(action, now, width - 2, paint).map((line) => `  ${line}`)),
+  ];
 }
 
 function renderCluster(cluster: JudgedCluster, screen: Screen): string[] {

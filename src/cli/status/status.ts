@@ -7,6 +7,7 @@ import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
 import { countLeftovers } from '../gc/count.ts';
 import { layoutFrom } from '../install.ts';
 import { paintFor } from '../paint.ts';
+import { runningNow } from '../running.ts';
 import { type Look, lookAtSubject } from './look.ts';
 import { clusterStatus } from './model.ts';
 import { type Overview, renderOverview, type Screen } from './render.ts';
@@ -62,12 +63,20 @@ async function lookAt(
   all: boolean,
 ): Promise<Look> {
   const { terminal } = environment;
-  const screen: Screen = { width: terminal.columns, paint: paintFor(terminal.color), all };
+  const screen: Screen = {
+    width: terminal.columns,
+    paint: paintFor(terminal.color),
+    all,
+    now: environment.now().getTime(),
+  };
   const view = await gatherStatus(context, layoutFrom(undefined, environment), () =>
     environment.now().getTime(),
   );
-  if (subject) return lookAtSubject(context, view, subject, screen);
-  const overview = overviewOf(view);
+  if (subject)
+    return lookAtSubject(context, view, subject, screen, (filter) =>
+      runningNow(environment.env, screen.now, filter),
+    );
+  const overview: Overview = { ...overviewOf(view), running: runningNow(environment.env, screen.now) };
   const well =
     overview.oneError === undefined &&
     overview.clusters.every(({ error, problems }) => error === undefined && problems.length === 0);
