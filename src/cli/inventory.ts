@@ -14,6 +14,8 @@ export interface Inventory {
   readonly nodes: readonly Node[];
   /** Notes of complete copies, by resource. */
   readonly copies?: Readonly<Record<string, string>>;
+  /** Notes of parts of deleted snapshots. */
+  readonly kept?: Readonly<Record<string, string>>;
   /** Notes of what is in the trash, by resource. */
   readonly trash?: Readonly<Record<string, string>>;
   /** All that are not DONE. */

@@ -5,6 +5,7 @@ import type { Linstor, NodeName, Resource, ResourceName, Snapshot } from '../lin
 import type { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { allEvacuated, evacuatedAmong, LeftOut } from './evacuation.ts';
+import { noteKeptParts } from './kept-parts.ts';
 import { requireDataConnected } from './online.ts';
 import { isReadable, sameName } from './replicas.ts';
 import { adopted } from './snapshot-adopted.ts';
@@ -208,19 +209,6 @@ export async function dropWhole(linstor: Linstor, resource: ResourceName, name: 
 
 const awayIn = ({ nodesAway }: Outcome): string => nodesAway.join(', ') || 'a node';
 
-/** LINSTOR forgets a part that it cannot delete now; its logical volume stays (linstor-behaviour §3.12). */
-export function warnOfKeptPart(
-  ctx: Pick<Context, 'log'>,
-  outcome: Outcome,
-  resource: ResourceName,
-  name: string,
-): void {
-  if (outcome.satelliteAway)
-    ctx.log.warn(
-      `snapshot ${name} of ${resource} is deleted, but not in the pool of ${awayIn(outcome)}, which is away: LINSTOR does not come back to it; on LVM, when the node is back: lvremove VG/${resource}_00000_${name}`,
-    );
-}
-
 /** Deleting a snapshot that is not there succeeds. */
 export async function dropSnapshot(
   ctx: Pick<Context, 'log'>,
@@ -228,7 +216,10 @@ export async function dropSnapshot(
   resource: ResourceName,
   name: string,
 ): Promise<void> {
-  warnOfKeptPart(ctx, await linstor.deleteSnapshot(resource, name), resource, name);
+  await noteKeptParts(ctx, linstor, await linstor.deleteSnapshot(resource, name), {
+    resource,
+    snapshot: name,
+  });
 }
 
 /** Throws SNAPSHOT when it is missing or not usable. */

@@ -301,6 +301,8 @@ export class World {
   readonly oneWrites: string[] = [];
   /** The store of what is in the trash. */
   trash: Record<string, string> = {};
+  kept: Record<string, string> = {};
+
   readonly out: string[] = [];
   readonly messages: string[] = [];
   readonly locks: string[] = [];
@@ -452,10 +454,10 @@ export class World {
       resources: (query) => named(this.resources, query?.names, (item) => item.name),
       snapshots: (query) => named(this.snapshots, query?.names, (item) => item.resource),
       controllerProperties: () => answer(this.properties),
-      keyValues: (store) => answer(store.endsWith('one-trash') ? this.trash : this.copies),
+      keyValues: (store) => answer(this.#store(store)),
       modifyKeyValues: async (store, { set = {}, unset = [] }) => {
         await answer(undefined);
-        const values = store.endsWith('one-trash') ? this.trash : this.copies;
+        const values = this.#store(store);
         for (const key of unset) delete values[key];
         Object.assign(values, set);
         return new Outcome([]);
@@ -469,6 +471,11 @@ export class World {
       deleteResource: (name, on) => write(`delete resource ${name} ${on}`),
     };
     return reading as Linstor;
+  }
+
+  #store(name: string): Record<string, string> {
+    if (name === 'one-kept-parts') return this.kept;
+    return name.endsWith('one-trash') ? this.trash : this.copies;
   }
 
   ssh(): Hosts {

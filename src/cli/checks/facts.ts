@@ -74,6 +74,8 @@ export interface ClusterFacts {
   readonly resources: Known<readonly Resource[]>;
   readonly snapshots: Known<readonly Snapshot[]>;
   readonly properties: Known<Readonly<Record<string, string>>>;
+  /** Notes of parts of deleted snapshots that nodes have kept. */
+  readonly kept: Known<Readonly<Record<string, string>>>;
   /** Notes of what is in the trash. */
   readonly trash: Known<Readonly<Record<string, string>>>;
   readonly encryption: Known<'unset' | 'locked' | 'unlocked' | undefined>;

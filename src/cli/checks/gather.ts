@@ -4,6 +4,7 @@ import { type Layout, onDisk } from '../../install/layout.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
+import { keptStore } from '../../volumes/kept-parts.ts';
 import { trashStore } from '../../volumes/trash.ts';
 import type { ClusterFacts, ClusterView, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
 import { attempt, gatherFiles, isOneOfSeveral } from './gather-files.ts';
@@ -120,7 +121,7 @@ async function gatherCluster(
   const capabilities = await known(() => linstor.capabilities());
   const latencyMs = now() - started;
   if (!capabilities.ok) return unreachable(label, datastores, settings, capabilities.error);
-  const [nodes, pools, groups, definitions, resources, snapshots, properties, trash, encryption] =
+  const [nodes, pools, groups, definitions, resources, snapshots, properties, kept, trash, encryption] =
     await Promise.all([
       known(() => linstor.nodes()),
       known(() => linstor.storagePools()),
@@ -129,6 +130,7 @@ async function gatherCluster(
       known(() => linstor.resources()),
       known(() => linstor.snapshots()),
       known(() => linstor.controllerProperties()),
+      known(() => linstor.keyValues(keptStore)),
       known(() => linstor.keyValues(trashStore(settings.namePrefix))),
       known(() => linstor.encryption()),
     ]);
@@ -145,6 +147,7 @@ async function gatherCluster(
     resources,
     snapshots,
     properties,
+    kept,
     trash,
     encryption,
   };
@@ -170,6 +173,7 @@ function unreachable(
     resources: none,
     snapshots: none,
     properties: none,
+    kept: none,
     trash: none,
     encryption: none,
   };

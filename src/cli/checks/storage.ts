@@ -152,10 +152,10 @@ function checkResources(cluster: ClusterFacts): Finding[] {
 
 /** Only a hint where to look: `gc` asks OpenNebula about each VM of the past. */
 function checkLeftovers(facts: ClusterView, cluster: ClusterFacts): Finding[] {
-  const { definitions, resources, snapshots, nodes, trash, settings } = cluster;
+  const { definitions, resources, snapshots, nodes, kept, trash, settings } = cluster;
   const { vms, images } = facts.one;
   if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok || !vms.ok || !images.ok) return [];
-  if (!trash.ok) return [];
+  if (!trash.ok || !kept.ok) return [];
   const found = findLeftovers({
     prefix: settings.namePrefix,
     nodeMap: settings.nodeMap,
@@ -163,6 +163,7 @@ function checkLeftovers(facts: ClusterView, cluster: ClusterFacts): Finding[] {
     resources: resources.value,
     snapshots: snapshots.value,
     nodes: nodes.value,
+    kept: kept.value,
     trash: trash.value,
     vms: vms.value,
     images: images.value,

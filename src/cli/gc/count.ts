@@ -10,8 +10,8 @@ export function countLeftovers(
   if (!one.vms.ok || !one.images.ok) return undefined;
   const [vms, images] = [one.vms.value, one.images.value];
   const all = clusters.flatMap((cluster) => {
-    const { definitions, resources, snapshots, nodes, trash, settings } = cluster;
-    if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok || !trash.ok) return [];
+    const { definitions, resources, snapshots, nodes, kept, trash, settings } = cluster;
+    if (!definitions.ok || !resources.ok || !snapshots.ok || !nodes.ok || !kept.ok || !trash.ok) return [];
     return findLeftovers({
       prefix: settings.namePrefix,
       nodeMap: settings.nodeMap,
@@ -19,6 +19,7 @@ export function countLeftovers(
       resources: resources.value,
       snapshots: snapshots.value,
       nodes: nodes.value,
+      kept: kept.value,
       trash: trash.value,
       vms,
       images,

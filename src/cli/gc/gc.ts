@@ -7,6 +7,7 @@ import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
 import { removeFromTrash, type TrashPlace } from '../../trash/empty.ts';
 import { copyStore, forgetCopy } from '../../volumes/copies.ts';
+import { keptParts, keptStore } from '../../volumes/kept-parts.ts';
 import { lockName, parseResource } from '../../volumes/names.ts';
 import { removeResource } from '../../volumes/remove.ts';
 import { sameName } from '../../volumes/replicas.ts';
@@ -17,6 +18,7 @@ import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
 import { Index, type Inventory, pastVmIds } from '../inventory.ts';
 import { paintFor } from '../paint.ts';
 import { clustersOf } from './clusters.ts';
+import { removeKeptPart } from './kept-part.ts';
 import { commandFor, findLeftovers, type Leftover, sameLeftover } from './leftovers.ts';
 import { type Result, renderLeftovers, renderResults } from './render.ts';
 import { concerned } from './snapshot-leftovers.ts';
@@ -24,7 +26,7 @@ import { concerned } from './snapshot-leftovers.ts';
 export const gc = operatorCommand({
   name: 'gc',
   summary:
-    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM, two primaries still allowed after a live migration, and what has been in the trash for its time. ' +
+    'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM, two primaries still allowed after a live migration, parts of deleted snapshots on nodes that were away, and what has been in the trash for its time. ' +
     '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
   args: {
     apply: { type: 'boolean', description: 'delete objects that are proven unused' },
@@ -143,12 +145,13 @@ async function takeInventory(
   hours: number,
 ): Promise<Inventory> {
   // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
-  const [definitions, resources, snapshots, nodes, copies, trash] = await Promise.all([
+  const [definitions, resources, snapshots, nodes, copies, kept, trash] = await Promise.all([
     linstor.definitions(),
     linstor.resources(),
     linstor.snapshots(),
     linstor.nodes(),
     linstor.keyValues(copyStore(settings.namePrefix)),
+    linstor.keyValues(keptStore),
     linstor.keyValues(trashStore(settings.namePrefix)),
   ]);
   const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
@@ -164,6 +167,7 @@ async function takeInventory(
     snapshots,
     nodes,
     copies,
+    kept,
     trash,
     vms,
     images,
@@ -183,7 +187,8 @@ async function ifKnown<T>(read: () => Promise<T>): Promise<T | undefined> {
 }
 
 /** What a name is no answer to. */
-const isForHand = ({ kind }: Leftover): boolean => kind === 'deleting' || kind === 'window';
+const isForHand = ({ kind }: Leftover): boolean =>
+  kind === 'deleting' || kind === 'window' || kind === 'kept';
 
 /** The proven ones, and what was named. Throws USAGE for a name that is no leftover. */
 function choose(found: readonly Found[], named: readonly string[]): Found[] {
@@ -254,14 +259,15 @@ async function lookAgain(
   const { prefix } = inventory;
   // A helper snapshot is named after the resource that is made of it.
   const names = snapshot === undefined ? [resource] : [resource, resourceName(snapshot)];
-  const [definitions, resources, snapshots, copies, trash] = await Promise.all([
+  const [definitions, resources, snapshots, copies, kept, trash] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
     linstor.snapshots({ names: [resource] }),
     kind === 'note' ? linstor.keyValues(copyStore(prefix)) : {},
+    kind === 'kept' ? linstor.keyValues(keptStore) : {},
     linstor.keyValues(trashStore(prefix)),
   ]);
-  const fresh = { ...inventory, definitions, resources, snapshots, copies, trash };
+  const fresh = { ...inventory, definitions, resources, snapshots, copies, kept, trash };
   if (kind === 'trash' || kind === 'trash-note') return { ...fresh, images: await one.images() };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
@@ -288,7 +294,14 @@ async function removeOne(
   settings: Settings,
   leftover: Leftover,
 ): Promise<void> {
-  if (leftover.kind === 'snapshot')
+  if (leftover.kind === 'kept') {
+    const notes = keptParts(await linstor.keyValues(keptStore));
+    const part = notes.find(
+      ({ resource, snapshot, node }) =>
+        sameName(resource, leftover.resource) && snapshot === leftover.snapshot && node === leftover.node,
+    );
+    if (part) await removeKeptPart(context, linstor, part);
+  } else if (leftover.kind === 'snapshot')
     await linstor.deleteSnapshot(leftover.resource, leftover.snapshot as string);
   else if (leftover.kind === 'replica')
     await linstor.deleteResource(leftover.resource, leftover.node as NodeName);

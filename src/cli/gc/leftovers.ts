@@ -4,6 +4,7 @@ import type { Vm } from '../../opennebula/one.ts';
 import { inLcm, vmState } from '../../opennebula/states.ts';
 import { isBase, isSuperseded } from '../../volumes/base.ts';
 import { staleCopies } from '../../volumes/copies.ts';
+import { type KeptPart, keptParts } from '../../volumes/kept-parts.ts';
 import { isLeftOpen } from '../../volumes/left-window.ts';
 import { marks } from '../../volumes/marks.ts';
 import { parseResource, properName } from '../../volumes/names.ts';
@@ -26,6 +27,7 @@ export interface Leftover {
     | 'snapshot'
     | 'replica'
     | 'note'
+    | 'kept'
     | 'trash'
     | 'trash-note'
     | 'deleting'
@@ -50,6 +52,7 @@ export function findLeftovers(inventory: Inventory): Leftover[] {
     ...inventory.snapshots.flatMap((item) => (kept(item.resource) ? [] : ofSnapshot(inventory, index, item))),
     ...ofTrash(inventory, index, trash),
     ...inventory.resources.flatMap((item) => ofReplica(inventory, index, item)),
+    ...keptParts(inventory.kept ?? {}).flatMap((part) => ofKeptPart(inventory, index, part)),
     ...staleCopies(inventory.copies ?? {}, inventory.definitions).map((resource) => ({
       kind: 'note' as const,
       resource,
@@ -58,6 +61,18 @@ export function findLeftovers(inventory: Inventory): Leftover[] {
       why: 'note of a copy that is gone',
     })),
   ];
+}
+
+/** What LINSTOR has forgotten and a satellite has kept. */
+function ofKeptPart(inventory: Inventory, index: Index, part: KeptPart): Leftover[] {
+  const { resource, snapshot, node } = part;
+  if (!parseResource(inventory.prefix, resource)) return [];
+  const base = { kind: 'kept', resource, snapshot, node, bytes: 0 } as const;
+  const why = 'a deleted snapshot of which the node, then away, has kept its part';
+  if (index.definitions.get(resource.toLowerCase())?.flags.includes('DELETE')) return [];
+  const status = inventory.nodes.find((each) => sameName(each.name, node))?.status;
+  if (status === 'ONLINE') return [{ ...base, proof: 'proven', why }];
+  return [{ ...base, proof: 'unproven', why, doubt: `waits for ${node} (${status ?? 'not in LINSTOR'})` }];
 }
 
 function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDefinition): Leftover[] {
@@ -377,7 +392,7 @@ export function commandFor({ kind, resource, snapshot, node }: Leftover): string
   if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
   if (kind === 'window')
     return `linstor resource-definition set-property ${resource} ${dualPrimaryProperty} no`;
-  if (kind === 'note' || kind === 'trash-note') return 'linstor_un gc --apply';
+  if (kind === 'note' || kind === 'trash-note' || kind === 'kept') return 'linstor_un gc --apply';
   if (kind === 'trash') return `linstor_un trash empty ${resource}`;
   if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
   return `linstor resource-definition delete ${resource}`;

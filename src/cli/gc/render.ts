@@ -17,6 +17,7 @@ type Named = Omit<Result, 'error'>;
 function nameOf({ kind, resource, snapshot, node }: Named): string {
   // The disk itself is a running VM's, and stays.
   if (kind === 'window') return `permission for two primaries of ${resource}`;
+  if (kind === 'kept') return `${resource}@${snapshot} in the pool of ${node}`;
   if (snapshot !== undefined) return `${resource}@${snapshot}`;
   return node === undefined ? resource : `${resource} on ${node}`;
 }

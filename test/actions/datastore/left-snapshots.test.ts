@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Operation } from '../../../src/lab/one/oned.ts';
 import { driverTarget, startLab, type TestLab } from '../../support/lab.ts';
@@ -10,11 +10,12 @@ setDefaultTimeout(120_000);
 let lab: TestLab;
 let image: number;
 let vm: number;
+let system: number;
 beforeAll(async () => {
   lab = await startLab();
   const template = { RESOURCE_GROUP: 'drbd', SAFE_DIRS: lab.cluster.paths.images };
   const images = ok(await lab.one.createDatastore({ name: 'images', type: 'IMAGE', template })).datastore;
-  const system = ok(await lab.one.createDatastore({ name: 'system', type: 'SYSTEM', template })).datastore;
+  system = ok(await lab.one.createDatastore({ name: 'system', type: 'SYSTEM', template })).datastore;
   const path = join(lab.cluster.paths.images, 'image.raw');
   writeFileSync(path, Buffer.alloc(1024 * 1024, 7));
   image = ok(await lab.one.createImage({ name: 'image', datastore: images, path })).image;
@@ -88,5 +89,53 @@ describe('snapshots of killed actions', () => {
     ok(await lab.one.terminate(vm));
     expect(await lab.definitions()).toEqual([`one-image-${image}`]);
     expect(await lab.snapshots()).toEqual([]);
+  });
+});
+
+describe('what a node that was away has kept of a deleted snapshot', () => {
+  let node: string;
+  beforeAll(async () => {
+    vm = ok(
+      await lab.one.instantiate({ name: 'other', disks: [{ image }] }, { host: 'node1', datastore: system }),
+    ).vm;
+    const replicas = (await lab.linstor('GET', `/v1/view/resources?resources=${disk()}`)) as {
+      node_name: string;
+      flags?: string[];
+    }[];
+    node =
+      replicas.find(({ node_name, flags = [] }) => node_name !== 'node1' && flags.length === 0)?.node_name ??
+      '';
+  });
+  const disk = (): string => `one-vm-${vm}-disk-0`;
+  const connect = (connection: string) => lab.linstor('PUT', `/lab/nodes/${node}`, { connection });
+  const part = (): string =>
+    join(lab.cluster.dir, 'linstor', 'pools', node, 'thin', `${disk()}_00000_snapshot-0.img`);
+
+  test('is told, and removed by gc when the node is back, while the disk lives', async () => {
+    ok(await lab.one.snapshotCreate(vm, 0, 'one'));
+    expect(existsSync(part())).toBe(true);
+    await connect('OFFLINE');
+    ok(await lab.one.snapshotDelete(vm, 0, 0));
+    expect(await gc()).toEqual([`${disk()}/snapshot-0 unproven`]);
+    await connect('ONLINE');
+    expect(await gc()).toEqual([`${disk()}/snapshot-0 proven`]);
+    expect(existsSync(part())).toBe(true);
+    await gc('--apply');
+    expect(existsSync(part())).toBe(false);
+    expect(await gc()).toEqual([]);
+    expect(await lab.snapshots()).toEqual([]);
+  });
+
+  test('and when the disk is gone', async () => {
+    ok(await lab.one.snapshotCreate(vm, 0, 'two'));
+    await connect('OFFLINE');
+    ok(await lab.one.terminate(vm));
+    expect(await gc()).toEqual([`${disk()}/undefined unproven`]);
+    await connect('ONLINE');
+    expect(await gc()).toEqual([`${disk()}/snapshot-1 proven`]);
+    await gc('--apply');
+    expect(existsSync(part().replace('snapshot-0', 'snapshot-1'))).toBe(false);
+    expect(await gc()).toEqual([]);
+    expect(await lab.definitions()).not.toContain(disk());
   });
 });
