@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'deleted images and disks that are kept for a while',
     load: async () => (await import('./trash.ts')).trash,
   },
+  fence: {
+    summary: 'is it sure that a dead host writes no more? for fence_host.sh',
+    load: async () => (await import('./fence.ts')).fence,
+  },
   trace: {
     summary: 'what the driver did, as a timeline',
     load: async () => (await import('./trace.ts')).trace,

@@ -91,7 +91,7 @@ export function makePersonsLaunchers(bin: string, target: DriverTarget): void {
         .join(' ')} "$@"\n`,
     );
   script('linstor_un');
-  for (const name of oneProgramNames) script(name, 'lab', name);
+  for (const name of [...oneProgramNames, 'drbdsetup']) script(name, 'lab', name);
 }
 
 /** `bin/linstor`: the client's face, found first in a driver's PATH. */

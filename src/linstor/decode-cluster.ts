@@ -34,6 +34,7 @@ export function decodeNodes(raw: Json, what: string): Node[] {
     providers: node.storage_providers,
     layers: node.resource_layers,
     addresses: node.net_interfaces.flatMap((item) => item.address ?? []),
+    ...(typeof node.eviction_timestamp === 'number' ? { evictsAt: node.eviction_timestamp } : {}),
   }));
 }
 

@@ -65,6 +65,8 @@ export interface Node {
   readonly providers: readonly string[];
   readonly layers: readonly string[];
   readonly addresses: readonly string[];
+  /** Epoch milliseconds at which LINSTOR gives the node up; only while it is away, and where eviction is on. */
+  readonly evictsAt?: number;
 }
 
 export interface StoragePool {

@@ -42,6 +42,7 @@ export const node = z.object({
   connection_status: text,
   storage_providers: texts,
   resource_layers: texts,
+  eviction_timestamp: z.nullish(z.number()),
 });
 
 export const storagePool = z.object({

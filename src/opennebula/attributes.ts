@@ -308,6 +308,19 @@ export const attributes = {
     'keep',
     'where there is no room for a new volume: fail, or remove the oldest of what is in the trash',
   ),
+  FENCE_COMMAND: other.optional(
+    'fenceCommand',
+    kinds.absolutePath,
+    'program that takes the power from a host: “off HOST”, and “status HOST” for a test; exit code 0 is success',
+    { where: ['conf'] },
+  ),
+  FENCE_TIMEOUT: other.defaulted(
+    'fenceTimeout',
+    kinds.wholeNumber(1, 600),
+    60,
+    'seconds that FENCE_COMMAND may take',
+    { where: ['conf'] },
+  ),
   NAME_PREFIX: other.defaulted(
     'namePrefix',
     kinds.prefix,

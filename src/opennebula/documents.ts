@@ -24,6 +24,11 @@ export function parseHosts(xml: string): Host[] {
   return pool(xml, 'HOST', readHost);
 }
 
+/** `<HOST>`, as a host hook gets it. */
+export function parseHost(xml: string): Host {
+  return readHost(parseXml(xml, 'HOST', single('host')));
+}
+
 export function parseDatastores(xml: string): Datastore[] {
   return pool(xml, 'DATASTORE', readDatastore);
 }

@@ -152,7 +152,15 @@ describe('a wrong value', () => {
     VERIFY: 'perhaps',
     COMPRESS_TRANSFER: 'perhaps',
   };
-  const conf: readonly string[] = ['NAME_PREFIX', 'NODE_MAP', 'LS_TOKEN', 'LS_USERNAME', 'LS_PASSWORD'];
+  const conf: readonly string[] = [
+    'FENCE_COMMAND',
+    'FENCE_TIMEOUT',
+    'NAME_PREFIX',
+    'NODE_MAP',
+    'LS_TOKEN',
+    'LS_USERNAME',
+    'LS_PASSWORD',
+  ];
 
   test('every attribute is looked at', () => {
     expect(attributeNames.filter((name) => !(name in wrong) && !conf.includes(name))).toEqual([]);

@@ -14,7 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ['context'],
   ['volumes', 'transfer'],
   ['disks'],
-  ['backup', 'trash', 'adopt', 'export'],
+  ['availability', 'backup', 'trash', 'adopt', 'export'],
   ['actions'],
   ['run'],
   ['install', 'lab'],

@@ -108,6 +108,8 @@ const good: Row[] = [
   ['TRANSPORT', 'CLI', (s) => s.transport, 'cli'],
   ['VERIFY', 'on', (s) => s.verify, true],
   ['COMPRESS_TRANSFER', 'true', (s) => s.compressTransfer, true],
+  ['FENCE_COMMAND', '/usr/local/sbin/fence', (s) => s.fenceCommand, '/usr/local/sbin/fence'],
+  ['FENCE_TIMEOUT', '90', (s) => s.fenceTimeout, 90],
   ['NAME_PREFIX', 'east-', (s) => s.namePrefix, 'east-'],
   ['NODE_MAP', 'h1.example.org=n1, h2=n2', (s) => s.nodeMap, { 'h1.example.org': 'n1', h2: 'n2' }],
 ];
@@ -169,6 +171,8 @@ const bad: [name: string, value: string][] = [
   ['TRANSPORT', 'grpc'],
   ['VERIFY', '2'],
   ['COMPRESS_TRANSFER', 'zstd'],
+  ['FENCE_COMMAND', 'ipmitool'],
+  ['FENCE_TIMEOUT', '0'],
   ['NAME_PREFIX', '9x'],
   ['NAME_PREFIX', 'a-name-that-is-too-long'],
   ['NODE_MAP', 'h1'],
@@ -232,6 +236,7 @@ describe('every attribute', () => {
       backupParallel: 2,
       trash: 0,
       trashWhenFull: 'keep',
+      fenceTimeout: 60,
       namePrefix: '',
       nodeMap: {},
       compressTransfer: false,
@@ -306,9 +311,12 @@ describe('several sources', () => {
     });
   });
 
-  test.each(['NAME_PREFIX', 'NODE_MAP'])('%s in a datastore is refused, not overlooked', (name) => {
-    expect(refusal(() => readSettings(config(), { [name]: 'a=b' }))).toContain('linstor_un.conf');
-  });
+  test.each(['NAME_PREFIX', 'NODE_MAP', 'FENCE_COMMAND', 'FENCE_TIMEOUT'])(
+    '%s in a datastore is refused, not overlooked',
+    (name) => {
+      expect(refusal(() => readSettings(config(), { [name]: 'a=b' }))).toContain('linstor_un.conf');
+    },
+  );
 
   test('a complaint names the datastore', () => {
     const xml =

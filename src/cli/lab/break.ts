@@ -15,13 +15,14 @@ const kinds = [
   'hang',
   'starved',
   'dead',
+  'cut',
   'controller',
 ] as const;
 
 export const labBreak = operatorCommand({
   name: 'lab break',
   summary:
-    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `slow` (each pass of a satellite), `hang` (a satellite that answers nothing), `starved` (DRBD there has lost its peers, and quorum), `dead` (a host without power), `controller` (its answers).',
+    'Inject a fault: `host` (its ssh), `node` (its satellite), `pool` (full), `device` (late), `satellite` (next work fails), `slow` (each pass of a satellite), `hang` (a satellite that answers nothing), `starved` (DRBD there has lost its peers, and quorum), `dead` (a host without power), `cut` (the network between these hosts and the rest, with LINSTOR and the front-end), `controller` (its answers).',
   args: {
     what: { type: 'positional', description: kinds.join(', '), required: true },
     target: { type: 'positional', description: 'name of the host or node', required: false },
@@ -61,6 +62,7 @@ export const labBreak = operatorCommand({
     ['lab break slow node2 --value 5', 'every pass and every view of node2 takes five seconds'],
     ['lab break hang node2', 'the satellite of node2 answers nothing, and LINSTOR does not notice'],
     ['lab break dead node3', 'node3 loses power: LINSTOR notices after nine seconds'],
+    ['lab break cut node3', 'node3 runs on, and nobody reaches it'],
     ['lab break pool node2 thin', 'no space left in the pool'],
     [
       'lab break controller POST lose --match snapshots --times 1',
@@ -180,9 +182,23 @@ async function breakIt(cluster: Cluster, wish: Wish): Promise<string> {
     case 'dead': {
       const node = needed(wish.target, 'the host');
       mustKnow(cluster, node);
-      await strike(cluster, { kind: 'hang-node', node, seconds: DEATH_SECONDS, ...seconds(wish) });
+      await strike(cluster, { kind: 'dead', node, seconds: DEATH_SECONDS, ...seconds(wish) });
       setHostFaults(cluster.dir, node, [{ mode: 'down' }]);
       return `${node} has no power`;
+    }
+    case 'cut': {
+      const far = needed(wish.target, 'the host').split(',');
+      for (const name of far) mustKnow(cluster, name);
+      const [node, ...others] = far;
+      await strike(cluster, {
+        kind: 'cut',
+        node,
+        ...(others.length > 0 ? { with: others } : {}),
+        seconds: DEATH_SECONDS,
+        ...seconds(wish),
+      });
+      for (const name of far) setHostFaults(cluster.dir, name, [{ mode: 'down' }]);
+      return `the network between ${far.join(', ')} and the rest is cut`;
     }
     case 'controller':
       return breakController(cluster, wish);

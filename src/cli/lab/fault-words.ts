@@ -40,6 +40,10 @@ function what(fault: Fault): string {
       return `the moment from which the satellite of ${fault.node} takes ${fault.seconds} s for everything`;
     case 'starved':
       return `the moment at which DRBD on ${fault.node} loses its peers`;
+    case 'dead':
+      return `the moment at which ${fault.node} loses power`;
+    case 'cut':
+      return `the moment at which the network is cut between ${[fault.node, ...(fault.with ?? [])].join(', ')} and the rest`;
     case 'hang-node':
       return `the moment at which the satellite of ${fault.node} stops answering`;
     case 'resize-late':

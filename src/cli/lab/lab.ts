@@ -88,6 +88,7 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
     return name === undefined ? 64 : 0;
   }
   if (name === 'linstor') return runLinstor(rest, environment);
+  if (name === 'drbdsetup') return runKernelTool(rest, environment);
   if (/^one[a-z]+$/.test(name)) return runOneProgram(name, rest, environment);
   const listed = Object.hasOwn(labCommands, name) ? labCommands[name] : undefined;
   if (!listed) {
@@ -123,6 +124,22 @@ async function runOneProgram(
     });
   const { exit, stdout, stderr } = await runOne(name, argv, openLab(undefined, environment.env));
   environment.terminal.data(stdout);
+  process.stderr.write(stderr);
+  return exit;
+}
+
+/** `drbdsetup` on a host of the lab; LAB_HOST is set by its ssh. */
+async function runKernelTool(argv: readonly string[], { env, terminal }: CliEnvironment): Promise<number> {
+  const [{ runDrbdsetup }, { openLab }] = await Promise.all([
+    import('../../lab/drbdsetup.ts'),
+    import('./options.ts'),
+  ]);
+  const { exit, stdout, stderr } = runDrbdsetup(
+    argv,
+    openLab(undefined, env).paths.linstor,
+    env['LAB_HOST'] ?? '',
+  );
+  terminal.data(stdout);
   process.stderr.write(stderr);
   return exit;
 }

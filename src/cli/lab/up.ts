@@ -285,7 +285,16 @@ export const labStatus = operatorCommand({
   },
 });
 
-function damageLines({ pools, lateDevices, satellites, slow, hung, starved }: ClusterDamage): string[] {
+function damageLines({
+  pools,
+  lateDevices,
+  satellites,
+  slow,
+  hung,
+  starved,
+  dead,
+  cut,
+}: ClusterDamage): string[] {
   return [
     ...pools.map(({ node, pool, freeKib }) => `fault       pool ${pool} on ${node} has ${freeKib} KiB free`),
     ...Object.entries(lateDevices).map(
@@ -295,6 +304,8 @@ function damageLines({ pools, lateDevices, satellites, slow, hung, starved }: Cl
       ([node, seconds]) => `fault       the satellite of ${node} takes ${seconds} s for everything`,
     ),
     ...starved.map((node) => `fault       DRBD on ${node} has lost its peers, and quorum`),
+    ...dead.map((node) => `fault       ${node} has no power`),
+    ...(cut.length > 0 ? [`fault       the network between ${cut.join(', ')} and the rest is cut`] : []),
     ...hung.map((node) => `fault       the satellite of ${node} answers nothing`),
     ...Object.entries(satellites).map(
       ([node, message]) => `fault       next work of the satellite of ${node}: ${message}`,

@@ -31,6 +31,14 @@ export interface LabHostsOptions {
   readonly isolation?: Isolation;
 }
 
+/** A host has a name of its own. */
+const unameScript = `#!/bin/sh
+case $* in
+  -n) printf '%s\\n' "$LAB_HOST" ;;
+  *) PATH=/usr/local/bin:/usr/bin:/bin exec uname "$@" ;;
+esac
+`;
+
 /** Tries it out: containers and hardened kernels refuse one or both. */
 export function detectIsolation(): Isolation {
   const works = (flags: string): boolean =>
@@ -69,6 +77,7 @@ export function createHosts({
     for (const part of ['home', 'datastores', 'bin'])
       mkdirSync(join(dir, 'hosts', name, part), { recursive: true });
     writeFileSync(join(dir, 'hosts', name, 'bin/sync'), syncScript, { mode: 0o755 });
+    writeFileSync(join(dir, 'hosts', name, 'bin/uname'), unameScript, { mode: 0o755 });
   }
   writeFileSync(join(dir, 'hosts', '.isolation'), `${isolation}\t${location}\n`);
   return isolation;

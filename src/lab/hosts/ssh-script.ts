@@ -92,12 +92,19 @@ if [ -e "$dir/mounts" ]; then
     [ ! -d "$from" ] || mount --rbind "$from" "$to" || exit 255
   done <"$dir/mounts"
 fi
-# DRBD without quorum: nobody opens it for writing (satellite/starved.ts).
+# DRBD without quorum: nobody opens it for writing, or who opens it waits (satellite/starved.ts).
 lab=${'$'}{dir%/hosts/*} host=${'$'}{dir##*/}
 if [ -s "$lab/linstor/noquorum/$host" ]; then
-  while IFS= read -r name; do
+  while IFS="	" read -r name how; do
     device=$lab/linstor/dev/$host/$name
-    [ ! -e "$device" ] || { mount --bind "$device" "$device" && mount -o remount,bind,ro "$device"; } || exit 255
+    [ -e "$device" ] || continue
+    case $how in
+      # Nobody is at the other end: opening waits, as I/O that stands still does.
+      frozen)
+        [ -p "$dir/frozen" ] || mkfifo "$dir/frozen" || exit 255
+        mount --bind "$dir/frozen" "$device" || exit 255 ;;
+      *) mount --bind "$device" "$device" && mount -o remount,bind,ro "$device" || exit 255 ;;
+    esac
   done <"$lab/linstor/noquorum/$host"
 fi
 exec "$@"'

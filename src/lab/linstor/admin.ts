@@ -57,6 +57,13 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('slow'), node: z.string(), seconds: z.number() }),
   z.strictObject({ kind: z.literal('starved'), node: z.string() }),
   z.strictObject({ kind: z.literal('hang-node'), node: z.string(), seconds: z.number().optional() }),
+  z.strictObject({ kind: z.literal('dead'), node: z.string(), seconds: z.number().optional() }),
+  z.strictObject({
+    kind: z.literal('cut'),
+    node: z.string(),
+    with: z.array(z.string()).optional(),
+    seconds: z.number().optional(),
+  }),
 ]);
 const rule = z.strictObject({
   method: z.string().optional(),

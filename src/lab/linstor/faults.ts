@@ -32,6 +32,9 @@
  * - `{"kind": "hang-node", "node": "alpha", "seconds"?: 9}`            that satellite answers nothing, as when its host has lost
  *                                                          power; after `seconds` the controller takes it for dead
  * - `{"kind": "starved", "node": "alpha"}`                         DRBD has lost its peers there, and with them quorum
+ * - `{"kind": "dead", "node": "alpha", "seconds"?: 9}`             its host has lost power, as `hang-node`, and DRBD's peers know it
+ * - `{"kind": "cut", "node": "alpha", "with"?: ["bravo"], "seconds"?: 9}`  the network between these and the rest is cut, the
+ *                                                          controller being with the rest
  * - `{"kind": "resize-late", "seconds": 3}`                            the next resize goes on so long behind its answer
  */
 export type Fault =
@@ -50,6 +53,8 @@ export type Fault =
   | { kind: 'slow'; node: string; seconds: number }
   | { kind: 'starved'; node: string }
   | { kind: 'hang-node'; node: string; seconds?: number }
+  | { kind: 'dead'; node: string; seconds?: number }
+  | { kind: 'cut'; node: string; with?: readonly string[]; seconds?: number }
   | { kind: 'resize-late'; seconds: number };
 
 export interface FaultRule {

@@ -1,7 +1,7 @@
 import type { Fault } from './faults.ts';
 import type { Runtime } from './runtime.ts';
 import { hang, setConnection } from './satellite/connection.ts';
-import { starve } from './satellite/starved.ts';
+import { cut, kill, rejoin, starve } from './satellite/starved.ts';
 
 /** What is broken in the cluster itself, apart from rules that wait for a call. */
 export interface ClusterDamage {
@@ -14,6 +14,10 @@ export interface ClusterDamage {
   readonly slow: Readonly<Record<string, number>>;
   /** Nodes on which DRBD has lost its peers. */
   readonly starved: readonly string[];
+  /** Without power. */
+  readonly dead: readonly string[];
+  /** On the far side of a cut network. */
+  readonly cut: readonly string[];
   /** Satellites that answer nothing. */
   readonly hung: readonly string[];
 }
@@ -47,6 +51,12 @@ export async function strikeCluster(runtime: Runtime, fault: Fault): Promise<voi
     case 'hang-node':
       hang(runtime, fault.node, fault.seconds);
       break;
+    case 'dead':
+      kill(runtime, fault.node, fault.seconds);
+      break;
+    case 'cut':
+      cut(runtime, [fault.node, ...(fault.with ?? [])], fault.seconds);
+      break;
     case 'resize-late':
       runtime.faults.lateResizes.push(fault.seconds);
       break;
@@ -71,14 +81,13 @@ export async function mendCluster(runtime: Runtime, only?: string): Promise<Clus
   const { state, faults } = runtime;
   if (only !== undefined && !state.nodes.some(({ name }) => name === only))
     throw new Error(`the lab has no node '${only}'`);
-  for (const { name, connection, hung } of state.nodes) {
+  for (const { name } of state.nodes) {
     if (only !== undefined && name !== only) continue;
     faults.lateDevices.delete(name);
     faults.satelliteErrors.delete(name);
     runtime.work.slow.delete(name);
-    starve(runtime, name, false);
     for (const pool of state.pools) if (pool.node === name) delete pool.forcedFreeKib;
-    if (connection !== 'ONLINE' || hung) await setConnection(runtime, name, 'ONLINE');
+    await rejoin(runtime, name);
   }
   runtime.save();
   return damage(runtime);
@@ -93,6 +102,10 @@ export function damage({ state, faults, work }: Runtime): ClusterDamage {
     satellites: Object.fromEntries(faults.satelliteErrors),
     slow: Object.fromEntries(work.slow),
     starved: state.nodes.flatMap(({ name, starved }) => (starved ? [name] : [])),
-    hung: work.hung,
+    dead: state.nodes.flatMap(({ name, dead }) => (dead ? [name] : [])),
+    cut: state.nodes.flatMap(({ name, side }) => (side === undefined ? [] : [name])),
+    hung: work.hung.filter(
+      (name) => !state.nodes.some((each) => each.name === name && (each.dead || each.side !== undefined)),
+    ),
   };
 }

@@ -26,6 +26,10 @@ export interface LabNode {
   offlineSince?: number;
   /** DRBD has lost its peers there. */
   starved?: boolean;
+  /** The network is cut: it talks to nodes of the same side only. */
+  side?: string;
+  /** Without power. */
+  dead?: boolean;
   /** It answers nothing, and the controller has not noticed yet. */
   hung?: boolean;
   /** The controller has restarted: it does not know the device paths until the satellite is back. */

@@ -2,6 +2,7 @@ import { compact } from '../rest/json.ts';
 import { drbdDefinitionJson, type LabDefinition, type VolumeDefinition } from './definition.ts';
 import { backingKib } from './drbd.ts';
 import { sorted } from './group.ts';
+import { areLinked, hasQuorum } from './kernel.ts';
 import { byName } from './name.ts';
 import { findNode, isOnline } from './node.ts';
 import { findPool, traitsOf } from './pool.ts';
@@ -120,9 +121,7 @@ function promotion(view: View, peers: readonly LabResource[]): Json {
   const usedElsewhere = peers.some((peer) => peer.drbd?.inUse);
   const dual = definition.props['DrbdOptions/Net/allow-two-primaries'] === 'yes';
   const good = [resource, ...connected].some((item) => !isDiskless(item) && upToDate(item, view.now));
-  const majority = definition.props['DrbdOptions/Resource/quorum'] === 'majority';
-  const quorum = !majority || (connected.length + 1) * 2 > peers.length + 1;
-  const possible = good && quorum;
+  const possible = good && hasQuorum(view.state, definition, resource, seenByLinstor);
   return {
     promotion_score: possible ? 10100 + connected.length + 1 : 0,
     may_promote: possible && (dual || !usedElsewhere),
@@ -139,9 +138,12 @@ function drbdPeers(view: View): LabResource[] {
   return byName(others, (other) => other.node);
 }
 
+/** To the controller a node whose satellite is away is gone, whatever its kernel does. */
+const seenByLinstor: typeof areLinked = (here, there) => isOnline(there) && areLinked(here, there);
+
 function connection(view: View, peer: LabResource): { connected: boolean; message: string } {
   const [here, there] = [findNode(view.state, view.resource.node), findNode(view.state, peer.node)];
-  return isOnline(there) && !here?.starved && !there?.starved
+  return seenByLinstor(here, there)
     ? { connected: true, message: 'Connected' }
     : { connected: false, message: 'Connecting' };
 }

@@ -1,6 +1,7 @@
 import type { LabDefinition } from '../model/definition.ts';
 import type { SelectFilter } from '../model/filter.ts';
 import { findGroup } from '../model/group.ts';
+import { inheritedProp } from '../model/kernel.ts';
 import { findNode, isOnline } from '../model/node.ts';
 import { tieBreakerPool } from '../model/placement.ts';
 import { QUORUM, QUORUM_SET_BY } from '../model/properties.ts';
@@ -22,14 +23,8 @@ import { register } from './deploy.ts';
 
 const AUTO_TIE_BREAKER = 'DrbdOptions/auto-add-quorum-tiebreaker';
 
-/** Most specific value of a property: definition, group, controller. */
-export function inherited(lab: Runtime, definition: LabDefinition, key: string): string | undefined {
-  return (
-    definition.props[key] ??
-    findGroup(lab.state, definition.group)?.props[key] ??
-    lab.state.controllerProps[key]
-  );
-}
+export const inherited = (lab: Runtime, definition: LabDefinition, key: string): string | undefined =>
+  inheritedProp(lab.state, definition, key);
 
 const staysDrbd = (resource: LabResource): boolean =>
   isDrbd(resource) &&
