@@ -104,8 +104,6 @@ export function damage({ state, faults, work }: Runtime): ClusterDamage {
     starved: state.nodes.flatMap(({ name, starved }) => (starved ? [name] : [])),
     dead: state.nodes.flatMap(({ name, dead }) => (dead ? [name] : [])),
     cut: state.nodes.flatMap(({ name, side }) => (side === undefined ? [] : [name])),
-    hung: work.hung.filter(
-      (name) => !state.nodes.some((each) => each.name === name && (each.dead || each.side !== undefined)),
-    ),
+    hung: work.hung,
   };
 }
