@@ -6,6 +6,7 @@ import { configuredName } from './hosts/this-machine.ts';
 import { type ClientSettings, clientSettings } from './linstor/client-config.ts';
 import type { Linstor } from './linstor/linstor.ts';
 import { type DriverConfig, readConfig } from './opennebula/config-file.ts';
+import { misspeltIn, misspeltText } from './opennebula/misspelt.ts';
 import type { One } from './opennebula/one.ts';
 import { readSettings, secretsOf } from './opennebula/read-settings.ts';
 import { findRemotes } from './opennebula/remotes.ts';
@@ -66,6 +67,14 @@ export function createContext(options: RuntimeOptions, environment: Environment)
   });
   const clients = new Map<string, Linstor>();
   const undo = new Undo(log);
+  const warned = new Set<string>();
+  const warnOnce = (template: Readonly<Record<string, string>>): void => {
+    for (const found of misspeltIn(template)) {
+      const text = misspeltText(template, found);
+      if (!warned.has(text)) log.warn(text);
+      warned.add(text);
+    }
+  };
   return {
     log,
     clock,
@@ -101,12 +110,16 @@ export function createContext(options: RuntimeOptions, environment: Environment)
     settings: (...templates): Settings => {
       const settings = readSettings(environment.config, ...templates);
       options.onSecrets?.(secretsOf(settings));
+      if (warns(options.action)) for (const template of templates) warnOnce(template);
       return settings;
     },
     // What a failure leaves is taken back before the lock is given away: a retry may be waiting for it.
     lock: async (name, work, timeoutMs) => (await locks()).run(name, () => undo.within(work), timeoutMs),
   };
 }
+
+/** Not every minute, and not beside what doctor says. */
+const warns = (action: string): boolean => action.includes('/') && !action.endsWith('/monitor');
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;

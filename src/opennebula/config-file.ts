@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError } from '../errors.ts';
-import { attributeNames, namesOf } from './attributes.ts';
+import { type AttributeName, attributeNames, namesOf } from './attributes.ts';
+import { meantBy } from './misspelt.ts';
 import type { Attributes } from './one.ts';
 import type { Environment } from './session.ts';
 import type { ControllerSettings } from './settings.ts';
@@ -15,6 +16,7 @@ export interface IgnoredKey {
   readonly key: string;
   readonly line: number;
   readonly reason: string;
+  readonly meant?: AttributeName;
 }
 
 /** linstor_un.conf, and what else lies below the datastores' attributes. */
@@ -69,10 +71,19 @@ export function parseConfig(text: string, file: string, env: Environment): Omit<
   for (const { key, value, line } of parseAssignments(text, file, env)) {
     if (attributeKeys.has(key)) values[key] = value;
     else if (key === 'LINSTOR') linstorCommand = value.trim();
-    else ignored.push({ key, line, reason: obsolete[key] ?? 'no such attribute' });
+    else ignored.push(ignoredKey(key, line));
   }
   nameTemplate(values, file);
   return { file, values, linstorCommand: linstorCommand || 'linstor', ignored };
+}
+
+function ignoredKey(key: string, line: number): IgnoredKey {
+  const reason = obsolete[key];
+  if (reason !== undefined) return { key, line, reason };
+  const meant = meantBy(key);
+  return meant === undefined
+    ? { key, line, reason: 'no such attribute' }
+    : { key, line, reason: `no such attribute; ${meant} is probably meant`, meant };
 }
 
 function readText(file: string, required: boolean): string | undefined {

@@ -31,6 +31,7 @@ import {
   diskless,
   healthyProbe,
   host,
+  image,
   imageDatastore,
   node,
   now,
@@ -191,6 +192,45 @@ const provocations: readonly Provocation[] = [
     () => writeFileSync(`${layout.remotes}/datastore/linstor_un/linstor_utils.sh`, ''),
   ],
   ['configuration', 'fail', 'this is no assignment', '', () => writeFileSync(layout.config, 'rm -rf /\n')],
+  [
+    'configuration.ignored',
+    'warn',
+    'REPLICA_COUNT is probably meant',
+    'write REPLICA_COUNT in',
+    () => writeFileSync(layout.config, 'REPLICA_COUT=3\n'),
+  ],
+  [
+    'datastores.misspelt',
+    'fail',
+    'ENCRYPTION is probably meant',
+    '--append <(echo \'ENCRYPTION="yes"\')',
+    () => world.datastores.splice(0, 1, imageDatastore({}, { ENCRYPTON: 'yes' })),
+  ],
+  [
+    'datastores.misspelt',
+    'warn',
+    'CLONE_MODE is probably meant',
+    'remove CLONE_MOD',
+    () => world.datastores.splice(1, 1, systemDatastore({}, { CLONE_MOD: 'snapshot' })),
+  ],
+  [
+    'datastores.misplaced',
+    'info',
+    'ENCRYPTION has no effect here',
+    'onedatastore update',
+    () => world.images.splice(0, 1, image(3, { template: { ENCRYPTION: 'yes' } })),
+  ],
+  [
+    'datastores.misplaced',
+    'info',
+    'REPLICA_COUT has no effect here',
+    'onedatastore update',
+    () =>
+      world.vms.splice(0, 1, {
+        ...vm(7, { history: placedOn('alpha', 101, 1_700_000_000) }),
+        xml: '<VM><USER_TEMPLATE><REPLICA_COUT><![CDATA[3]]></REPLICA_COUT></USER_TEMPLATE></VM>',
+      }),
+  ],
   ['configuration.ignored', 'info', 'line 1: JQ', 'remove it', () => writeFileSync(layout.config, 'JQ=jq\n')],
   [
     'log',

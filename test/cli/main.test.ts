@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { actions } from '../../src/actions/registry.ts';
 import { runCli } from '../../src/cli/main.ts';
-import { editDistance, suggest } from '../../src/cli/suggest.ts';
+import { suggest } from '../../src/cli/suggest.ts';
+import { editDistance } from '../../src/edit-distance.ts';
 import { World } from './world.ts';
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; messages: string[] }> {

@@ -111,7 +111,14 @@ describe('linstor_un.conf', () => {
 
   test('unknown keys are told, known ones and aliases are taken', () => {
     const config = parseConfig('RESOURCE_GRUOP=x\nLINSTOR_CONTROLLERS=c\nLINSTOR=/opt/linstor\n', 'f', {});
-    expect(config.ignored).toEqual([{ key: 'RESOURCE_GRUOP', line: 1, reason: 'no such attribute' }]);
+    expect(config.ignored).toEqual([
+      {
+        key: 'RESOURCE_GRUOP',
+        line: 1,
+        reason: 'no such attribute; RESOURCE_GROUP is probably meant',
+        meant: 'RESOURCE_GROUP',
+      },
+    ]);
     expect(config.values).toEqual({ LINSTOR_CONTROLLERS: 'c' });
     expect(config.linstorCommand).toBe('/opt/linstor');
   });

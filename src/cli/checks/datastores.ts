@@ -7,6 +7,7 @@ import { label, set } from './datastore-text.ts';
 import { datastoreDrift } from './drift.ts';
 import type { Facts } from './facts.ts';
 import { isOurs } from './gather.ts';
+import { checkSpelling } from './misspelt.ts';
 
 /** Datastores: what is set in them, how they fit together, and what LINSTOR has of it. */
 export function checkDatastores(facts: Facts): Finding[] {
@@ -29,6 +30,7 @@ export function checkDatastores(facts: Facts): Finding[] {
       ...checkSettings(facts, datastore),
       ...checkPlacement(facts, datastore),
     ]),
+    ...checkSpelling(facts, ours),
     ...checkDrift(facts),
     ...checkPairs(facts.one.datastores.value, ours),
   ];

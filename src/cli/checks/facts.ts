@@ -32,7 +32,7 @@ export interface FileFacts {
   readonly unknown: readonly string[];
   readonly bashDriver: boolean;
   /** linstor_un.conf: lines without effect; or why it cannot be read. */
-  readonly config: Known<readonly string[]>;
+  readonly config: Known<readonly IgnoredLine[]>;
   readonly log: { readonly path?: string; readonly problem?: string };
   /** Another user than the one whose `remotes/` it is: ssh and sessions are that one's. */
   readonly foreignUser: boolean;
@@ -40,6 +40,12 @@ export interface FileFacts {
   readonly restartPending: boolean;
   /** What the host hook calls before it moves VMs off a dead host. `stub`: as OpenNebula ships it. */
   readonly fenceScript: 'missing' | 'stub' | 'own';
+}
+
+export interface IgnoredLine {
+  readonly text: string;
+  /** The attribute that was probably meant. */
+  readonly meant?: string;
 }
 
 export interface LinkFact {

@@ -17,7 +17,7 @@ import { isHighAvailability } from '../../install/plan.ts';
 import { findBashDriver, unknownFiles } from '../../install/takeover.ts';
 import { logPath } from '../../log/json-log.ts';
 import { parseConfig } from '../../opennebula/config-file.ts';
-import type { FileFacts, Known, LinkFact } from './facts.ts';
+import type { FileFacts, IgnoredLine, Known, LinkFact } from './facts.ts';
 
 /** Larger than any script: a copy of the program. */
 const largeBytes = 1024 * 1024;
@@ -101,12 +101,15 @@ function linkFact(layout: Layout, path: string): LinkFact {
   return { path, state: target === onDisk(layout, layout.launcher) ? 'launcher' : 'foreign', bytes: size };
 }
 
-function configFacts(layout: Layout): Known<readonly string[]> {
+function configFacts(layout: Layout): Known<readonly IgnoredLine[]> {
   const disk = onDisk(layout, layout.config);
   return attempt(() => {
     if (!existsSync(disk)) return [];
     return parseConfig(readFileSync(disk, 'utf8'), layout.config, {}).ignored.map(
-      ({ key, line, reason }) => `line ${line}: ${key} – ${reason}`,
+      ({ key, line, reason, meant }) => ({
+        text: `line ${line}: ${key} – ${reason}`,
+        ...(meant === undefined ? {} : { meant }),
+      }),
     );
   });
 }

@@ -153,13 +153,16 @@ function checkConfig({ files, layout }: Facts): Finding[] {
       },
     ];
   }
-  return files.config.value.map((line) => ({
+  return files.config.value.map(({ text, meant }) => ({
     id: 'configuration.ignored',
-    severity: 'info',
+    severity: meant === undefined ? 'info' : 'warn',
     object: layout.config,
-    what: line,
+    what: text,
     why: 'the line has no effect',
-    remedy: `remove it from ${layout.config}`,
+    remedy:
+      meant === undefined
+        ? `remove it from ${layout.config}`
+        : `write ${meant} in ${layout.config}, or remove the line`,
   }));
 }
 

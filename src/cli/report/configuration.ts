@@ -14,7 +14,7 @@ export function configurationOf(facts: Facts, config: Readonly<Record<string, st
   return {
     'linstor_un.conf': shownAttributes(config),
     'lines without effect': facts.files.config.ok
-      ? facts.files.config.value
+      ? facts.files.config.value.map(({ text }) => text)
       : facts.files.config.error.message,
     datastores: Object.fromEntries(
       ours.map((item) => [`${item.id} ${item.name}`, shownAttributes(item.template)]),
