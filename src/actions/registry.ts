@@ -254,6 +254,27 @@ export const actions: readonly ActionDefinition[] = [
     summary: 'save a VM’s memory into a LINSTOR volume',
     load: async () => (await import('./vmm/save.ts')).save,
   },
+  {
+    kind: 'vmm',
+    name: 'snapshot_create_linstor_un',
+    variants: [],
+    summary: 'snapshot all disks of a running VM at one moment',
+    load: async () => (await import('./vmm/snapshot-create.ts')).snapshotCreate,
+  },
+  {
+    kind: 'vmm',
+    name: 'snapshot_delete_linstor_un',
+    variants: [],
+    summary: 'delete a snapshot of a VM',
+    load: async () => (await import('./vmm/snapshot-delete.ts')).snapshotDelete,
+  },
+  {
+    kind: 'vmm',
+    name: 'snapshot_revert_linstor_un',
+    variants: [],
+    summary: 'revert all disks of a running VM, or none',
+    load: async () => (await import('./vmm/snapshot-revert.ts')).snapshotRevert,
+  },
 ];
 
 export function findAction(kind: ActionKind, name: string): ActionDefinition | undefined {

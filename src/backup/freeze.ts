@@ -10,6 +10,8 @@ export interface FreezeWindow {
   readonly mode: BackupConfig['freeze'];
   /** The guest is let go after so long, whatever happens. */
   readonly seconds: number;
+  /** What is made meanwhile, for messages: `backup` if absent. */
+  readonly of?: 'backup' | 'snapshot';
 }
 
 /** Seconds that the agent gets to freeze: a sick one blocks virsh for hours. */
@@ -81,7 +83,7 @@ export async function whileHeld<T>(ctx: Context, window: FreezeWindow, work: () 
 }
 
 const unheld = (window: FreezeWindow, why: string): string =>
-  `${window.domain} on ${window.host} is not ${window.mode === 'AGENT' ? 'frozen' : 'paused'} (${why}); the backup is crash-consistent`;
+  `${window.domain} on ${window.host} is not ${window.mode === 'AGENT' ? 'frozen' : 'paused'} (${why}); the ${window.of ?? 'backup'} is crash-consistent`;
 
 async function hold(ctx: Context, window: FreezeWindow): Promise<HeldSession | undefined> {
   const { host, domain, mode, seconds } = window;
@@ -112,6 +114,6 @@ async function letGo(ctx: Context, window: FreezeWindow, session: HeldSession): 
     );
   else if (exitCode === codes.late)
     ctx.log.warn(
-      `${domain} was let go after ${seconds} s (BACKUP_FREEZE_SECONDS), before the snapshot was done; the backup is crash-consistent`,
+      `${domain} was let go after ${seconds} s (BACKUP_FREEZE_SECONDS), before the snapshot was done; the ${window.of ?? 'backup'} is crash-consistent`,
     );
 }

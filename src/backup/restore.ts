@@ -1,9 +1,7 @@
 import type { Context } from '../context.ts';
 import { attachForCopy, type BridgeDevice, readMachines, releaseAfterCopy } from '../disks/bridge.ts';
-import { ensureDiskAttached } from '../disks/ensure-attached.ts';
 import { requireClosed } from '../disks/in-use.ts';
 import { vmDisks } from '../disks/migration-disks.ts';
-import { revert } from '../disks/revert.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor } from '../linstor/linstor.ts';
 import type { ResourceName } from '../linstor/names.ts';
@@ -13,13 +11,13 @@ import { imageType, inLcm, vmState } from '../opennebula/states.ts';
 import { importFile } from '../transfer/import.ts';
 import { withProgress } from '../transfer/progress.ts';
 import type { FileSource } from '../transfer/source.ts';
-import { Undo } from '../undo.ts';
 import { bytesToKib, type KiB, kibToBytes } from '../units.ts';
-import { restoreSnapshotName, snapshotId } from '../volumes/names.ts';
+import { parseVmSnapshot, restoreSnapshotName, snapshotId } from '../volumes/names.ts';
 import { replicasOf, sameName } from '../volumes/replicas.ts';
 import { growVolume } from '../volumes/resize.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
 import { persistently } from '../volumes/wait.ts';
+import { bringBack } from './bring-back.ts';
 import { type BackupDisk, chosenDisks, onlyController, viewBackupDisks } from './disks.ts';
 import { fetchDisk, fetchTpm } from './fetch.ts';
 import { type BackupContent, listBackup } from './list.ts';
@@ -159,29 +157,8 @@ async function bringBackOld(
   ctx.log.warn(
     `an earlier restore of VM ${request.vmId} was broken off; what its disks held before comes back first`,
   );
-  await bringBack(ctx, request, half, name);
+  await bringBack(ctx, request.host, half, name);
   for (const disk of half) await dropSnapshot(ctx, linstor, disk.resource, name);
-}
-
-/** A rollback makes the volumes anew, and takes diskless replicas away: they are attached again, as after any revert. */
-async function bringBack(
-  outer: Context,
-  { host }: RestoreRequest,
-  disks: readonly BackupDisk[],
-  snapshot: string,
-): Promise<void> {
-  // What is attached here stays, also where this is itself a step of the undo.
-  const ctx: Context = { ...outer, undo: new Undo(outer.log) };
-  for (const { settings, linstor, resource, link } of disks) {
-    const size = await revert(ctx, { settings, linstor, resource, snapshot, hosts: [host] });
-    if (ctx.hosts.isFrontend(host)) continue;
-    try {
-      const wanted = { resource, linstor, settings, link, keepsLink: true, minBytes: kibToBytes(size) };
-      await ensureDiskAttached(ctx, wanted, host);
-    } catch (error) {
-      ctx.log.warn(`${resource} is not attached on ${host} for now: ${toDriverError(error).message}`);
-    }
-  }
 }
 
 async function fetchOne(ctx: Context, disk: BackupDisk, content: BackupContent): Promise<FileSource> {
@@ -211,7 +188,7 @@ async function overwrite(
   ctx.undo.push(`bring back what the disks of VM ${request.vmId} held`, async () => {
     for (const { disk, bridge } of ready) await releaseAfterCopy(ctx, disk, bridge);
     // When this fails, the snapshots stay: they are all that there is of the old content.
-    if (written) await bringBack(ctx, request, disks, snapshot);
+    if (written) await bringBack(ctx, request.host, disks, snapshot);
     for (const { resource } of disks) await linstor.deleteSnapshot(resource, snapshot);
   });
   await takeTogether(ctx, {
@@ -299,7 +276,9 @@ async function forgetOld(
       const points = pointsOf(snapshots, exclusive ? {} : { vmId: vm.id });
       const owned = disk.disk.kind === 'clone' || disk.disk.kind === 'volatile';
       const forgotten = owned ? snapshots.filter(({ name }) => snapshotId(name) !== undefined) : [];
-      for (const { name } of [...points, ...forgotten]) await drop(disk.resource, name);
+      // Of the VM as a whole OpenNebula drops all (contract §5.9).
+      const ofVm = snapshots.filter(({ name }) => parseVmSnapshot(name)?.vmId === vm.id);
+      for (const { name } of [...points, ...forgotten, ...ofVm]) await drop(disk.resource, name);
     }
   } catch (error) {
     ctx.log.warn(`snapshots that OpenNebula has forgotten stay: ${toDriverError(error).message}`);

@@ -135,7 +135,7 @@ function ensureLocalActions(draft: Draft): void {
       if (!other) wanted.push(item);
       else if (other !== item) {
         draft.conflicts.push(
-          `VM_MAD "${name}" runs “${other}” for ${action}: left as it is, so checkpoints of VMs on linstor_un are made by that script. To change it, put ${item} into the -l list of its ARGUMENTS`,
+          `VM_MAD "${name}" runs “${other}” for ${action}: left as it is, so VMs on linstor_un go to that script for it. To change it, put ${item} into the -l list of its ARGUMENTS`,
         );
       }
     }

@@ -46,8 +46,14 @@ export const lists: readonly ListRule[] = [
   },
 ];
 
-/** Local actions of the hypervisor driver that keep checkpoints in LINSTOR volumes (contract §5.1). */
-export const localActions = { save: 'save_linstor_un', restore: 'restore_linstor_un' } as const;
+/** Local actions of the hypervisor driver: checkpoints in LINSTOR volumes, snapshots of whole VMs (contract §5.1, §5.9). */
+export const localActions = {
+  save: 'save_linstor_un',
+  restore: 'restore_linstor_un',
+  snapshotcreate: 'snapshot_create_linstor_un',
+  snapshotrevert: 'snapshot_revert_linstor_un',
+  snapshotdelete: 'snapshot_delete_linstor_un',
+} as const;
 export const localOption: OptionName = { short: '-l', long: '--local' };
 /** Options of one_vmm_exec that take the next word. */
 export const vmmValueOptions = [

@@ -89,6 +89,14 @@ export interface VmSnapshot {
   readonly next?: number;
 }
 
+/** A snapshot of the VM as a whole (`onevm snapshot-create`). */
+export interface SystemSnapshot {
+  readonly id: number;
+  readonly name: string;
+  /** What the driver has answered when it was made; empty while it is being made. */
+  readonly hypervisorId: string;
+}
+
 export interface Vm {
   readonly id: number;
   readonly name: string;
@@ -99,8 +107,11 @@ export interface Vm {
   readonly contextDiskId?: number;
   readonly memoryMib?: MiB;
   readonly template: Attributes;
+  /** USER_TEMPLATE, upper-case keys, simple attributes only. */
+  readonly userTemplate: Attributes;
   readonly history: readonly History[];
   readonly snapshots: readonly VmSnapshot[];
+  readonly systemSnapshots: readonly SystemSnapshot[];
   /** /VM/BACKUPS/BACKUP_CONFIG */
   readonly backup: Attributes;
   /** The document itself, for what passes it on. */

@@ -1,7 +1,7 @@
 import { mib } from '../units.ts';
 import { readDisk } from './disk-document.ts';
 import { count, id, incomplete, optional, orElse, readFields, size, text } from './fields.ts';
-import type { Disk, History, Vm, VmSnapshot } from './one.ts';
+import type { Disk, History, SystemSnapshot, Vm, VmSnapshot } from './one.ts';
 import { readNextSnapshot, readSnapshots } from './snapshot-list.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -24,6 +24,7 @@ const historyFields = {
 };
 
 const snapshotsFields = { DISK_ID: id };
+const systemSnapshotFields = { SNAPSHOT_ID: id, NAME: orElse(text, ''), HYPERVISOR_ID: orElse(text, '') };
 const contextFields = { DISK_ID: optional(id) };
 const memoryFields = { MEMORY: optional(size) };
 
@@ -49,8 +50,10 @@ export function readVm(element: XmlElement, xml?: string): Vm {
     ...(contextDiskId === undefined ? {} : { contextDiskId }),
     ...(memory === undefined ? {} : { memoryMib: mib(memory) }),
     template: template.attributes(),
+    userTemplate: element.first('USER_TEMPLATE')?.attributes() ?? {},
     history: readHistory(element, object),
     snapshots: readDiskSnapshots(element, object),
+    systemSnapshots: readSystemSnapshots(template, object),
     backup: element.first('BACKUPS/BACKUP_CONFIG')?.attributes() ?? {},
     get xml() {
       return xml ?? element.serialize();
@@ -80,6 +83,13 @@ function readHistory(element: XmlElement, object: string): History[] {
     };
   });
   return records.sort((a, b) => a.seq - b.seq);
+}
+
+function readSystemSnapshots(template: XmlElement, object: string): SystemSnapshot[] {
+  return template.all('SNAPSHOT').map((snapshot) => {
+    const fields = readFields(snapshot, systemSnapshotFields, `a snapshot of ${object}`);
+    return { id: fields.SNAPSHOT_ID, name: fields.NAME, hypervisorId: fields.HYPERVISOR_ID };
+  });
 }
 
 function readDiskSnapshots(element: XmlElement, object: string): VmSnapshot[] {

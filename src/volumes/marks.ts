@@ -18,6 +18,8 @@ export const marks = {
   helper: 'Aux/one/HELPER',
   /** The device grew in a thick pool: behind so many bytes it still shows what the pool held before (disks/grown.ts). */
   unwiped: 'Aux/one/UNWIPED_FROM',
+  /** On the VM's first disk while a revert of the VM is under way: `reverting-<history seq>`, `done-<history seq>` (vm-snapshots/note.ts). */
+  reverting: 'Aux/one/VM_REVERT',
   /** Snapshot id to which the image was last flattened: a repeated call finds no snapshot any more. */
   flattened: 'Aux/one/FLATTENED',
 } as const;
@@ -45,6 +47,7 @@ export const vmMarks: readonly string[] = [
   marks.deployment,
   marks.incomplete,
   marks.helper,
+  marks.reverting,
 ];
 
 /** Allocated KiB at the time of a snapshot, on the snapshot itself: it goes with it, and costs no call. */

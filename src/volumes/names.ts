@@ -21,6 +21,11 @@ export function checkpointResource(prefix: string, vmId: number): ResourceName {
   return checked(`${prefix}one-vm-${vmId}-checkpoint`);
 }
 
+/** The memory that belongs to a VM's snapshot. */
+export function memoryResource(prefix: string, vmId: number, snapshotId: number): ResourceName {
+  return checked(`${prefix}one-vm-${vmId}-memory-${snapshotId}`);
+}
+
 /** How often the node of one after another may be away before the first one has come back. */
 const standInNumbers = [1, 2, 3, 4] as const;
 
@@ -86,16 +91,61 @@ export function restoreSnapshotName(vmId: number): string {
   return `one-restore-${vmId}`;
 }
 
+/** LINSTOR snapshot on each disk that stands for OpenNebula's snapshot of a VM. */
+export const vmSnapshotName = (vmId: number, snapshotId: number): string =>
+  `one-vm-${vmId}-snapshot-${snapshotId}`;
+
+export function parseVmSnapshot(
+  name: string,
+): { readonly vmId: number; readonly snapshotId: number } | undefined {
+  const match = /^one-vm-(\d{1,9})-snapshot-(\d{1,9})$/i.exec(name);
+  return match ? { vmId: Number(match[1]), snapshotId: Number(match[2]) } : undefined;
+}
+
+/** What the disks of a VM held before a revert of the VM, until that is complete. */
+export const revertSnapshotName = (vmId: number): string => `one-revert-${vmId}`;
+
+/** The VM in `one-revert-<vm>`; undefined for any other snapshot. */
+export function parseRevertSnapshot(name: string): number | undefined {
+  const match = /^one-revert-(\d{1,9})$/i.exec(name);
+  return match ? Number(match[1]) : undefined;
+}
+
+/** LINSTOR snapshot that a policy has taken of a VM's disks: the time is UTC, to the second. */
+export function policySnapshotName(vmId: number, at: number): string {
+  const time = new Date(at).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  return `one-policy-${vmId}-${time}`;
+}
+
+export interface PolicyPoint {
+  readonly vmId: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** Undefined for every snapshot that no policy has made. */
+export function parsePolicySnapshot(name: string): PolicyPoint | undefined {
+  const match = /^one-policy-(\d{1,9})-(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z$/i.exec(name);
+  if (!match) return undefined;
+  const [year = 0, month = 0, ...rest] = match.slice(2).map(Number);
+  const at = Date.UTC(year, month - 1, ...rest);
+  return policySnapshotName(Number(match[1]), at).toLowerCase() === name.toLowerCase()
+    ? { vmId: Number(match[1]), at }
+    : undefined;
+}
+
 /** Temporary resource of one action; `gc` recognises the pattern. `nonce`: a few letters and digits. */
 export function scratchResource(prefix: string, purpose: string, nonce: string): ResourceName {
   return checked(`${prefix}one-tmp-${purpose}-${nonce}`);
 }
 
 export interface ParsedName {
-  readonly kind: 'image' | 'disk' | 'checkpoint' | 'scratch';
+  readonly kind: 'image' | 'disk' | 'checkpoint' | 'memory' | 'scratch';
   readonly imageId?: number;
   readonly vmId?: number;
   readonly diskId?: number;
+  /** Of a VM's snapshot, whose memory it is. */
+  readonly snapshotId?: number;
 }
 
 /** What a resource of ours stands for; undefined for a foreign name. */
@@ -108,6 +158,8 @@ export function parseResource(prefix: string, name: string): ParsedName | undefi
   if (disk) return { kind: 'disk', vmId: Number(disk[1]), diskId: Number(disk[2]) };
   const checkpoint = /^one-vm-(\d+)-checkpoint$/.exec(rest);
   if (checkpoint) return { kind: 'checkpoint', vmId: Number(checkpoint[1]) };
+  const memory = /^one-vm-(\d+)-memory-(\d+)$/.exec(rest);
+  if (memory) return { kind: 'memory', vmId: Number(memory[1]), snapshotId: Number(memory[2]) };
   if (/^one-tmp-[a-z]+-[a-z0-9]+$/.test(rest)) return { kind: 'scratch' };
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabRequest } from '../../src/lab/cluster.ts';
+import { installVirsh } from '../../src/lab/hosts/virsh.ts';
 import { datastoreXml, imageXml } from '../../src/lab/one/documents.ts';
 import { labOne } from '../../src/lab/one/lab-one.ts';
 import { datastoreOf, imageOf } from '../../src/lab/one/model.ts';
@@ -433,6 +434,20 @@ async function checkpoints(site: Site): Promise<void> {
   await one.terminate(vm);
 }
 
+/** With a freeze: the session that holds the guest is one of those. */
+async function wholeVms(site: Site): Promise<void> {
+  const { counter, one, stack, image, near, lab } = site;
+  installVirsh(lab.cluster.dir, lab.cluster.description.nodes);
+  const datastore = await site.datastore('SYSTEM', 'whole', { CLONE_MODE: 'snapshot' });
+  const of = `${stack}, three disks`;
+  const disks = [{ image }, { image }, { image }];
+  const { vm } = await one.instantiate({ name: 'w', disks }, { host: near, datastore });
+  await counter.run({ 'vmm/snapshot_create_linstor_un': of }, () => one.systemSnapshotCreate(vm));
+  await counter.run({ 'vmm/snapshot_revert_linstor_un': of }, () => one.systemSnapshotRevert(vm, 0));
+  await counter.run({ 'vmm/snapshot_delete_linstor_un': of }, () => one.systemSnapshotDelete(vm, 0));
+  await one.terminate(vm);
+}
+
 /** Without a freeze: that is one more session on the VM's host. */
 async function backups(site: Site): Promise<void> {
   const { counter, one, stack, image, near } = site;
@@ -531,6 +546,7 @@ export async function countCosts(): Promise<Cost[]> {
       checkpoints,
       monitors,
       backups,
+      wholeVms,
     )),
     ...(await cost(await openSite('plain'), clones, volatile, snapshots, images, checkpoints)),
     ...(await cost(await openSite('drbd', lvm), nativeClone)).filter((each) =>

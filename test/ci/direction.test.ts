@@ -15,6 +15,7 @@ const floors: readonly (readonly string[])[] = [
   ['volumes', 'transfer'],
   ['disks'],
   ['availability', 'backup', 'trash', 'adopt', 'export'],
+  ['vm-snapshots'],
   ['actions'],
   ['run'],
   ['install', 'lab'],

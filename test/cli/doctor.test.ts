@@ -275,10 +275,14 @@ const provocations: readonly Provocation[] = [
     'warn',
     'save=save_linstor_un',
     '-l save=save_linstor_un,restore=restore_linstor_un',
-    () =>
-      edit(layout.onedConf, (text) =>
-        text.replace('kvm -p -l save=save_linstor_un,restore=restore_linstor_un', 'kvm -p'),
-      ),
+    () => edit(layout.onedConf, (text) => text.replace(/kvm -p -l \S+?(?=")/, 'kvm -p')),
+  ],
+  [
+    'registration.vm_mad',
+    'warn',
+    'snapshotcreate=snapshot_create_linstor_un',
+    'snapshotdelete=snapshot_delete_linstor_un',
+    () => edit(layout.onedConf, (text) => text.replace(/,snapshotcreate=\S+?(?=")/, '')),
   ],
   [
     'registration.local-actions',

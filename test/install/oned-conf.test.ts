@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { registerInOnedConf } from '../../src/install/oned-conf.ts';
 import { revertInOnedConf } from '../../src/install/oned-revert.ts';
 import { attributeOf, parseOnedConf, singlesOf, vectorsOf } from '../../src/install/oned-syntax.ts';
+import { localActions } from '../../src/install/registration.ts';
 import { onedConf } from './fixtures.ts';
 
 const registered = registerInOnedConf(onedConf);
@@ -83,7 +84,20 @@ const systemModes = {
   DISK_TYPE_SHARED: 'BLOCK',
 };
 
+const ours = Object.entries(localActions)
+  .map(([action, script]) => `${action}=${script}`)
+  .join(',');
+
 describe('registering', () => {
+  test('snapshots of whole VMs join what an earlier release has registered, and all of it is taken back', () => {
+    const before = registerInOnedConf(onedConf);
+    const older = before.text.replaceAll(`,${ours.split(',').slice(2).join(',')}`, '');
+    expect(older).toContain('-l save=save_linstor_un,restore=restore_linstor_un');
+    const now = registerInOnedConf(older);
+    expect(now.text).toBe(before.text);
+    expect(revertInOnedConf(now.text, now.edits)).toBe(older);
+  });
+
   test('the lists', () => {
     expect(args(registered.text, 'TM_MAD')).toBe('-t 15 -d dummy,lvm,shared,ssh,linstor_un');
     expect(args(registered.text, 'DATASTORE_MAD')).toBe(
@@ -92,7 +106,7 @@ describe('registering', () => {
   });
 
   test('local actions for kvm and qemu, not for lxc', () => {
-    const local = '-l save=save_linstor_un,restore=restore_linstor_un';
+    const local = `-l ${ours}`;
     expect(args(registered.text, 'VM_MAD', 0)).toBe(`-t 15 -r 0 kvm -p ${local}`);
     expect(args(registered.text, 'VM_MAD', 1)).toBe(`-t 15 -r 0 kvm ${local}`);
     expect(args(registered.text, 'VM_MAD', 2)).toBe('-t 15 -r 0 lxc');
@@ -160,10 +174,10 @@ describe('registering', () => {
       .replace('"-t 15 -r 0 kvm -p"', '"-t 15 -r 0 -l migrate,poll=mine kvm"')
       .replace('"-t 15 -r 0 kvm"', '"-l save=tmsave,restore=tmrestore kvm"');
     const result = registerInOnedConf(text);
-    expect(args(result.text, 'VM_MAD', 0)).toBe(
-      '-t 15 -r 0 -l migrate,poll=mine,save=save_linstor_un,restore=restore_linstor_un kvm',
+    expect(args(result.text, 'VM_MAD', 0)).toBe(`-t 15 -r 0 -l migrate,poll=mine,${ours} kvm`);
+    expect(args(result.text, 'VM_MAD', 1)).toBe(
+      `-l save=tmsave,restore=tmrestore,${ours.split(',').slice(2).join(',')} kvm`,
     );
-    expect(args(result.text, 'VM_MAD', 1)).toBe('-l save=tmsave,restore=tmrestore kvm');
     expect(result.conflicts).toHaveLength(2);
     expect(result.conflicts[0]).toContain('“save=tmsave”');
     expect(revertInOnedConf(result.text, result.edits)).toBe(text);

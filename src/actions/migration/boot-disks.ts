@@ -9,11 +9,12 @@ import { commonPaths } from '../../disks/link.ts';
 import { type VmDisk, vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
-import type { Replica } from '../../linstor/linstor.ts';
+import type { Linstor, Replica } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
 import type { DiskTarget } from '../../opennebula/target.ts';
 import { closeBefore, isLeftOpen } from '../../volumes/left-window.ts';
+import { marks } from '../../volumes/marks.ts';
 import { lockName } from '../../volumes/names.ts';
 import { devicePaths, identityOf, isAttached, sameName } from '../../volumes/replicas.ts';
 
@@ -46,11 +47,19 @@ export const isBooting = (vm: Pick<Vm, 'lcmState'>): boolean =>
 export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget): Promise<void> {
   const disks = await vmDisks(ctx, vm, target.directory, target.systemDatastoreId, true);
   if (disks.length === 0) return;
-  const [links, views, unwiped] = await Promise.all([
-    checkLinks(ctx.hosts, target.host, disks),
-    viewDisks(disks).catch((error: unknown) => toDriverError(error)),
-    settleDefinitions(ctx, vm, disks),
-  ]);
+  const look = () =>
+    Promise.all([
+      checkLinks(ctx.hosts, target.host, disks),
+      viewDisks(disks).catch((error: unknown) => toDriverError(error)),
+      settleDefinitions(ctx, vm, disks),
+    ]);
+  let [links, views, { unwiped, reverting }] = await look();
+  if (reverting.length > 0) {
+    // Half of the disks may hold the old content, half the new one: such a VM does not start.
+    const { settleRevert } = await import('../../vm-snapshots/settle.ts');
+    for (const linstor of reverting) await settleRevert(ctx, linstor, vm, target.host, disks);
+    [links, views, { unwiped }] = await look();
+  }
   if (views instanceof DriverError) {
     trustLinks(ctx, vm, target.host, disks, links, views);
     return;
@@ -69,19 +78,21 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
 
 /**
  * A VM that starts migrates nowhere: what an ended live migration has left open is closed. LINSTOR away keeps no VM from starting. Returns
- * the links of disks of which a part is still to be zeroed.
+ * the links of disks of which a part is still to be zeroed, and where a revert of the VM has not come to its end.
  */
 async function settleDefinitions(
   ctx: Context,
   vm: Vm,
   disks: readonly VmDisk[],
-): Promise<ReadonlySet<string>> {
+): Promise<{ readonly unwiped: ReadonlySet<string>; readonly reverting: readonly Linstor[] }> {
   const unwiped = new Set<string>();
+  const reverting: Linstor[] = [];
   const byLinstor = Map.groupBy(disks, (disk) => disk.linstor);
   await Promise.all(
     [...byLinstor].map(async ([linstor, group]) => {
       try {
         const definitions = await linstor.definitions({ names: group.map((disk) => disk.resource) });
+        if (definitions.some(({ props }) => props[marks.reverting] !== undefined)) reverting.push(linstor);
         for (const { resource, disk, link } of group) {
           const definition = definitions.find((each) => sameName(each.name, resource));
           if (unwipedFrom(definition) !== undefined) unwiped.add(link);
@@ -96,7 +107,7 @@ async function settleDefinitions(
       }
     }),
   );
-  return unwiped;
+  return { unwiped, reverting };
 }
 
 /** A guest that starts now would see the new size, and lose what it writes there when the rest is zeroed. */

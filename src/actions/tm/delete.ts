@@ -17,6 +17,7 @@ import { driverName } from '../../opennebula/driver-name.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { imageType, inLcm } from '../../opennebula/states.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../../opennebula/target.ts';
+import { forgetVmSnapshots, isOfVm } from '../../vm-snapshots/forget.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { forgetCopy, isCopy } from '../../volumes/copies.ts';
@@ -79,7 +80,12 @@ async function removeDisk(
   if (!ownedByVm || !mayRemove(ctx, call.vm, call.target.host)) {
     if (view.length > 0) await ensureDiskDetached(ctx, leaving, call.target.host, { unlink: true });
     else await giveUpLinks(ctx, [leaving], call.target.host);
-    if (view.length > 0 && mayWriteImage(call.disk)) await dropBases(ctx, call.linstor, resource);
+    if (view.length > 0 && mayWriteImage(call.disk)) {
+      const snapshots = await call.linstor.snapshots({ names: [resource] });
+      await dropBases(ctx, call.linstor, resource, snapshots);
+      if (mayRemove(ctx, call.vm, call.target.host))
+        await forgetVmSnapshots(ctx, call.linstor, resource, snapshots, (each) => isOfVm(each, call.vm.id));
+    }
     await takeMarksOff(call, view, definition);
     return;
   }

@@ -8,6 +8,7 @@ import { closeGraceMs } from '../../disks/in-use.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import type { Replica, ResourceDefinition } from '../../linstor/linstor.ts';
 import { requireDiskTarget } from '../../opennebula/target.ts';
+import { forgetVmSnapshots, isOfVmOrPolicy } from '../../vm-snapshots/forget.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { isExclusive, mayWriteImage } from '../../volumes/disk.ts';
 import { marks } from '../../volumes/marks.ts';
@@ -50,7 +51,13 @@ async function giveBack(
   // What is not there need not be taken away: each change of a definition is told to all its satellites.
   const unset = (await marksToUnset(ctx, call, view)).filter((key) => key in (definition?.props ?? {}));
   if (unset.length > 0) await call.linstor.modifyDefinition(resource, { unset });
-  if (mayWriteImage(call.disk)) await dropBases(ctx, call.linstor, resource);
+  if (mayWriteImage(call.disk)) {
+    const snapshots = await call.linstor.snapshots({ names: [resource] });
+    await dropBases(ctx, call.linstor, resource, snapshots);
+    await forgetVmSnapshots(ctx, call.linstor, resource, snapshots, (each) =>
+      isOfVmOrPolicy(each, call.vm.id),
+    );
+  }
   await dropPoints(ctx, call);
   if (call.disk.attributes['PERSISTENT_SNAPSHOTS']?.toUpperCase() === 'NO')
     await dropDiskSnapshots(ctx, call);

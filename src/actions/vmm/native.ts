@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Context } from '../../context.ts';
 import type { HostResult } from '../../hosts/hosts.ts';
-import type { CheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { remotesOf, runThere } from '../foreign-script.ts';
 
-/** OpenNebula's own save and restore on the host, which ours stand before (contract §5.1). */
+/** OpenNebula's own scripts on the host, which ours stand before (contract §5.1, §5.9). */
 
 const defaultDirectory = '/var/tmp/one';
 
@@ -22,15 +21,18 @@ export function remoteScripts(ctx: Context): string {
   }
 }
 
+/** Settings of the hypervisor's scripts, on the host. */
+export const hypervisorConfig = (ctx: Context): string => `${remoteScripts(ctx)}/etc/vmm/kvm/kvmrc`;
+
 /**
  * Runs it with the arguments as they came and the *decoded* document: it looks in it for hooks of the system datastore's
  * TM, and finds none in base64 (contract §9.1 no. 33). Throws RelayedFailure, HOST_UNREACHABLE.
  */
 export function runNative(
   ctx: Context,
-  name: 'save' | 'restore',
+  name: 'save' | 'restore' | 'snapshot_create' | 'snapshot_revert' | 'snapshot_delete',
   argv: readonly string[],
-  message: CheckpointMessage,
+  message: { readonly host: string; readonly xml: string },
 ): Promise<HostResult> {
   return runThere(ctx, message.host, {
     name: `vmm/kvm/${name}`,

@@ -13,7 +13,7 @@ import { checkpointResource, lockName } from '../../volumes/names.ts';
 import type { Plan } from '../../volumes/placement.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { replyLine } from '../foreign-script.ts';
-import { remoteScripts, runNative } from './native.ts';
+import { hypervisorConfig, runNative } from './native.ts';
 
 /**
  * `save_linstor_un <deploy id> <checkpoint> <host> <vm> <host>`: OpenNebula's own script saves the memory, through a link
@@ -126,8 +126,4 @@ async function judgeFailure(ctx: Context, message: CheckpointMessage, failure: u
       cause: failure,
     },
   );
-}
-
-function hypervisorConfig(ctx: Context): string {
-  return `${remoteScripts(ctx)}/etc/vmm/kvm/kvmrc`;
 }

@@ -66,7 +66,7 @@ function checkOnedConf(facts: Facts, text: string): Finding[] {
             severity: 'warn',
             object: facts.layout.onedConf,
             what,
-            why: 'suspend and resume of VMs on linstor_un need our scripts',
+            why: 'suspend, resume and snapshots of VMs on linstor_un need our scripts',
             remedy: `in ARGUMENTS of VM_MAD: -l ${Object.entries(localActions)
               .map(([action, script]) => `${action}=${script}`)
               .join(',')}`,
@@ -104,7 +104,7 @@ function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
       const line = section ? `ARGUMENTS = "${attributeOf(section, 'ARGUMENTS')?.value.text}"` : '';
       const why =
         lists.find((rule) => rule.section === edit.section && rule.option.short === edit.option.short)?.why ??
-        'checkpoints of VMs are not kept in LINSTOR without it';
+        'checkpoints of VMs are not kept in LINSTOR, and whole VMs cannot be snapshotted, without it';
       return {
         ...base,
         id: `registration.${edit.section.toLowerCase()}`,

@@ -278,7 +278,7 @@ async function lookAgain(
   }
   const past = new Map(inventory.past);
   // A VM that ran a moment ago may be suspended by now, and its memory be in a new volume of that name: it is asked for anew.
-  const own = kind === 'checkpoint' ? parseResource(prefix, resource)?.vmId : undefined;
+  const own = kind === 'checkpoint' || kind === 'memory' ? parseResource(prefix, resource)?.vmId : undefined;
   const vms = inventory.vms.filter(({ id }) => id !== own);
   for (const id of pastVmIds({ ...fresh, vms })) {
     const vm = await ifKnown(() => one.vm(id));

@@ -22,6 +22,7 @@ export interface Leftover {
   readonly kind:
     | 'disk'
     | 'checkpoint'
+    | 'memory'
     | 'image'
     | 'scratch'
     | 'snapshot'
@@ -99,6 +100,8 @@ function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDe
       ];
     case 'checkpoint':
       return ofCheckpoint(inventory, index, definition, base, parsed.vmId as number);
+    case 'memory':
+      return ofMemory(inventory, index, base, parsed.vmId as number, parsed.snapshotId as number);
     case 'disk':
       return ofDisk(inventory, index, definition, base, parsed.vmId as number, parsed.diskId as number);
   }
@@ -197,6 +200,16 @@ function ofCheckpoint(
       doubt: 'checkpoints have no mark of their deployment',
     },
   ];
+}
+
+/** The memory of a snapshot that OpenNebula has no more. The snapshot's disks tell whose it was; this volume has no mark of a deployment. */
+function ofMemory(inventory: Inventory, index: Index, base: Base, vmId: number, id: number): Leftover[] {
+  const vm = index.vms.get(vmId) ?? inventory.past.get(vmId);
+  const doubt = 'memory of a snapshot has no mark of its deployment';
+  const found = (why: string): Leftover[] => [{ ...base, kind: 'memory', proof: 'unproven', why, doubt }];
+  if (!vm) return found(`OpenNebula does not know VM ${vmId}`);
+  if (vm.state === vmState.DONE) return found(`VM ${vmId} is done`);
+  return vm.systemSnapshots.some((each) => each.id === id) ? [] : found(`VM ${vmId} has no snapshot ${id}`);
 }
 
 /** A VM that runs has read its memory back; resuming does not wait for the volume to go. */

@@ -2,12 +2,16 @@ import type { Snapshot } from '../../linstor/linstor.ts';
 import { snapshotsOf } from '../../opennebula/documents.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { imageState, inLcm, vmState } from '../../opennebula/states.ts';
+import { readNote } from '../../vm-snapshots/note.ts';
 import { marks } from '../../volumes/marks.ts';
 import {
   type BackupPoint,
   type ParsedName,
   parseBackupSnapshot,
+  parsePolicySnapshot,
   parseResource,
+  parseRevertSnapshot,
+  parseVmSnapshot,
   snapshotId,
 } from '../../volumes/names.ts';
 import { isOnZfs } from '../../volumes/replicas.ts';
@@ -83,6 +87,8 @@ function reason(
   }
   const point = parseBackupSnapshot(name);
   if (point) return ofBackup(point, holders);
+  const ofVm = vmOf(name);
+  if (ofVm !== undefined) return ofWholeVm(index, name, ofVm, holders);
   const target = parseResource(inventory.prefix, name);
   if (target?.kind !== 'image') return undefined;
   const image = index.imageOf(name) ?? inventory.images.find((each) => each.id === target.imageId);
@@ -96,6 +102,28 @@ function reason(
   return image
     ? `temporary snapshot; image ${target.imageId} is complete`
     : `temporary snapshot; OpenNebula has no image ${target.imageId}`;
+}
+
+/** The VM that a snapshot of a whole VM is of. */
+const vmOf = (name: string): number | undefined =>
+  parseVmSnapshot(name)?.vmId ?? parsePolicySnapshot(name)?.vmId ?? parseRevertSnapshot(name);
+
+function ofWholeVm(index: Index, name: string, vmId: number, holders: readonly Holder[]): string | undefined {
+  const vm = holders.find((holder) => holder.vm.id === vmId)?.vm;
+  if (!vm) return `VM ${vmId}, of which it is a part, does not have the disk`;
+  const id = parseVmSnapshot(name)?.snapshotId;
+  if (id !== undefined)
+    return vm.systemSnapshots.some((each) => each.id === id)
+      ? undefined
+      : `OpenNebula has no snapshot ${id} of VM ${vmId}`;
+  if (parseRevertSnapshot(name) === undefined) return undefined;
+  // All that there is of the old content, until the next start of the VM brings it back.
+  const cutOff = [...index.definitions.values()].some(
+    (each) =>
+      readNote(each)?.state === 'reverting' &&
+      index.holdersOf(each.name).some((holder) => holder.vm.id === vmId),
+  );
+  return cutOff ? undefined : `the revert of VM ${vmId} that it was taken for is over`;
 }
 
 /** Of a chain, the last recorded increment counts and the one after it, which may be stored all the same (backup contract B7). */
@@ -161,13 +189,16 @@ export function concerned(
   if (kind !== 'snapshot' || snapshot === undefined) return undefined;
   const target = parseResource(inventory.prefix, snapshot);
   const point = parseBackupSnapshot(snapshot);
-  if (snapshotId(snapshot) === undefined && target?.kind !== 'image' && !point) return undefined;
+  const ofVm = vmOf(snapshot);
+  if (snapshotId(snapshot) === undefined && target?.kind !== 'image' && !point && ofVm === undefined)
+    return undefined;
   const own = parseResource(inventory.prefix, resource);
   return {
     vms: [
       ...index.holdersOf(resource).map(({ vm }) => vm.id),
       ...(own?.vmId === undefined ? [] : [own.vmId]),
       ...(point?.vmId === undefined ? [] : [point.vmId]),
+      ...(ofVm === undefined ? [] : [ofVm]),
     ],
     images: [
       ...[resource, snapshot].flatMap((name) => index.imageOf(name)?.id ?? []),

@@ -151,6 +151,7 @@ function renderVolumes(cluster: JudgedCluster, screen: Screen): string[] {
     volumes.filter((volume) => volume.kind === kind).length;
   const parts = [plural(count('disk'), 'VM disk'), plural(count('image'), 'image')];
   if (count('checkpoint') > 0) parts.push(plural(count('checkpoint'), 'checkpoint'));
+  if (count('memory') > 0) parts.push(plural(count('memory'), 'memory volume'));
   if (count('scratch') > 0) parts.push(`${count('scratch')} temporary`);
   if (count('trash') > 0) parts.push(`${count('trash')} in the trash`);
   const replicas = volumes.flatMap((volume) => volume.replicas.filter((replica) => replica.role === 'disk'));
@@ -172,7 +173,7 @@ function renderVolumes(cluster: JudgedCluster, screen: Screen): string[] {
   return lines;
 }
 
-const order = { image: 0, disk: 1, checkpoint: 2, scratch: 3, trash: 4 } as const;
+const order = { image: 0, disk: 1, checkpoint: 2, memory: 3, scratch: 4, trash: 5 } as const;
 
 function volumeTable(volumes: readonly VolumeStatus[], { width, paint }: Screen): string[] {
   const sorted = volumes.toSorted(

@@ -25,7 +25,7 @@ export interface ReplicaStatus {
 export interface VolumeStatus {
   readonly resource: string;
   /** `trash`: deleted, and kept for a while. */
-  readonly kind: 'disk' | 'image' | 'checkpoint' | 'scratch' | 'trash';
+  readonly kind: 'disk' | 'image' | 'checkpoint' | 'memory' | 'scratch' | 'trash';
   readonly vm?: number;
   readonly disk?: number;
   readonly image?: number;

@@ -238,6 +238,7 @@ export async function restoreVm(
       if (list && disk.attributes['SAVE'] !== 'YES')
         current.snapshots[String(disk.id)] = noSnapshots(list.allowOrphans);
     }
+    delete current.systemSnapshots;
     resetChain(current.backup);
   });
   return session.done(command);

@@ -62,6 +62,19 @@ export async function vmmCall(
     action === 'save'
       ? [vm.deployId, checkpoint, record.hostname]
       : [checkpoint, record.hostname, vm.deployId];
+  const call = await localAction(session, vm, `${action}_linstor_un`, arguments_, checkpoint);
+  return call.exitCode === 0 ? undefined : call;
+}
+
+/** A script that one_vmm_exec runs on the front-end: VM and host follow the arguments, the document is on stdin. */
+export function localAction(
+  session: Session,
+  vm: LabVm,
+  action: string,
+  argv: readonly string[],
+  checkpoint = '',
+): Promise<DriverCall> {
+  const record = lastRecord(vm);
   const state = session.read();
   const document = [
     `<VMM_DRIVER_ACTION_DATA><HOST>${record.hostname}</HOST><MIGR_HOST/><DEPLOY_ID>${vm.deployId}</DEPLOY_ID>`,
@@ -71,12 +84,11 @@ export async function vmmCall(
     datastoreXml(state, datastoreOf(state, record.datastoreId), session.options.location),
     '</VMM_DRIVER_ACTION_DATA>',
   ].join('');
-  const call = await session.call({
+  return session.call({
     kind: 'vmm',
     driver: 'kvm',
-    action: `${action}_linstor_un`,
-    argv: [...arguments_, String(vm.id), record.hostname],
+    action,
+    argv: [...argv, String(vm.id), record.hostname],
     stdin: { encoding: 'base64', text: document },
   });
-  return call.exitCode === 0 ? undefined : call;
 }

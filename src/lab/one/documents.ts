@@ -6,6 +6,7 @@ import {
   type LabHook,
   type LabHost,
   type LabImage,
+  type LabSystemSnapshot,
   type LabVm,
   type OneState,
   type SnapshotList,
@@ -170,6 +171,20 @@ const backupDefaults: Attributes = {
   MODE: 'FULL',
 };
 
+function systemSnapshotXml(vm: LabVm, { id, name, time, hypervisorId, action }: LabSystemSnapshot): string {
+  return element(
+    'SNAPSHOT',
+    attributes({
+      ...(action === undefined ? {} : { ACTION: action, ACTIVE: 'YES' }),
+      HYPERVISOR_ID: hypervisorId,
+      NAME: name,
+      SNAPSHOT_ID: String(id),
+      SYSTEM_DISK_SIZE: String(vm.memoryMb),
+      TIME: String(time),
+    }),
+  );
+}
+
 /** TEMPLATE has its attributes and sections in one alphabetical order. */
 function vmTemplate(vm: LabVm): string {
   const sections = new Map<string, string>();
@@ -178,6 +193,8 @@ function vmTemplate(vm: LabVm): string {
   if (system !== undefined) flat['TM_MAD_SYSTEM'] = system;
   for (const [name, value] of Object.entries(flat)) sections.set(name, cdata(name, value));
   if (vm.context) sections.set('CONTEXT', element('CONTEXT', attributes(vm.context)));
+  if (vm.systemSnapshots?.length)
+    sections.set('SNAPSHOT', vm.systemSnapshots.map((each) => systemSnapshotXml(vm, each)).join(''));
   sections.set('DISK', vm.disks.map((disk) => element('DISK', attributes(disk.attributes))).join(''));
   return [...sections.keys()]
     .sort()
@@ -206,7 +223,7 @@ export function vmXml(vm: LabVm, options: { history: 'all' | 'last'; backupResul
     plain('DEPLOY_ID', vm.deployId),
     '<MONITORING/><SCHED_ACTIONS/>',
     element('TEMPLATE', vmTemplate(vm)),
-    '<USER_TEMPLATE/>',
+    vm.userTemplate ? element('USER_TEMPLATE', attributes(vm.userTemplate)) : '<USER_TEMPLATE/>',
     element('HISTORY_RECORDS', ...history.map((record) => historyXml(vm, record))),
     ...snapshots,
     element(

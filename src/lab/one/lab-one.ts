@@ -23,6 +23,7 @@ import {
   setHostState,
   updateDatastore,
 } from './setup.ts';
+import { createSystemSnapshot, deleteSystemSnapshot, revertSystemSnapshot } from './system-snapshots.ts';
 import { deployVm, parkVm, poweroffVm, resumeVm, suspendVm, type Target, terminateVm } from './vms.ts';
 
 /**
@@ -84,6 +85,9 @@ export function labOne(options: LabOnedOptions) {
       revertSnapshot(options, vm, disk, snapshot),
     snapshotDelete: (vm: number, disk: number, snapshot: number) =>
       deleteSnapshot(options, vm, disk, snapshot),
+    systemSnapshotCreate: (vm: number, name?: string) => createSystemSnapshot(options, vm, name),
+    systemSnapshotRevert: (vm: number, snapshot: number) => revertSystemSnapshot(options, vm, snapshot),
+    systemSnapshotDelete: (vm: number, snapshot: number) => deleteSystemSnapshot(options, vm, snapshot),
     saveAs: (vm: number, disk: number, spec: { readonly name: string; readonly snapshot?: number }) =>
       saveDiskAs(options, vm, disk, spec),
     configureBackup: (vm: number, config: Readonly<Record<string, string>>) =>

@@ -101,6 +101,16 @@ export interface PendingScript {
 
 export type Completion = 'boot' | 'resume' | 'done' | 'stopped' | 'undeployed' | 'poweroff' | 'suspended';
 
+/** `onevm snapshot-create`. */
+export interface LabSystemSnapshot {
+  readonly id: number;
+  readonly name: string;
+  readonly time: number;
+  hypervisorId: string;
+  /** What is being done with it; absent: nothing. */
+  action?: 'CREATE' | 'REVERT' | 'DELETE';
+}
+
 export interface LabVm {
   readonly id: number;
   readonly name: string;
@@ -114,6 +124,9 @@ export interface LabVm {
   context?: Attributes;
   memoryMb: number;
   template: Attributes;
+  /** USER_TEMPLATE. */
+  userTemplate?: Attributes;
+  systemSnapshots?: LabSystemSnapshot[];
   history: HistoryRecord[];
   snapshots: Record<string, SnapshotList>;
   backup: Attributes;
@@ -180,6 +193,7 @@ export const lcm = {
   BOOT_POWEROFF: 20,
   BOOT_SUSPENDED: 21,
   BOOT_STOPPED: 22,
+  HOTPLUG_SNAPSHOT: 24,
   HOTPLUG_SAVEAS: 26,
   HOTPLUG_SAVEAS_POWEROFF: 27,
   HOTPLUG_SAVEAS_SUSPENDED: 28,

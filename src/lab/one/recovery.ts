@@ -61,6 +61,7 @@ export async function recreateVm(options: LabOnedOptions, id: number): Promise<O
         ([id]) => diskOf(current, Number(id)).attributes['SAVE'] === 'YES',
       ),
     );
+    delete current.systemSnapshots;
     delete current.pending;
   });
   return session.done(`onevm recover ${id} --recreate`);

@@ -30,6 +30,14 @@ export function losses(
   for (const name of Object.keys(before.snapshots)) {
     if (!(name in now.snapshots) && !scenario.takes?.test(name)) lost(`snapshot ${name} is gone`);
   }
+  const domains = Object.entries(now.domains ?? {});
+  for (const [domain, state] of domains) if (/frozen|paused/.test(state)) lost(`${domain} is ${state}`);
+  const { together } = scenario;
+  if (together && domains.every(([, state]) => state !== 'off')) {
+    const all = Object.keys(before.content).filter((name) => together.test(name));
+    const holds = (of: Observation): boolean => all.every((name) => now.content[name] === of.content[name]);
+    if (!holds(before) && !holds(golden)) lost(`only some of ${all.join(', ')} have changed`);
+  }
   for (const [name, content] of Object.entries(now.content)) {
     if (content.startsWith('differs')) lost(`replicas of ${name} disagree`);
   }
@@ -54,6 +62,8 @@ export function leftovers(before: Observation, now: Observation): Finding[] {
   for (const name of now.dualPrimary) {
     if (!before.dualPrimary.includes(name)) leaked(`two primaries are allowed on ${name}`);
   }
+  for (const [domain, state] of Object.entries(now.domains ?? {}))
+    if (before.domains?.[domain] !== state) leaked(`${domain} is ${state}`);
   if (now.temporary.length > before.temporary.length) leaked(`temporary files ${now.temporary.join()}`);
   return found;
 }

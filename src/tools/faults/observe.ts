@@ -22,6 +22,8 @@ export interface Observation {
   readonly links: Readonly<Record<string, string>>;
   /** Files where none may stay. */
   readonly temporary: readonly string[];
+  /** `host:domain` → what became of it; absent: it runs. */
+  readonly domains?: Readonly<Record<string, string>>;
 }
 
 interface RawDefinition {
@@ -103,6 +105,7 @@ export async function observe(world: FaultWorld): Promise<Observation> {
     trash: trashIn(stores),
     links: links(world, resources),
     temporary: temporary(world),
+    domains: domains(world),
   };
 }
 
@@ -114,6 +117,19 @@ const trashIn = (stores: readonly RawStore[]): Record<string, string> =>
       reason,
     ]),
   );
+
+/** What the lab's virsh has written down. */
+function domains(world: FaultWorld): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const node of nodes) {
+    const at = join(world.cluster.dir, 'hosts', node, 'domains');
+    for (const file of existsSync(at) ? readdirSync(at) : []) {
+      if (file.endsWith('.frozen')) found[`${node}:${file.slice(0, -7)}`] = 'frozen';
+      else if (/^one-\d+$/.test(file)) found[`${node}:${file}`] = readFileSync(join(at, file), 'utf8').trim();
+    }
+  }
+  return found;
+}
 
 function describe(definition: RawDefinition, replicas: readonly RawResource[]): string {
   const props = Object.entries(definition.props ?? {})
@@ -218,6 +234,8 @@ export function difference(expected: Observation, found: Observation): string[] 
   }
   if (expected.dualPrimary.join() !== found.dualPrimary.join())
     lines.push(`two primaries: ${found.dualPrimary.join()} instead of ${expected.dualPrimary.join()}`);
+  for (const [domain, state] of Object.entries(found.domains ?? {}))
+    if (expected.domains?.[domain] !== state) lines.push(`domain ${domain} is ${state}`);
   if (found.temporary.length > expected.temporary.length) lines.push(`temporary ${found.temporary.join()}`);
   return lines;
 }

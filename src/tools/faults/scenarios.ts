@@ -1,7 +1,8 @@
+import { installVirsh } from '../../lab/hosts/virsh.ts';
 import type { DriverRequest } from '../../lab/one/driver.ts';
 import type { LabOne } from '../../lab/one/lab-one.ts';
 import type { Operation } from '../../lab/one/oned.ts';
-import type { FaultWorld, GroupName } from './world.ts';
+import { type FaultWorld, type GroupName, nodes } from './world.ts';
 
 /** What is in the lab before any scenario. */
 export interface Base {
@@ -31,6 +32,8 @@ export interface Scenario {
   readonly takes?: RegExp;
   /** Resources whose content the action changes. */
   readonly changes?: RegExp;
+  /** All of these change, or none; a domain that is off meanwhile starts on none of them (its next start ends the change). */
+  readonly together?: RegExp;
   /** Image actions: OpenNebula never asks again for an image that failed, so nothing but `gc` finds what a kill leaves. */
   readonly makesImage?: boolean;
 }
@@ -94,6 +97,26 @@ const vmSnapshot = (
   },
 });
 
+/** `onevm snapshot-…` of a VM with two disks of its own and a persistent image. */
+const wholeVm = (action: 'create' | 'revert' | 'delete', group: GroupName = 'drbd'): Scenario => ({
+  action: `vmm/snapshot_${action}_linstor_un`,
+  about: `three disks, ${group}`,
+  group,
+  ...(action === 'delete' ? { takes: /\/one-vm-0-snapshot-0$/ } : {}),
+  ...(action === 'revert' ? { changes: /^one-(?:vm-0-|image-1$)/, together: /^one-(?:vm-0-|image-1$)/ } : {}),
+  prepare: async (world, base, until) => {
+    installVirsh(world.cluster.dir, nodes);
+    const disks = [{ image: base.image }, { image: base.data }, { volatile: 'fs', sizeMb: 8 }];
+    const vm = await start(world, base, disks);
+    if (action === 'create') return until((one) => one.systemSnapshotCreate(vm, 'a'));
+    ok(await world.one.systemSnapshotCreate(vm, 'a'));
+    for (const disk of [0, 1, 2]) scribble(world, base.host, base.system, vm, disk);
+    ok(await world.one.systemSnapshotCreate(vm, 'b'));
+    if (action === 'revert') return until((one) => one.systemSnapshotRevert(vm, 0));
+    return until((one) => one.systemSnapshotDelete(vm, 0));
+  },
+});
+
 /** A VM of two disks, and where its backups go. */
 async function backedUp(world: FaultWorld, base: Base, config: Readonly<Record<string, string>>) {
   const store = ok(
@@ -124,8 +147,8 @@ const backup = (
   },
 });
 
-function scribble(world: FaultWorld, host: string, datastore: number, vm: number): void {
-  const link = `${world.cluster.paths.location}/${datastore}/${vm}/disk.0`;
+function scribble(world: FaultWorld, host: string, datastore: number, vm: number, disk = 0): void {
+  const link = `${world.cluster.paths.location}/${datastore}/${vm}/disk.${disk}`;
   const done = Bun.spawnSync(
     [
       `${world.cluster.paths.bin}/ssh`,
@@ -414,6 +437,10 @@ export const scenarios: readonly Scenario[] = [
   vmSnapshot('snap_revert'),
   vmSnapshot('snap_revert', 'plain'),
   vmSnapshot('snap_delete'),
+  wholeVm('create'),
+  wholeVm('revert'),
+  wholeVm('revert', 'plain'),
+  wholeVm('delete'),
   live('premigrate'),
   live('postmigrate'),
   live('failmigrate'),

@@ -65,6 +65,7 @@ function show(call: OneCall): Said {
   const snapshots = Object.entries(vm.snapshots).flatMap(([disk, list]) =>
     list.snapshots.map((each) => [disk, each.id, each.name, each.active ? 'active' : '']),
   );
+  const whole = (vm.systemSnapshots ?? []).map((each) => [each.id, each.name, each.hypervisorId]);
   return {
     text: [
       fields({
@@ -76,6 +77,7 @@ function show(call: OneCall): Said {
         DATASTORE: record?.datastoreId ?? '-',
       }),
       disks.length === 0 ? '' : `\nVM DISKS\n${table(['ID', 'IMAGE', 'SIZE', 'TM', 'SAVE'], disks)}`,
+      whole.length === 0 ? '' : `\nSNAPSHOTS\n${table(['ID', 'NAME', 'HYPERVISOR_ID'], whole)}`,
       snapshots.length === 0 ? '' : `\nDISK SNAPSHOTS\n${table(['DISK', 'ID', 'NAME', ''], snapshots)}`,
     ].join(''),
   };
@@ -127,6 +129,15 @@ export const onevm: Readonly<Record<string, OneCommand>> = {
   ),
   'disk-snapshot-delete': act('<disk> <snapshot>', 'of one disk', (call, vm) =>
     call.one.snapshotDelete(vm, disk(call), Number(call.words[2])),
+  ),
+  'snapshot-create': act('[name]', 'of the whole VM, while it runs', (call, vm) =>
+    call.one.systemSnapshotCreate(vm, call.words[1]),
+  ),
+  'snapshot-revert': act('<snapshot>', 'the whole VM, while it runs', (call, vm) =>
+    call.one.systemSnapshotRevert(vm, Number(call.words[1])),
+  ),
+  'snapshot-delete': act('<snapshot>', 'of the whole VM', (call, vm) =>
+    call.one.systemSnapshotDelete(vm, Number(call.words[1])),
   ),
   'disk-resize': act('<disk> <size>', 'larger', (call, vm) =>
     call.one.resize(vm, disk(call), mebibytes(call.words[2] ?? '', 'the size')),

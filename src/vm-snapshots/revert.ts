@@ -1,0 +1,67 @@
+import { withLocks } from '../backup/locks.ts';
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import type { SystemSnapshotMessage } from '../opennebula/vmm-message.ts';
+import { vmSnapshotName } from '../volumes/names.ts';
+import { whenSnapshottable } from '../volumes/snapshot-ready.ts';
+import { requireAwaited } from './create.ts';
+import { type Domain, isAbsent, startDomain, stopDomain } from './domain.ts';
+import { requireOnAll, rollBackTogether } from './roll-back.ts';
+import { settleLocked } from './settle.ts';
+import { requireSnapshots } from './take-point.ts';
+import { requireNoTpm } from './tpm.ts';
+import { type DisksOfVm, openSnapshotVm, type VmPlace, vmLock } from './vm-disks.ts';
+
+export interface RevertRequest {
+  readonly message: SystemSnapshotMessage;
+  readonly place: VmPlace;
+  readonly disks: DisksOfVm;
+  /** OpenNebula's settings of the hypervisor's scripts, on the host. */
+  readonly config: string;
+}
+
+/**
+ * `onevm snapshot-revert` of a running VM (contract §5.9): all disks or none. What can be known is known before the guest is ended; until all
+ * disks hold the snapshot, failure and signals bring back what they held and start the guest on that. OpenNebula takes the VM for running
+ * whatever we answer.
+ */
+export const revertVm = (ctx: Context, request: RevertRequest): Promise<void> =>
+  ctx.lock(vmLock(request.message.vmId), async () => {
+    const { message, place } = request;
+    const { vm, vmId } = message;
+    requireNoTpm(vm);
+    const known = await openSnapshotVm(vm, place, request.disks);
+    const name = vmSnapshotName(vmId, snapshotIdOf(message));
+    await withLocks(ctx, known.disks, async () => {
+      await settleLocked(ctx, known.linstor, vm, place.host, request.disks.ours);
+      const target = await openSnapshotVm(vm, place, request.disks);
+      requireOnAll(target, name);
+      requireSnapshots(target);
+      for (const { resource } of target.disks)
+        await whenSnapshottable(ctx, target.linstor, resource, `VM ${vmId} is not reverted`);
+      await requireAwaited(ctx, vmId, 'revert');
+      const domain: Domain = {
+        host: place.host,
+        deployId: message.deployId,
+        directory: place.directory,
+        config: request.config,
+      };
+      const forget = ctx.undo.push(`start ${domain.deployId} on ${domain.host} again`, () =>
+        startDomain(ctx, domain),
+      );
+      await stopDomain(ctx, domain);
+      const rolled = await rollBackTogether(ctx, target, name, () => isAbsent(ctx, domain));
+      await rolled.noteDone();
+      await startDomain(ctx, domain);
+      forget();
+      await rolled.finish();
+    });
+  });
+
+/** As it was answered when it was made; after `onevm recover --success`, OpenNebula has its own number instead. Throws SNAPSHOT. */
+export function snapshotIdOf({ word, vmId }: Pick<SystemSnapshotMessage, 'word' | 'vmId'>): number {
+  const match = /^(?:one-vm-(\d{1,9})-snapshot-|snap-)?(\d{1,9})$/i.exec(word);
+  if (match?.[2] !== undefined && (match[1] === undefined || Number(match[1]) === vmId))
+    return Number(match[2]);
+  throw new DriverError('SNAPSHOT', `“${word}” is no snapshot of VM ${vmId}`);
+}
