@@ -107,10 +107,8 @@ async function change(
 async function during(session: Session, vmId: number, action: string, word: string): Promise<DriverCall> {
   const before = vmOf(session.read(), vmId);
   setStates(session, vmId, before.state, lcm.HOTPLUG_SNAPSHOT);
-  try {
-    const vm = vmOf(session.read(), vmId);
-    return await localAction(session, vm, action, [vm.deployId, word]);
-  } finally {
-    setStates(session, vmId, before.state, before.state === vmState.ACTIVE ? lcm.RUNNING : lcm.INIT);
-  }
+  const vm = vmOf(session.read(), vmId);
+  const call = await localAction(session, vm, action, [vm.deployId, word]);
+  setStates(session, vmId, before.state, before.state === vmState.ACTIVE ? lcm.RUNNING : lcm.INIT);
+  return call;
 }
