@@ -43,6 +43,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'is it sure that a dead host writes no more? for fence_host.sh',
     load: async () => (await import('./fence.ts')).fence,
   },
+  export: {
+    summary: 'write an image or a disk to a file',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
   trace: {
     summary: 'what the driver did, as a timeline',
     load: async () => (await import('./trace.ts')).trace,

@@ -30,6 +30,10 @@ export const trash = operatorCommand({
     yes: { type: 'boolean', alias: 'y', description: 'empty: do not ask' },
     json: { type: 'boolean', description: 'one JSON document' },
   },
+  exitCodes: [
+    [0, 'listed, restored or removed'],
+    [1, 'something stayed, or was not restored; the reason is told'],
+  ],
   examples: [
     ['trash list', 'what is there, and until when'],
     ['trash restore one-image-12', 'the image is back, under a new id'],

@@ -10,10 +10,8 @@ import { createVolume, readableReplica } from '../volumes/create.ts';
 import { LeftOut, without } from '../volumes/evacuation.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
 import { copyMark, marks, vmMarks } from '../volumes/marks.ts';
-import { scratchResource } from '../volumes/names.ts';
 import { planPlacement, unknownGroup } from '../volumes/placement.ts';
 import { quorumChange, quorumProps } from '../volumes/quorum.ts';
-import { removeResource } from '../volumes/remove.ts';
 import {
   canCloneNatively,
   canSnapshot,
@@ -24,7 +22,6 @@ import {
   isSnapshotSource,
   layersOf,
   readsZeroWhenNew,
-  replicasOf,
   sameName,
 } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
@@ -34,6 +31,7 @@ import { dualPrimaryProperty } from '../volumes/two-primaries.ts';
 import { namesOf } from './attach.ts';
 import { copyResource } from './copy-resource.ts';
 import { findReplica, wishedNode } from './find-node.ts';
+import { withSnapshotVolume } from './snapshot-volume.ts';
 
 /** A new resource with the content of another one (or of a snapshot of it). */
 export interface Duplicate {
@@ -302,7 +300,6 @@ async function copyBytes(
   return { view: created, sizeKib };
 }
 
-/** A snapshot is read through a scratch resource, which goes again in any case. */
 async function withStableSource(
   ctx: Context,
   request: Duplicate,
@@ -312,17 +309,8 @@ async function withStableSource(
     await work({ resource: request.source.name, replicas: request.replicas });
     return;
   }
-  const scratch = scratchResource(request.settings.namePrefix, 'copy', crypto.randomUUID().slice(0, 8));
   const { node } = await localNode(request);
-  await restoreSnapshot(ctx, request.linstor, {
-    from: request.source.name,
-    snapshot: request.snapshot,
-    to: scratch,
-    plan: { group: request.source.group, layers: [], unbalanced: false },
-    props: {},
-    ...(node ? { nodes: [node] } : {}),
-  });
-  const replicas = replicasOf(await request.linstor.resources({ names: [scratch] }), scratch);
-  await work({ resource: scratch, replicas });
-  await removeResource(ctx, request.linstor, scratch);
+  const { name: resource, group } = request.source;
+  const { snapshot } = request;
+  await withSnapshotVolume(ctx, request, { resource, group, snapshot, node, purpose: 'copy' }, work);
 }

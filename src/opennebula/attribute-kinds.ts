@@ -69,6 +69,10 @@ export const objectName = matching(
   /^[A-Za-z_][A-Za-z0-9_-]{1,47}$/,
   'a LINSTOR name (2 to 48 letters, digits, “_”, “-”; first a letter or “_”)',
 );
+export const volumePattern = matching(
+  /^[A-Za-z_*][A-Za-z0-9_*-]{0,47}$/,
+  'a LINSTOR resource, in which “*” stands for anything (“OpenNebula-Image-*”)',
+);
 export const poolName = matching(
   /^[A-Za-z_][A-Za-z0-9_-]{2,47}$/,
   'a LINSTOR storage pool (3 to 48 letters, digits, “_”, “-”; first a letter or “_”)',

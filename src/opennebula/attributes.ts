@@ -243,6 +243,13 @@ export const attributes = {
     'private servers that images may be fetched from',
     { ...imageOnly, default: 'those of marketplaces' },
   ),
+  ADOPT_ALLOW: other.defaulted(
+    'adoptAllow',
+    kinds.listOf(kinds.volumePattern),
+    none,
+    'LINSTOR volumes of which oneadmin may make images (PATH “linstor://NAME”)',
+    { ...imageOnly, default: 'none' },
+  ),
   NO_DECOMPRESS: other.defaulted(
     'noDecompress',
     kinds.yesNo,

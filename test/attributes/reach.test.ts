@@ -145,6 +145,7 @@ describe('a wrong value', () => {
     BACKUP_DIFF: 'guess',
     BACKUP_FREEZE_SECONDS: '0',
     BACKUP_PARALLEL: 'all',
+    ADOPT_ALLOW: 'a/b',
     TRASH: 'always',
     TRASH_WHEN_FULL: 'perhaps',
     LIMIT_TRANSFER_BW: 'fast',

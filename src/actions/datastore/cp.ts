@@ -1,3 +1,4 @@
+import { isVolumeAddress } from '../../adopt/address.ts';
 import type { Context } from '../../context.ts';
 import { attachForCopy, type BridgeDevice, planForCopy, releaseAfterCopy } from '../../disks/bridge.ts';
 import { isDriverError } from '../../errors.ts';
@@ -21,6 +22,10 @@ import { clearOwnLeftover } from './mkfs.ts';
 export const cp: ActionHandler = async (call, ctx) => {
   const image = await openImageCall(call, ctx);
   const resource = newImageResource(image);
+  if (isVolumeAddress(image.message.path)) {
+    const { adoptedImage } = await import('../adopted-image.ts');
+    return adoptedImage(ctx, image, resource);
+  }
   const source = await imageSource(ctx, image.message, image.settings);
   await ctx.lock(lockName(resource), async () => {
     const [[existing], plan] = await Promise.all([

@@ -1,3 +1,4 @@
+import { isVolumeAddress } from '../../adopt/address.ts';
 import { readDatastoreMessage } from '../../opennebula/message.ts';
 import type { ActionHandler } from '../action.ts';
 import { imageSource } from '../image-source.ts';
@@ -6,6 +7,10 @@ import { imageSource } from '../image-source.ts';
 export const stat: ActionHandler = async (call, ctx) => {
   const message = await readDatastoreMessage(call);
   const settings = ctx.settings(message.datastore.template);
+  if (isVolumeAddress(message.path)) {
+    const { sizeOfVolume } = await import('../adopted-image.ts');
+    return String(await sizeOfVolume(ctx, message, settings));
+  }
   const { virtualSize } = await import('../../transfer/vsize.ts');
   return String(
     await virtualSize(await imageSource(ctx, message, settings), {

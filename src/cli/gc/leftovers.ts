@@ -286,6 +286,8 @@ function ofSnapshot(inventory: Inventory, index: Index, snapshot: Snapshot): Lef
     return [{ ...base, proof, why: 'the snapshot failed', ...doubt }];
   if (/^saveas-[0-9a-f]{8}$/.test(snapshot.name) && old)
     return [{ ...base, proof, why: 'temporary snapshot of a disk that was saved', ...doubt }];
+  if (/^one-export-[0-9a-f]{8}$/.test(snapshot.name))
+    return old ? [{ ...base, proof, why: 'temporary snapshot of an export', ...doubt }] : [];
   if (isBase(snapshot)) {
     const gone = old && isSuperseded(snapshot, inventory.snapshots, index.replicasOf(snapshot.resource));
     return gone ? [{ ...base, proof, why: 'clones are made of it no more', ...doubt }] : [];

@@ -1,5 +1,6 @@
 import type { DriverRequest } from '../../lab/one/driver.ts';
 import { lcm } from '../../lab/one/model.ts';
+import { parseResource } from '../../volumes/names.ts';
 import type { Case, Footprint } from './cases.ts';
 import { badMessage, excused, type Finding, leftovers, losses, untrue, type Verdict } from './judge.ts';
 import { type Observation, observe } from './observe.ts';
@@ -207,8 +208,11 @@ async function cleanUp(
   const now = await observe(world);
   // Nobody calls again after a postmigrate that failed: links on the host that was left are gc's.
   const links = scenario.action === 'tm/postmigrate' && attempt.exitCode !== 0 ? {} : now.links;
-  // What is in the trash is known by its note, and goes in time.
-  const isLeft = (name: string): boolean => now.trash[name.replace(/\/.*$/, '')] === undefined;
+  // What is in the trash is known by its note, and goes in time; what is somebody else's stays.
+  const isLeft = (name: string): boolean => {
+    const resource = name.replace(/\/.*$/, '');
+    return now.trash[resource] === undefined && parseResource('', resource) !== undefined;
+  };
   return [
     ...failures,
     ...Object.keys(now.resources).filter(isLeft),

@@ -160,6 +160,28 @@ function scribble(world: FaultWorld, host: string, datastore: number, vm: number
   if (!done.success) throw new Error(`${link}: ${done.stderr}`);
 }
 
+/** A volume as LINBIT's driver makes it: an image file written into the device. */
+async function packed(world: FaultWorld, name: string): Promise<void> {
+  const raw = world.writeImage('packed.raw', pattern(5, 9));
+  const file = `${raw}.qcow2`;
+  if (!Bun.spawnSync(['qemu-img', 'convert', '-O', 'qcow2', raw, file]).success)
+    throw new Error('qemu-img does not convert');
+  await world.linstor('POST', '/v1/resource-groups/drbd/spawn', {
+    resource_definition_name: name,
+    volume_sizes: [8 * 1024],
+  });
+  const view = (await world.linstor('GET', `/v1/view/resources?resources=${name}`)) as {
+    flags?: string[];
+    volumes?: { device_path?: string }[];
+  }[];
+  for (const { flags = [], volumes = [] } of view) {
+    const path = volumes[0]?.device_path;
+    if (!path || flags.some((flag) => flag === 'DISKLESS' || flag === 'TIE_BREAKER')) continue;
+    if (!Bun.spawnSync(['dd', `if=${file}`, `of=${path}`, 'conv=notrunc', 'status=none']).success)
+      throw new Error(`${path} is not written`);
+  }
+}
+
 const imageSnapshot = (action: 'snap_delete' | 'snap_revert' | 'snap_flatten'): Scenario => ({
   action: `datastore/${action}`,
   about: 'persistent image',
@@ -214,6 +236,30 @@ export const scenarios: readonly Scenario[] = [
           path: world.writeImage('new.raw', pattern(3, 11)),
         }),
       ),
+  },
+  {
+    action: 'datastore/cp',
+    about: 'adopted volume, by its blocks',
+    group: 'drbd',
+    template: { ADOPT_ALLOW: 'one-*' },
+    makesImage: true,
+    prepare: (_world, base, until) =>
+      until((one) =>
+        one.createImage({ name: 'new', datastore: base.images, path: `linstor://one-image-${base.image}` }),
+      ),
+  },
+  {
+    action: 'datastore/cp',
+    about: 'adopted volume, a qcow2 image in it',
+    group: 'drbd',
+    template: { ADOPT_ALLOW: 'OpenNebula-*' },
+    makesImage: true,
+    prepare: async (world, base, until) => {
+      await packed(world, 'OpenNebula-Image-3');
+      return until((one) =>
+        one.createImage({ name: 'new', datastore: base.images, path: 'linstor://OpenNebula-Image-3' }),
+      );
+    },
   },
   {
     action: 'datastore/mkfs',

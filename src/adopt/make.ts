@@ -1,0 +1,131 @@
+import type { Context } from '../context.ts';
+import { planForCopy } from '../disks/bridge.ts';
+import { duplicate } from '../disks/duplicate.ts';
+import { growDisk } from '../disks/grow.ts';
+import { type Volume, withDevice } from '../disks/with-device.ts';
+import { DriverError } from '../errors.ts';
+import type { ResourceName } from '../linstor/linstor.ts';
+import { withProgress } from '../transfer/progress.ts';
+import { unpackDevice } from '../transfer/unpack-device.ts';
+import { bytesToMib, type KiB, kib } from '../units.ts';
+import { createVolume } from '../volumes/create.ts';
+import { registrationMark, vmMarks } from '../volumes/marks.ts';
+import { lockName } from '../volumes/names.ts';
+import { planPlacement } from '../volumes/placement.ts';
+import { undisturbed } from '../volumes/redo-after-restart.ts';
+import { readsZeroWhenNew } from '../volumes/replicas.ts';
+import type { Content, Where } from './content.ts';
+import { requireNobodys } from './holders.ts';
+import { type Origin, withContent } from './source.ts';
+
+export interface NewImage {
+  readonly id: number;
+  readonly resource: ResourceName;
+  /** As OpenNebula has it; the volume is never smaller than its content. */
+  readonly sizeKib: KiB;
+  /** Marks of the new volume. */
+  readonly props: Readonly<Record<string, string>>;
+  /** For the mark of a volume that is taken over. */
+  readonly registration: string;
+}
+
+/** A new volume with the content of the origin: by sharing its blocks where pool and layers agree, else by a copy; unpacked where it holds an image. */
+export async function makeImage(ctx: Context, where: Where, origin: Origin, image: NewImage): Promise<void> {
+  await withContent(ctx, where, origin, async (content, from) => {
+    if (content.format === 'raw') await duplicated(ctx, where, origin, image);
+    else await unpacked(ctx, where, from, content, image);
+  });
+}
+
+async function duplicated(ctx: Context, where: Where, origin: Origin, image: NewImage): Promise<void> {
+  const { linstor, settings } = where;
+  const sizeKib = kib(Math.max(image.sizeKib, origin.volume.sizeKib));
+  await undisturbed(ctx, linstor, image.resource, async () => {
+    const made = await duplicate(ctx, {
+      settings,
+      linstor,
+      source: origin.definition,
+      replicas: origin.replicas,
+      ...(origin.snapshot ? { snapshot: origin.snapshot.name } : {}),
+      target: image.resource,
+      sizeKib,
+      props: image.props,
+      mode: 'clone',
+      what: `image ${image.id}`,
+      spread: image.id,
+    });
+    if (sizeKib > origin.volume.sizeKib)
+      await growDisk(ctx, { linstor, settings, resource: image.resource }, sizeKib);
+    await made.tidy();
+    return made;
+  });
+}
+
+async function unpacked(
+  ctx: Context,
+  where: Where,
+  from: Volume,
+  content: Content,
+  image: NewImage,
+): Promise<void> {
+  const { linstor, settings } = where;
+  const needed = kib(bytesToMib(content.virtualBytes) * 1024);
+  const sizeKib = kib(Math.max(image.sizeKib, needed));
+  const { plan } = await planForCopy(ctx, where, await planPlacement(linstor, settings.placement), image.id);
+  const { resource, props } = image;
+  const view = await createVolume(ctx, linstor, { name: resource, sizeKib, plan, props });
+  ctx.log.info(`${from.resource} holds a ${content.format} image, which is unpacked into ${resource}`);
+  await withDevice(ctx, where, { resource, replicas: view, sizeKib }, (target) =>
+    withDevice(
+      ctx,
+      where,
+      from,
+      async (source) => {
+        const { compressTransfer: compress, limitTransferBw, verify, stagingDir } = settings;
+        const { signal, clock } = ctx;
+        await withProgress(ctx.log, `adoption of ${from.resource}`, clock, (onProgress) =>
+          unpackDevice(
+            ctx.hosts,
+            { ...source, ...content },
+            {
+              host: target.host,
+              device: target.device,
+              identity: target.identity,
+              bytes: target.bytes,
+              readsZero: readsZeroWhenNew(view),
+            },
+            { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
+          ),
+        );
+      },
+      target,
+    ),
+  );
+}
+
+/** The volume itself becomes the image's: nothing is made, and its old owner must be none. Throws IN_USE, IMAGE_FORMAT. */
+export async function takeOver(ctx: Context, where: Where, origin: Origin, image: NewImage): Promise<void> {
+  const { linstor } = where;
+  const { name, props } = origin.definition;
+  if (origin.snapshot)
+    throw new DriverError('NOT_SUPPORTED', `a snapshot of ${name} cannot be taken over`, {
+      remedy: 'leave ADOPT=take out: an image is then made of the snapshot',
+    });
+  await ctx.lock(lockName(name), async () => {
+    await requireNobodys(ctx, where, origin.definition);
+    await withContent(ctx, where, origin, async ({ format }) => {
+      if (format !== 'raw')
+        throw new DriverError(
+          'IMAGE_FORMAT',
+          `${name} holds a ${format} image and cannot be taken over as it is`,
+          {
+            remedy: 'leave ADOPT=take out: it is then unpacked into a volume of its own',
+          },
+        );
+    });
+    await linstor.modifyDefinition(name, {
+      set: { [registrationMark(name)]: image.registration },
+      unset: vmMarks.filter((key) => key in props),
+    });
+  });
+}
