@@ -286,6 +286,7 @@ async function copyBytes(
     sizeKib,
     plan,
     props: { ...request.props, ...(completion === 'note' ? { [copyMark(target)]: nonce } : {}) },
+    urgent: host !== undefined,
     ...(host !== undefined && (local || settings.preferNode) ? await wishedNode(namesOf(request), host) : {}),
   });
   await withStableSource(ctx, request, async (from) => {

@@ -84,6 +84,7 @@ async function makeAnew(
     sizeKib: mibToKib(request.sizeMib),
     plan,
     props: diskMarks(call),
+    urgent: true,
     ...(prefer ? await wishedNode(namesOf(call), call.target.host) : {}),
   });
 }

@@ -99,6 +99,7 @@ export async function createCheckpoint(
     sizeKib,
     plan,
     props: { [marks.vmId]: String(vm.id), [marks.deployment]: deploymentMark(vm) },
+    urgent: true,
     ...wish,
   });
   return { resource: name, view, sizeKib };

@@ -5,6 +5,7 @@ import type { Linstor, NodeName, PlacementFilter, Resource, ResourceName } from 
 import { awaitSatellites, offlineError, satellitesAway } from '../linstor/satellites.ts';
 import type { KiB } from '../units.ts';
 import { createDefinition, type Spawned, spawnMarked } from './define.ts';
+import { fewerReplicas } from './fewer.ts';
 import { whenStateKnown } from './online.ts';
 import type { Plan } from './placement.ts';
 import { hasNetworkLayer, isDiskful, isReadable, replicasOf, sameName } from './replicas.ts';
@@ -18,6 +19,8 @@ export interface NewVolume {
   readonly node?: NodeName;
   /** LINSTOR's name of that node, should nothing be placed on one of the name above. */
   readonly realNode?: () => Promise<NodeName | undefined>;
+  /** A VM waits for it: fewer replicas than planned will do while satellites are away. */
+  readonly urgent?: boolean;
 }
 
 /**
@@ -36,8 +39,8 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
     // Pools of nodes that are away count for nothing; after a start of the controller, that is all of them.
     if ((await satellitesAway(linstor)).length === 0) throw error;
     const still = await awaitSatellites(linstor, (ms) => ctx.clock.sleep(ms));
-    if (still.length > 0) throw offlineError(error, still);
-    await makePlaced(ctx, linstor, volume);
+    if (still.length > 0) await makeFewer(ctx, linstor, volume, offlineError(error, still), still);
+    else await makePlaced(ctx, linstor, volume);
   }
   const placed = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
   const view = [
@@ -55,6 +58,28 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
     );
   }
   return view;
+}
+
+/** Throws `error` where fewer are not wanted, or would not help. */
+async function makeFewer(
+  ctx: Context,
+  linstor: Linstor,
+  volume: NewVolume,
+  error: DriverError,
+  away: readonly string[],
+): Promise<void> {
+  const plan = volume.urgent ? await fewerReplicas(linstor, volume.plan) : undefined;
+  if (!plan) throw error;
+  const { node, realNode: _, ...rest } = volume;
+  const wished = node !== undefined && plan.filter.nodes?.some((each) => sameName(each, node));
+  try {
+    await makePlaced(ctx, linstor, { ...rest, plan, ...(wished ? { node } : {}) });
+  } catch (again) {
+    throw isDriverError(again, 'LINSTOR_NO_SPACE') ? error : again;
+  }
+  ctx.log.warn(
+    `${volume.name} has ${plan.replicas} of ${volume.plan.replicas} replicas: there is no connection to the satellite on ${away.join(', ')}; when it is back, and if LINSTOR does not add the rest by itself: linstor resource create ${volume.name} --auto-place ${volume.plan.replicas}`,
+  );
 }
 
 async function makePlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<void> {

@@ -96,3 +96,50 @@ test('a VM comes back while its host is dead, every action finds its disks, and 
   ok(await lab.one.deleteImage(saved));
   expect(await lab.definitions()).toEqual([`one-image-${image}`]);
 });
+
+test.each(['snapshot', 'copy'])(
+  'with no more storage nodes than replicas, disks of a VM have fewer while one is dead; clones by %s',
+  async (mode) => {
+    const [one = '', two = ''] = lab.cluster.description.nodes;
+    const filter = {
+      place_count: 2,
+      storage_pool_list: ['thin'],
+      node_name_list: [one, two],
+      layer_stack: ['DRBD', 'STORAGE'],
+    };
+    const group = `pair-${mode}`;
+    await lab.linstor('POST', '/v1/resource-groups', { name: group, select_filter: filter });
+    const template = { RESOURCE_GROUP: group, CLONE_MODE: mode, SAFE_DIRS: lab.cluster.paths.images };
+    const images = ok(
+      await lab.one.createDatastore({ name: `i-${mode}`, type: 'IMAGE', template }),
+    ).datastore;
+    const pair = ok(await lab.one.createDatastore({ name: `s-${mode}`, type: 'SYSTEM', template })).datastore;
+    const path = join(lab.cluster.paths.images, 'pair.raw');
+    writeFileSync(path, Buffer.alloc(2 * MiB, 'first '));
+    const own = ok(await lab.one.createImage({ name: `p-${mode}`, datastore: images, path })).image;
+    await power(one, false);
+    const disks = [{ image: own }, { volatile: 'swap' as const, sizeMb: 8 }];
+    const { vm, calls } = ok(
+      await lab.one.instantiate({ name: 'vm', disks, context: false }, { host: two, datastore: pair }),
+    );
+    expect(calls.map(({ stderr }) => stderr).join('')).toContain(`one-vm-${vm}-disk-1 has 1 of 2 replicas`);
+    const diskful = async (name: string): Promise<string[]> =>
+      (
+        (await lab.linstor('GET', `/v1/resource-definitions/${name}/resources`)) as {
+          node_name: string;
+          flags?: string[];
+        }[]
+      )
+        .filter(({ flags: found = [] }) => found.length === 0)
+        .map(({ node_name }) => node_name);
+    expect(await diskful(`one-vm-${vm}-disk-1`)).toEqual([two]);
+    // An image can wait for its replicas.
+    const refused = await lab.one.createImage({ name: `q-${mode}`, datastore: images, path });
+    expect(refused.error).toContain('no connection to the satellite');
+    await power(one, true);
+    ok(await lab.one.suspend(vm));
+    ok(await lab.one.resume(vm));
+    ok(await lab.one.terminate(vm));
+    ok(await lab.one.deleteImage(own));
+  },
+);
