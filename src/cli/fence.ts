@@ -9,7 +9,7 @@ import { wrapText } from './table.ts';
 export const fence = operatorCommand({
   name: 'fence',
   summary:
-    'Make sure that no disk which runs on HOST can complete a write any more. Exit code 0 says so; anything else means: not sure, and why. ' +
+    'Make sure that no disk which runs on HOST can complete a write any more, and say for each why, or why that is not sure. ' +
     'For OpenNebula’s fence_host.sh: without HOST its document is read from stdin.',
   args: {
     host: {
@@ -24,6 +24,10 @@ export const fence = operatorCommand({
     force: { type: 'boolean', description: 'run FENCE_COMMAND against a host that is alive too' },
     json: { type: 'boolean', description: 'one JSON document' },
   },
+  exitCodes: [
+    [0, 'no write of HOST can complete any more; with --test: would be fenced'],
+    [1, 'not sure, or failed'],
+  ],
   examples: [
     ['fence node3', 'after node3 has died'],
     ['fence --test node3', 'is everything ready for that day?'],

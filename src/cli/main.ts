@@ -39,6 +39,14 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'deleted images and disks that are kept for a while',
     load: async () => (await import('./trash.ts')).trash,
   },
+  'what-if': {
+    summary: 'what is lost if a host goes now',
+    load: async () => (await import('./what-if.ts')).whatIfCommand,
+  },
+  evacuate: {
+    summary: 'empty a host, until it is safe to switch off',
+    load: async () => (await import('./evacuate.ts')).evacuateCommand,
+  },
   fence: {
     summary: 'is it sure that a dead host writes no more? for fence_host.sh',
     load: async () => (await import('./fence.ts')).fence,

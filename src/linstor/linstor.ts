@@ -323,6 +323,11 @@ export interface Linstor {
     options: { pool?: string; diskless?: boolean },
   ): Promise<Outcome>;
 
+  /** LINSTOR moves what is on the node away, and gives it nothing new. Warnings tell what it cannot move. */
+  evacuateNode(node: NodeName): Promise<Outcome>;
+  /** The node is like any other again. */
+  restoreNode(node: NodeName): Promise<Outcome>;
+
   createSnapshot(
     name: ResourceName,
     snapshot: string,

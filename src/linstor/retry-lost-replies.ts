@@ -37,6 +37,8 @@ const settledWrites: Settled = {
   makeAvailable: 'repeat',
   unmakeAvailable: 'repeat',
   toggleDisk: 'repeat',
+  evacuateNode: 'repeat',
+  restoreNode: 'repeat',
   deleteSnapshot: 'repeat',
   rollback: 'repeat',
   createVolume: (linstor, name, number) => hasVolume(linstor, name, number),

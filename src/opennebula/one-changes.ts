@@ -17,6 +17,10 @@ export interface OneChanges {
   giveImage(id: number, userId: number): Promise<void>;
   attachDisk(vmId: number, disk: Template): Promise<void>;
   detachDisk(vmId: number, diskId: number): Promise<void>;
+  /** A host that is not enabled gets no further VMs. */
+  enableHost(id: number, enabled: boolean): Promise<void>;
+  /** Begins; the VM's document tells how it goes on. The host must have room for it. */
+  migrateVm(id: number, hostId: number, how: 'live' | 'poweroff'): Promise<void>;
 }
 
 /** A quote in a value ends it. */
@@ -59,5 +63,12 @@ export const oneChanges = (client: OnedClient): OneChanges => ({
   },
   detachDisk: async (vmId, diskId) => {
     await client.call('one.vm.detach', vmId, diskId);
+  },
+  enableHost: async (id, enabled) => {
+    await client.call('one.host.status', id, enabled ? 0 : 1);
+  },
+  migrateVm: async (id, hostId, how) => {
+    // live, enforce, the same datastore, and how it stops: 0 by saving its memory, 1 by power off.
+    await client.call('one.vm.migrate', id, hostId, how === 'live', true, -1, how === 'live' ? 0 : 1);
   },
 });

@@ -427,6 +427,8 @@ export class World {
       giveImage: (id, user) => note(`give image ${id} to ${user}`),
       attachDisk: (vm, disk) => note(`attach ${JSON.stringify(disk)} to ${vm}`),
       detachDisk: (vm, disk) => note(`detach ${disk} of ${vm}`),
+      enableHost: (id, enabled) => note(`${enabled ? 'enable' : 'disable'} host ${id}`),
+      migrateVm: (vm, to, how) => note(`migrate ${vm} to ${to} ${how}`),
     };
   }
 

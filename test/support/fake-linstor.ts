@@ -536,6 +536,12 @@ export class FakeLinstor implements Linstor {
   toggleDisk(): Promise<Outcome> {
     return this.#unexpected('toggleDisk');
   }
+  evacuateNode(): Promise<Outcome> {
+    return this.#unexpected('evacuateNode');
+  }
+  restoreNode(): Promise<Outcome> {
+    return this.#unexpected('restoreNode');
+  }
   createSnapshot(): Promise<Outcome> {
     return this.#unexpected('createSnapshot');
   }

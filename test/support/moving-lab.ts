@@ -105,6 +105,8 @@ const noChanges: OneChanges = {
   giveImage: () => Promise.reject(new Error('not expected here')),
   attachDisk: () => Promise.reject(new Error('not expected here')),
   detachDisk: () => Promise.reject(new Error('not expected here')),
+  enableHost: () => Promise.reject(new Error('not expected here')),
+  migrateVm: () => Promise.reject(new Error('not expected here')),
 };
 
 export class MovingLab {

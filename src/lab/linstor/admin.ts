@@ -85,6 +85,7 @@ const tuningChange = z.strictObject({
   cloneSeconds: z.number().optional(),
   syncSeconds: z.number().optional(),
   snapshotSeconds: z.number().optional(),
+  evacuateSeconds: z.number().optional(),
 });
 
 export async function handleAdmin(lab: Runtime, method: string, url: URL, text: string): Promise<Response> {

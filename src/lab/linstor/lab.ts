@@ -50,7 +50,13 @@ export function createLab(options: LabOptions): Lab {
   const root = resolve(options.dir);
   const state = loadState(root) ?? build(options);
   if (options.generation) state.generation = options.generation;
-  const tuning = { cloneSeconds: 0.2, syncSeconds: 0, snapshotSeconds: 0, ...options.tuning };
+  const tuning = {
+    cloneSeconds: 0.2,
+    syncSeconds: 0,
+    snapshotSeconds: 0,
+    evacuateSeconds: 2,
+    ...options.tuning,
+  };
   const runtime = new Runtime(root, state, { devices: options.devices ?? 'file', tuning });
   runtime.save();
   return {

@@ -14,6 +14,8 @@ export interface Tuning {
   cloneSeconds: number;
   /** A new DRBD replica is Inconsistent for this long. */
   syncSeconds: number;
+  /** A replica of a node that is evacuated stays so long after another has taken its place. */
+  evacuateSeconds: number;
   /** A snapshot suspends its resource's I/O for this long. */
   snapshotSeconds: number;
 }

@@ -1,8 +1,10 @@
 import { attachDisk, detachDisk } from './disks.ts';
 import { createImageFromPath, deleteImage, registerImage } from './images.ts';
+import { liveMigrateVm, migrateVm } from './migrate.ts';
 import { imageOf, OneRefusal } from './model.ts';
 import type { LabOnedOptions, Operation } from './oned.ts';
 import type { RpcCall, RpcResult, RpcValue } from './rpc.ts';
+import { setHostState } from './setup.ts';
 
 /** XML-RPC calls that change something (contract §8.4), each by what the lab does for a person's command. */
 
@@ -45,6 +47,13 @@ const allocate: Perform = async (options, [text, datastore]) => {
   return made.image;
 };
 
+/** oned answers when it has begun. */
+async function begun(work: Promise<Operation>): Promise<void> {
+  const failed = work.catch((error: unknown) => error);
+  const early = await Promise.race([failed, Bun.sleep(50)]);
+  if (early instanceof Error) throw early;
+}
+
 const performers: Readonly<Record<string, Perform>> = {
   'one.image.allocate': allocate,
   'one.image.delete': async (options, [id]) => {
@@ -62,6 +71,24 @@ const performers: Readonly<Record<string, Perform>> = {
     store.update((state) => {
       imageOf(state, Number(id)).uid = Number(user);
     });
+    return Number(id);
+  },
+  'one.host.status': async (options, [id, status]) => {
+    const host = options.store.read().hosts.find((each) => each.id === id);
+    if (!host) throw new OneRefusal(`Error getting host [${id}].`);
+    setHostState(options, host.name, [2, 4, 8][Number(status)] ?? 2);
+    return Number(id);
+  },
+  'one.vm.migrate': async (options, [id, host, live]) => {
+    const { hosts, vms } = options.store.read();
+    const target = hosts.find((each) => each.id === host);
+    const last = vms.find((each) => each.id === id)?.history.at(-1);
+    if (!target || !last) throw new OneRefusal(`Error getting host [${host}].`);
+    if (target.name === last.hostname) throw new OneRefusal('VM is already running in that host.');
+    const to = { host: target.name, datastore: last.datastoreId };
+    await begun(
+      live ? liveMigrateVm(options, Number(id), to) : migrateVm(options, Number(id), to, { poweroff: true }),
+    );
     return Number(id);
   },
   'one.vm.attach': async (options, [id, text]) => {

@@ -320,6 +320,14 @@ export class CliLinstor implements L.Linstor {
     });
   }
 
+  evacuateNode(node: string): Promise<Outcome> {
+    return this.#write(['node', 'evacuate', node]);
+  }
+
+  restoreNode(node: string): Promise<Outcome> {
+    return this.#write(['node', 'restore', node]);
+  }
+
   deleteSnapshot(name: string, snapshot: string): Promise<Outcome> {
     return this.#write(['snapshot', 'delete', name, snapshot]);
   }

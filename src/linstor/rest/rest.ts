@@ -248,6 +248,14 @@ export class RestLinstor implements L.Linstor {
     return this.#write('PUT', pathOf(...parts, ...(options.pool ? [options.pool] : [])));
   }
 
+  evacuateNode(node: string): Promise<Outcome> {
+    return this.#write('PUT', pathOf('nodes', node, 'evacuate'), {});
+  }
+
+  restoreNode(node: string): Promise<Outcome> {
+    return this.#write('PUT', pathOf('nodes', node, 'restore'), {});
+  }
+
   createSnapshot(
     name: string,
     snapshot: string,

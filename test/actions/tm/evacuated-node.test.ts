@@ -40,7 +40,11 @@ async function site(filter: Readonly<Record<string, unknown>>) {
     expect(Number(lab.on(host, `stat -Lc %s '${link}'`))).toBeGreaterThanOrEqual(8 * 1024 * 1024);
     return `one-vm-${vm}-disk-0`;
   };
-  const evacuate = () => lab.linstor('PUT', `/v1/nodes/${left}/evacuate`);
+  const evacuate = async (): Promise<void> => {
+    // They stay for as long as the test lasts.
+    await lab.linstor('PUT', '/lab/tuning', { evacuateSeconds: 3600 });
+    await lab.linstor('PUT', `/v1/nodes/${left}/evacuate`);
+  };
   return { resource, left, stays, clone, evacuate };
 }
 

@@ -1,4 +1,6 @@
 import { newDisklessPool, newNode } from '../model/cluster.ts';
+import type { LabDefinition } from '../model/definition.ts';
+import { findGroup } from '../model/group.ts';
 import { byName, checkNodeName } from '../model/name.ts';
 import {
   findNode,
@@ -9,17 +11,17 @@ import {
   nodeJson,
 } from '../model/node.ts';
 import { changeProps } from '../model/properties.ts';
-import { diskful, isDiskless, isDrbd, setFlags } from '../model/resource.ts';
+import { diskful, isDeleting, isDiskless, isDrbd, type LabResource, setFlags } from '../model/resource.ts';
 import type { Body } from '../rest/body.ts';
 import { type Call, done, flag, type Handler, json, map, number, text } from '../rest/call.ts';
 import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
-import { Refusal, type Reply } from '../rest/entry.ts';
+import { type CallScope, Refusal, Reply } from '../rest/entry.ts';
 import type { Runtime } from '../runtime.ts';
 import { place } from './autoplace.ts';
 import { finishDeletions } from './definition-delete.ts';
 import { propsChange } from './groups.ts';
 import { namedList } from './named-list.ts';
-import { dismantle } from './resource-delete.ts';
+import { deleteResource, dismantle } from './resource-delete.ts';
 
 /** A filter with an unknown name finds nothing here, unlike in the views (recorded). */
 export const list: Handler = ({ lab, query }) =>
@@ -165,7 +167,10 @@ async function forget(lab: Runtime, node: LabNode): Promise<void> {
   await finishDeletions(lab, concerned);
 }
 
-/** Moves replicas away; the node takes no new ones (linstor-behaviour §7.8). DRBD resources only. */
+/**
+ * Moves replicas away; the node takes no new ones (linstor-behaviour §7.8). DRBD resources only. What holds no data, and what there are
+ * enough copies of, goes at once; the rest when its successor is in sync (`CtrlNodeApiCallHandler`, LINSTOR 1.34).
+ */
 export const evacuate: Handler = async (call) => {
   const { lab } = call;
   const name = call.params['node'] ?? '';
@@ -175,7 +180,7 @@ export const evacuate: Handler = async (call) => {
   reply.add(MODIFIED, `Node '${node.name}' marked for evacuation.`);
   for (const definition of byName(lab.state.definitions, (item) => item.name)) {
     const own = definition.resources.find((resource) => resource.node === node.name);
-    if (!own || isDiskless(own)) continue;
+    if (!own || isDeleting(own)) continue;
     if (!isDrbd(own)) {
       reply.add(0, `Resource '${definition.name}' cannot be evacuated as it is not a DRBD resource`, {
         severity: 'warning',
@@ -188,8 +193,10 @@ export const evacuate: Handler = async (call) => {
       subject: `Auto-placing resource: ${definition.name}`,
     });
     try {
-      await place(lab, nested, definition, { additional_place_count: 1 });
+      if (!isDiskless(own) && !hasEnough(lab, definition, own))
+        await place(lab, nested, definition, { additional_place_count: 1 });
       setFlags(own, 'EVACUATE');
+      leaveLater(lab, definition, own);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       reply.add(
@@ -201,6 +208,32 @@ export const evacuate: Handler = async (call) => {
   }
   return done(reply);
 };
+
+const isInSync = (lab: Runtime, resource: LabResource): boolean =>
+  resource.volumes.every((volume) => (volume.syncedAt ?? 0) <= lab.now() && volume.diskState === undefined);
+
+/** As many copies as its group asks for, without this one. */
+function hasEnough(lab: Runtime, definition: LabDefinition, own: LabResource): boolean {
+  const others = diskful(definition).filter(
+    (other) => other !== own && !other.flags.includes('EVACUATE') && isInSync(lab, other),
+  );
+  return others.length >= (findGroup(lab.state, definition.group)?.filter.place_count ?? 2);
+}
+
+function leaveLater(lab: Runtime, definition: LabDefinition, own: LabResource): void {
+  lab.later(lab.tuning.evacuateSeconds * 1000, () =>
+    lab.exclusively(async () => {
+      const still = definition.resources.includes(own) && own.flags.includes('EVACUATE');
+      if (!still || isDeleting(own)) return;
+      if (own.drbd?.inUse || !(isDiskless(own) || hasEnough(lab, definition, own))) {
+        leaveLater(lab, definition, own);
+        return;
+      }
+      const nobody: CallScope = { operation: 'delete', object: 'resource', refs: {}, subject: own.node };
+      await deleteResource(lab, new Reply(nobody, () => lab.now()), definition, own, {});
+    }),
+  );
+}
 
 export const restore: Handler = (call) => {
   const name = call.params['node'] ?? '';
