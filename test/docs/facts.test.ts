@@ -40,11 +40,13 @@ test('codes in brackets are codes of the program', () => {
 test('commands and options in the pages are those of the program', async () => {
   const commands = new Map((await readCommands()).map(({ name, help }) => [name, help]));
   const uses = written.flatMap(([page, text]) =>
-    [...text.matchAll(/\blinstor_un ((?:lab )?[a-z]+(?:-[a-z]+)*)((?: --?[a-z-]+(?: \d+)?)*)/g)].map((match) => ({
-      page,
-      command: match[1] ?? '',
-      options: [...(match[2] ?? '').matchAll(/--([a-z-]+)/g)].map((option) => option[1] ?? ''),
-    })),
+    [...text.matchAll(/\blinstor_un ((?:lab )?[a-z]+(?:-[a-z]+)*)((?: --?[a-z-]+(?: \d+)?)*)/g)].map(
+      (match) => ({
+        page,
+        command: match[1] ?? '',
+        options: [...(match[2] ?? '').matchAll(/--([a-z-]+)/g)].map((option) => option[1] ?? ''),
+      }),
+    ),
   );
   const actionKinds = ['tm', 'datastore', 'vmm'];
   const wrong = uses.filter(({ command, options }) => {

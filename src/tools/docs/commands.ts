@@ -31,7 +31,7 @@ async function exitCodesOf([first = '', second]: readonly string[]): Promise<rea
 /** The lines below COMMANDS: name, blanks, what it does. */
 function namesIn(overview: string): string[] {
   const listed = /^COMMANDS\n\n((?: {2}.+\n)+)/m.exec(overview)?.[1] ?? '';
-  return listed.split('\n').flatMap((line) => /^ {2}([a-z]+) {2,}/.exec(line)?.[1] ?? []);
+  return listed.split('\n').flatMap((line) => /^ {2}([a-z]+(?:-[a-z]+)*) {2,}/.exec(line)?.[1] ?? []);
 }
 
 async function helpOf(words: readonly string[], columns: number): Promise<string> {
