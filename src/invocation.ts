@@ -34,7 +34,7 @@ export function readInvocation(argv0: string, args: readonly string[]): Invocati
       : { kind: 'unknown', name: argv0 };
   }
   const [first, second, ...rest] = args;
-  const kind = kinds.find((each) => each === first);
+  const kind = isForPeople(args) ? undefined : kinds.find((each) => each === first);
   if (kind === undefined || second === undefined || second.startsWith('-'))
     return { kind: 'cli', argv: args };
   const action = resolve(kind, second);
@@ -42,6 +42,10 @@ export function readInvocation(argv0: string, args: readonly string[]): Invocati
     ? { kind: 'action', action, argv: rest, calledAs: '' }
     : { kind: 'unknown', name: `${kind}/${second}` };
 }
+
+/** `linstor_un datastore create`: a kind of actions is also the name of a command. */
+const isForPeople = ([first, second]: readonly string[]): boolean =>
+  first === 'datastore' && second === 'create';
 
 function kindOfPath(argv0: string, called: string): ActionKind | undefined {
   const components = dirname(argv0)

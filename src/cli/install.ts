@@ -216,6 +216,7 @@ function planDocument(
     previous: manifest?.version ?? null,
     bashDriver: plan.bashDriver,
     applied: !dryRun,
+    changed: !dryRun && plan.steps.length > 0,
     steps: plan.steps.map((step) => ({
       do: step.do,
       path: step.path,

@@ -23,6 +23,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'remove the driver and restore the previous configuration',
     load: async () => (await import('./uninstall.ts')).uninstall,
   },
+  datastore: {
+    summary: 'create an image and a system datastore on LINSTOR',
+    load: async () => (await import('./datastore/create.ts')).datastore,
+  },
   doctor: {
     summary: 'check everything the driver depends on',
     load: async () => (await import('./doctor.ts')).doctor,

@@ -18,6 +18,8 @@ export interface Terminal {
   data(text: string): void;
   message(kind: MessageKind, text: string): void;
   confirm(question: string): Promise<boolean>;
+  /** An empty answer is the proposed one. */
+  ask(question: string, proposed: string): Promise<string>;
   /** Empties the screen. Only where stdout is a terminal. */
   readonly clear?: () => void;
   /** A line on stderr that the next one replaces; '' removes it. Only where stderr is a terminal. */
@@ -32,6 +34,15 @@ const prefixes: Readonly<Record<MessageKind, string>> = {
   warn: 'linstor_un: warning: ',
   error: 'linstor_un: ',
 };
+
+async function answerTo(question: string): Promise<string> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await reader.question(question)).trim();
+  } finally {
+    reader.close();
+  }
+}
 
 /**
  * What is written has reached the reader when these return: Node's own streams keep what a full pipe does not take (64 KiB), and
@@ -56,13 +67,7 @@ export function openTerminal(env: Readonly<Record<string, string | undefined>>):
             writeTo(2, `\r\u001b[K${cut(inSigns(printableLines(text)), (process.stderr.columns || 80) - 1)}`),
         }
       : {}),
-    confirm: async (question) => {
-      const reader = createInterface({ input: process.stdin, output: process.stderr });
-      try {
-        return /^y(?:es)?$/i.test((await reader.question(inSigns(`${question} [y/N] `))).trim());
-      } finally {
-        reader.close();
-      }
-    },
+    confirm: async (question) => /^y(?:es)?$/i.test(await answerTo(inSigns(`${question} [y/N] `))),
+    ask: async (question, proposed) => (await answerTo(inSigns(`${question} [${proposed}] `))) || proposed,
   };
 }

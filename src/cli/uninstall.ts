@@ -48,7 +48,13 @@ export const uninstall = operatorCommand({
       left = remove(layout, steps);
     }
     if (options.json)
-      printJson(environment, { applied: !dryRun, steps: steps.map(summary), left, datastores: inUse });
+      printJson(environment, {
+        applied: !dryRun,
+        changed: !dryRun && steps.length > 0,
+        steps: steps.map(summary),
+        left,
+        datastores: inUse,
+      });
     else environment.terminal.out(closing(dryRun, left, layout.oneLocation, severalFrontEnds));
     return left.length === 0 ? 0 : 1;
   },

@@ -11,6 +11,8 @@ export type Template = Readonly<Record<string, string | number>>;
 export interface OneChanges {
   /** The id. With SOURCE and SIZE and no PATH the image is there at once, and no driver is asked. */
   allocateImage(template: Template, datastoreId: number): Promise<number>;
+  /** The id. Cluster -1 is the default one. */
+  allocateDatastore(template: Template, clusterId: number): Promise<number>;
   deleteImage(id: number): Promise<void>;
   renameImage(id: number, name: string): Promise<void>;
   /** The group stays. */
@@ -48,6 +50,11 @@ export const oneChanges = (client: OnedClient): OneChanges => ({
     const said = await client.call('one.image.allocate', templateText(template), datastoreId);
     if (/^\d{1,9}$/.test(said.trim())) return Number(said);
     throw new DriverError('ONE_INCOMPLETE', 'oned does not say which image it has made');
+  },
+  allocateDatastore: async (template, clusterId) => {
+    const said = await client.call('one.datastore.allocate', templateText(template), clusterId);
+    if (/^\d{1,9}$/.test(said.trim())) return Number(said);
+    throw new DriverError('ONE_INCOMPLETE', 'oned does not say which datastore it has made');
   },
   deleteImage: async (id) => {
     await client.call('one.image.delete', id);

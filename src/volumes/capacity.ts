@@ -66,7 +66,7 @@ export function eligiblePools(
 export function placementPools(
   pools: readonly StoragePool[],
   filter: PlacementFilter,
-  settings: PlacementSettings,
+  settings: Pick<PlacementSettings, 'storagePools' | 'providers' | 'nodeList'>,
 ): StoragePool[] {
   const chosen = (own: readonly string[], ofGroup: readonly string[] = []) =>
     own.length > 0 ? own : ofGroup;

@@ -73,10 +73,15 @@ describe('install', () => {
       version: '2.0.0',
       previous: null,
       applied: true,
+      changed: true,
       bashDriver: false,
       conflicts: [],
     });
     expect(document.steps.filter((step: { do: string }) => step.do === 'edit')).toHaveLength(2);
+    world.out.length = 0;
+    expect(await install('--yes', '--json')).toBe(0);
+    expect(JSON.parse(world.text)).toMatchObject({ changed: false, steps: [] });
+    world.out.length = 0;
     expect(await run('uninstall', '--yes', '--json')).toBe(0);
     expect(JSON.parse(world.text)).toMatchObject({ applied: true, left: [] });
   });

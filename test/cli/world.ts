@@ -309,6 +309,9 @@ export class World {
   readonly messages: string[] = [];
   readonly locks: string[] = [];
   confirm = true;
+  /** To questions, in order; '' takes what is proposed. */
+  readonly answers: string[] = [];
+  readonly asked: string[] = [];
   interactive = false;
   columns = 80;
   env: Record<string, string> = {};
@@ -324,6 +327,10 @@ export class World {
         data: (text) => void this.out.push(text),
         message: (kind: MessageKind, text: string) => void this.messages.push(`${kind}: ${text}`),
         confirm: () => Promise.resolve(this.confirm),
+        ask: (question, proposed) => {
+          this.asked.push(question);
+          return Promise.resolve(this.answers.shift() || proposed);
+        },
       },
       env: this.env,
       executable: '/nowhere/linstor_un',
@@ -420,6 +427,16 @@ export class World {
             datastoreId,
           }),
         );
+        return id;
+      },
+      allocateDatastore: async (template, clusterId) => {
+        await note(`allocate ${JSON.stringify(template)} in cluster ${clusterId}`);
+        const id = Math.max(0, ...this.datastores.map((each) => each.id)) + 1;
+        const texts = Object.fromEntries(
+          Object.entries(template).map(([key, value]) => [key, String(value)]),
+        );
+        const make = texts['TYPE'] === 'SYSTEM_DS' ? systemDatastore : imageDatastore;
+        this.datastores.push(make({ id, name: texts['NAME'] ?? '' }, texts));
         return id;
       },
       deleteImage: (id) => note(`delete image ${id}`),

@@ -61,7 +61,7 @@ test('commands and options in the pages are those of the program', async () => {
 test('attributes in datastore templates of the pages exist', () => {
   const ofOpenNebula = ['NAME', 'TYPE', 'DS_MAD', 'TM_MAD', 'DISK_TYPE'];
   const known = new Set([...attributeNames.flatMap(namesOf), ...ofOpenNebula]);
-  const used = [...(pages.get('docs/quick-start.md') ?? '').matchAll(/^ {4}([A-Z_]+) += /gm)].map(
+  const used = [...(pages.get('docs/operations.md') ?? '').matchAll(/^ {4}([A-Z_]+) += /gm)].map(
     (match) => match[1] ?? '',
   );
   expect(used.length).toBeGreaterThan(10);

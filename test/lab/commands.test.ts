@@ -55,6 +55,7 @@ async function cli(...argv: string[]): Promise<Ran> {
         said += `${text}\n`;
       },
       confirm: async () => false,
+      ask: async (_question, proposed) => proposed,
     },
     env: { ...inherited, LINSTOR_UN_LAB: dir },
     executable: process.execPath,

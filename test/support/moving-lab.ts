@@ -99,6 +99,7 @@ export interface Ran {
 }
 
 const noChanges: OneChanges = {
+  allocateDatastore: () => Promise.reject(new Error('not expected here')),
   allocateImage: () => Promise.reject(new Error('not expected here')),
   deleteImage: () => Promise.reject(new Error('not expected here')),
   renameImage: () => Promise.reject(new Error('not expected here')),

@@ -94,6 +94,22 @@ const policy = [
   },
 ] as const;
 
+/** Attributes of a datastore for what the group does not set as its guests need it. */
+export function attributesFor(
+  group: ResourceGroup,
+  replicas: number,
+  controller: Readonly<Record<string, string>>,
+): Record<string, string> {
+  if (replicas < 2 || !(group.filter.layers ?? ['DRBD']).includes('DRBD')) return {};
+  return Object.fromEntries(
+    policy
+      .filter(
+        ({ key, good, fallback }) => (effectiveProp(key, {}, group.props, controller) ?? fallback) !== good,
+      )
+      .map(({ attribute, good }) => [attribute, good]),
+  );
+}
+
 function checkGroups(facts: Facts, cluster: ClusterFacts): Finding[] {
   if (!cluster.properties.ok) return [];
   const controller = cluster.properties.value;

@@ -19,8 +19,7 @@ export function checkDatastores(facts: Facts): Finding[] {
         id: 'datastores.none',
         severity: 'info',
         what: 'no datastore uses linstor_un yet',
-        remedy:
-          'onedatastore create FILE   # TYPE=IMAGE_DS DS_MAD=linstor_un TM_MAD=linstor_un DISK_TYPE=BLOCK RESOURCE_GROUP=…, and TYPE=SYSTEM_DS TM_MAD=linstor_un DISK_TYPE=BLOCK',
+        remedy: 'linstor_un datastore create',
       },
     ];
   }
@@ -134,8 +133,7 @@ function checkPairs(all: readonly Datastore[], ours: readonly Datastore[]): Find
         object: label(image),
         what: `no system datastore goes with it (system datastores here: ${modes})`,
         why: 'VMs stay in PENDING: “no system datastore meets …”, “does not support transfer mode”',
-        remedy:
-          'onedatastore create FILE   # TYPE=SYSTEM_DS TM_MAD=linstor_un DISK_TYPE=BLOCK, attributes as in the image datastore',
+        remedy: systemFor(image),
       },
     ];
   });
@@ -162,6 +160,16 @@ function checkPairs(all: readonly Datastore[], ours: readonly Datastore[]): Find
       ),
   );
   return [...findings, ...differing];
+}
+
+/** The command makes NAME-images and NAME-system; only a pair of such names can be completed by it. */
+function systemFor({ name, template }: Datastore): string {
+  const stem = /^(.+)-images$/.exec(name)?.[1];
+  const group = template['RESOURCE_GROUP'];
+  if (stem !== undefined && group !== undefined)
+    return `linstor_un datastore create --name ${stem} --group ${group}`;
+  const attribute = group === undefined ? '' : `RESOURCE_GROUP=${group}\\n`;
+  return `printf 'NAME=linstor-system\\nTYPE=SYSTEM_DS\\nTM_MAD=linstor_un\\nDISK_TYPE=BLOCK\\n${attribute}' > system.conf\nonedatastore create system.conf`;
 }
 
 function hasMode(image: Datastore, tmMad: string): boolean {

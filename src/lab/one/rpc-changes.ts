@@ -4,7 +4,7 @@ import { liveMigrateVm, migrateVm } from './migrate.ts';
 import { imageOf, OneRefusal } from './model.ts';
 import type { LabOnedOptions, Operation } from './oned.ts';
 import type { RpcCall, RpcResult, RpcValue } from './rpc.ts';
-import { setHostState } from './setup.ts';
+import { createDatastore, setHostState } from './setup.ts';
 
 /** XML-RPC calls that change something (contract §8.4), each by what the lab does for a person's command. */
 
@@ -54,7 +54,23 @@ async function begun(work: Promise<Operation>): Promise<void> {
   if (early instanceof Error) throw early;
 }
 
+const datastoreTypes = { IMAGE_DS: 'IMAGE', SYSTEM_DS: 'SYSTEM' } as const;
+
+const allocateDatastore: Perform = async (options, [text]) => {
+  const { NAME = '', TYPE, ...template } = valuesOf(String(text));
+  const type = datastoreTypes[TYPE as keyof typeof datastoreTypes];
+  if (NAME === '' || type === undefined) throw new OneRefusal('NAME or TYPE is missing or wrong.');
+  const made = await createDatastore(options, {
+    name: NAME,
+    type,
+    driver: template['TM_MAD'] ?? 'linstor_un',
+    template,
+  });
+  return made.datastore;
+};
+
 const performers: Readonly<Record<string, Perform>> = {
+  'one.datastore.allocate': allocateDatastore,
   'one.image.allocate': allocate,
   'one.image.delete': async (options, [id]) => {
     must(await deleteImage(options, Number(id)));
@@ -117,7 +133,7 @@ export async function performRpc(
     return { ok: true, body: String(await perform(options, params)) };
   } catch (error) {
     if (!(error instanceof OneRefusal)) throw error;
-    const code = method === 'one.image.allocate' ? codes.allocate : codes.action;
+    const code = method.endsWith('.allocate') ? codes.allocate : codes.action;
     return { ok: false, code, message: `[${method}] ${error.message}`, id: -1 };
   }
 }

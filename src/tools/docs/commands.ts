@@ -57,6 +57,7 @@ function silentEnvironment(text: string[], messages: string[], columns: number):
       data: (each) => void text.push(each),
       message: (_kind, each) => void messages.push(each),
       confirm: () => Promise.resolve(false),
+      ask: () => Promise.resolve(''),
     },
     env: {},
     executable: 'linstor_un',
