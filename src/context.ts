@@ -12,7 +12,7 @@ export interface Context {
   readonly log: Log;
   readonly clock: Clock;
   readonly undo: Undo;
-  /** Aborted on SIGTERM, SIGINT, SIGHUP. */
+  /** Aborted on SIGTERM, SIGINT, SIGHUP, and when another front-end has taken a lock over. */
   readonly signal: AbortSignal;
   /** OpenNebula's `remotes` directory, where one was found. */
   readonly remotes?: string;
@@ -22,6 +22,9 @@ export interface Context {
   linstor(settings: ControllerSettings): Linstor;
   /** Settings of one or two datastores over the configuration file: later ones win (contract §3.5 clone). */
   settings(...templates: readonly Readonly<Record<string, string>>[]): Settings;
-  /** Runs `work` while holding the front-end's lock of that name (`rd-one-image-7`). */
+  /**
+   * Runs `work` while holding the lock of that name (`rd-one-image-7`): on this front-end, and where the zone has several, on all of them. Those
+   * meet in the LINSTORs that have been opened until then: what is locked before any of them is known concerns none of their objects.
+   */
   lock<T>(name: string, work: () => Promise<T>, timeoutMs?: number): Promise<T>;
 }

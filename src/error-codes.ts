@@ -72,6 +72,10 @@ export const errorCodes = {
   HOST_COMMAND: { remedy: 'run the command on the host as oneadmin and mend what it reports' },
   NO_BRIDGE: { remedy: 'enable a host of BRIDGE_LIST, or add hosts whose satellite is online' },
   LOCK_TIMEOUT: { remedy: 'another action works on the same object; wait for it and retry' },
+  LOCK_LOST: {
+    remedy:
+      'another front-end has gone on with this object; look at what it did (`linstor_un trace`), then retry',
+  },
   IMAGE_PATH: {
     remedy: 'move the file below one of SAFE_DIRS, or change SAFE_DIRS/RESTRICTED_DIRS of the datastore',
   },

@@ -57,8 +57,8 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
       ),
     );
     const handler = await load(call);
-    const reply = await withRoom(context, signal, yielding, () =>
-      orUndo(context.undo, signal, () => handler(call, context)),
+    const reply = await withRoom(context, context.signal, yielding, () =>
+      orUndo(context.undo, context.signal, () => handler(call, context)),
     );
     const text = replyText(call, reply);
     context.undo.commit();

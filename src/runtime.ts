@@ -1,10 +1,15 @@
 import type { Context } from './context.ts';
 import type { Clock, Log } from './effects.ts';
 import { DriverError } from './errors.ts';
+import { guarded } from './guarded.ts';
+import type { Hosts } from './hosts/hosts.ts';
 import { SshHosts } from './hosts/ssh.ts';
 import { configuredName } from './hosts/this-machine.ts';
 import { type ClientSettings, clientSettings } from './linstor/client-config.ts';
 import type { Linstor } from './linstor/linstor.ts';
+import { lockStore } from './linstor/locks/entries.ts';
+import { changesSomething } from './linstor/readings.ts';
+import { ActionLocks } from './locks.ts';
 import { type DriverConfig, readConfig } from './opennebula/config-file.ts';
 import { misspeltIn, misspeltText } from './opennebula/misspelt.ts';
 import type { One } from './opennebula/one.ts';
@@ -56,16 +61,30 @@ function withClient(config: DriverConfig, env: RuntimeOptions['env']): DriverCon
 
 /** The real effects. Nothing is contacted until it is used. */
 export function createContext(options: RuntimeOptions, environment: Environment): Context {
-  const { log, signal, env } = options;
+  const { log, env } = options;
+  const lost = new AbortController();
+  const signal = AbortSignal.any([options.signal, lost.signal]);
   const clock = createClock(signal);
   const onCall: Log['call'] = (entry) => log.call(entry);
-  const locks = once(async () => {
-    const { Locks } = await import('./hosts/lock.ts');
-    // Several OpenNebulas on one machine (a lab, a test) must not wait for each other.
-    const directory = env['LINSTOR_UN_LOCKS'];
-    return new Locks({ clock, action: options.action, ...(directory ? { directory } : {}) });
+  const clients = new Map<string, Opened>();
+  const ownSettings = (): Settings => readSettings(environment.config);
+  const locks = new ActionLocks({
+    env,
+    clock,
+    log,
+    action: options.action,
+    wanted: () => ownSettings().sharedLocks,
+    stores: () => {
+      const store = lockStore(ownSettings().namePrefix);
+      return [...clients.values()].map(({ plain, name }) => ({
+        name: `${store} of ${name}`,
+        read: async () => (await plain()).keyValues(store),
+        modify: async (change) => (await plain()).modifyKeyValues(store, change),
+      }));
+    },
+    onLost: (error) => lost.abort(error),
   });
-  const clients = new Map<string, Linstor>();
+  const check = (): Promise<void> => locks.check();
   const undo = new Undo(log);
   const warned = new Set<string>();
   const warnOnce = (template: Readonly<Record<string, string>>): void => {
@@ -91,22 +110,32 @@ export function createContext(options: RuntimeOptions, environment: Environment)
         ...varLocation(env),
       });
     }),
-    hosts: new SshHosts({ onCall, signal, nameByOned: () => configuredName(env) }),
+    hosts: guarded<Hosts>(
+      new SshHosts({ onCall, signal, nameByOned: () => configuredName(env) }),
+      (method) => method === 'run' || method === 'local',
+      check,
+    ),
     ...(environment.remotes === undefined ? {} : { remotes: environment.remotes }),
     ...(environment.oneVersion === undefined ? {} : { oneVersion: environment.oneVersion }),
     linstor: (settings) =>
-      cachedClient(clients, settings, () =>
-        lazily<Linstor>(
-          async () => {
-            const [{ openLinstor }, { settled }] = await Promise.all([
-              import('./linstor/open.ts'),
-              import('./linstor/retry-lost-replies.ts'),
-            ]);
-            return settled(openLinstor(settings, { onCall, signal, env, sleep: clock.sleep }), clock.sleep);
-          },
-          { transport: settings.transport },
-        ),
-      ),
+      cachedClient(clients, settings, () => {
+        const open = once(async () => {
+          const [{ openLinstor }, { settled }] = await Promise.all([
+            import('./linstor/open.ts'),
+            import('./linstor/retry-lost-replies.ts'),
+          ]);
+          const plain = openLinstor(settings, { onCall, signal, env, sleep: clock.sleep });
+          // Asked before each request, one that is sent again too.
+          const checked = guarded(plain, changesSomething, check);
+          return { plain: settled(plain, clock.sleep), client: settled(checked, clock.sleep) };
+        });
+        const { transport, controllers } = settings;
+        return {
+          name: controllers.join(','),
+          plain: async () => (await open()).plain,
+          client: lazily<Linstor>(async () => (await open()).client, { transport }),
+        };
+      }),
     settings: (...templates): Settings => {
       const settings = readSettings(environment.config, ...templates);
       options.onSecrets?.(secretsOf(settings));
@@ -114,7 +143,7 @@ export function createContext(options: RuntimeOptions, environment: Environment)
       return settings;
     },
     // What a failure leaves is taken back before the lock is given away: a retry may be waiting for it.
-    lock: async (name, work, timeoutMs) => (await locks()).run(name, () => undo.within(work), timeoutMs),
+    lock: (name, work, timeoutMs) => locks.run(name, () => undo.within(work), timeoutMs),
   };
 }
 
@@ -155,10 +184,19 @@ function varLocation(env: RuntimeOptions['env']): { varLocation?: string } {
   return location ? { varLocation: `${location}/var` } : {};
 }
 
+/** A LINSTOR that the action may use. */
+interface Opened {
+  /** Of its controllers; the same on every front-end. */
+  readonly name: string;
+  readonly client: Linstor;
+  /** For the locks themselves. */
+  readonly plain: () => Promise<Linstor>;
+}
+
 function cachedClient(
-  clients: Map<string, Linstor>,
+  clients: Map<string, Opened>,
   settings: ControllerSettings,
-  open: () => Linstor,
+  open: () => Opened,
 ): Linstor {
   const { controllers, certFile, keyFile, caFile, token, username, password, transport, linstorCommand } =
     settings;
@@ -174,10 +212,10 @@ function cachedClient(
     linstorCommand,
   ]);
   const known = clients.get(key);
-  if (known) return known;
-  const client = open();
-  clients.set(key, client);
-  return client;
+  if (known) return known.client;
+  const opened = open();
+  clients.set(key, opened);
+  return opened.client;
 }
 
 /** A wait that has begun ends with the action; one that begins later belongs to an undo step and runs its course. */

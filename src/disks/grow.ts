@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { noteGrowth } from '../hosts/vm-directory.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type Bytes, bytes, type KiB, kib, kibToBytes } from '../units.ts';
@@ -15,6 +16,8 @@ export interface DiskToGrow {
   readonly settings: Settings;
   /** Where it is used; absent: any host that may copy. */
   readonly host?: string | undefined;
+  /** Of the VM that uses it there; absent: none does. */
+  readonly link?: string;
 }
 
 /**
@@ -42,10 +45,18 @@ export async function growDisk(
   if (!growsWithOldBytes(view)) return grow({ view, volume });
   // What an earlier try has left is zeroed by attaching; the size that it has then is the one that the guest knows.
   const before = await seenSize(ctx, disk, view, kib(0));
+  await note(ctx, disk, true);
   await markGrowth(linstor, resource, before);
   const growth = await grow({ view });
   await seenSize(ctx, disk, view, sizeKib);
+  await note(ctx, disk, false);
   return growth;
+}
+
+/** Without a link no VM can start on it in the meantime. */
+async function note(ctx: Context, { host, link, resource }: DiskToGrow, isGrowing: boolean): Promise<void> {
+  if (host === undefined || link === undefined || ctx.hosts.isFrontend(host)) return;
+  await noteGrowth(ctx.hosts, host, { link, resource }, isGrowing);
 }
 
 /** The device's size on a host. It is attached for that, and so what is old in it is zeroed. */

@@ -5,7 +5,6 @@ import type { Linstor, ResourceDefinition, ResourceName } from '../linstor/linst
 import { type Bytes, bytes } from '../units.ts';
 import { marks } from '../volumes/marks.ts';
 import type { Attachment } from './attach.ts';
-import { forgetGrowth, noteGrowth } from './growth-note.ts';
 
 /**
  * A volume that grows in a thick pool shows there what the pool held before, maybe another tenant's. So its definition says from where on
@@ -24,7 +23,6 @@ export function unwipedFrom(definition: Unwiped): Bytes | undefined {
 
 /** Before the volume grows. `size`: of its device now, as a host sees it; the guest may have used it to its end. */
 export async function markGrowth(linstor: Linstor, resource: ResourceName, size: Bytes): Promise<void> {
-  noteGrowth(resource);
   await linstor.modifyDefinition(resource, { set: { [marks.unwiped]: String(size) } });
 }
 
@@ -46,5 +44,4 @@ export async function wipeGrowth(
   const { zeroDevice } = await import('../transfer/wipe.ts');
   await zeroDevice(ctx.hosts, host, device, { from });
   await linstor.modifyDefinition(resource, { unset: [marks.unwiped] });
-  forgetGrowth(resource);
 }

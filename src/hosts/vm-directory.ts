@@ -46,6 +46,8 @@ export interface LinkState {
   readonly present: boolean;
   /** Which volume that device is, as the host says (identity.ts); empty where it does not. */
   readonly volume: string;
+  /** A resize of the disk had begun, and has not been seen to end (`noteGrowth`). */
+  readonly growing: boolean;
 }
 
 const checkScript = `${sizeFunctions}${identityFunctions}\n${checkLinksText}`;
@@ -63,10 +65,34 @@ export async function checkLinks(
     args: links.flatMap(({ link, resource }) => [link, resource]),
     timeoutMs: 30_000,
   });
-  const rows = records(stdout, 3);
+  const rows = records(stdout, 4);
   return links.map(({ link }, index) => {
-    const [target = '', present = '0', volume = ''] = rows[index] ?? [];
-    return { link, target, present: present === '1', volume };
+    const [target = '', present = '0', volume = '', growing = '0'] = rows[index] ?? [];
+    return { link, target, present: present === '1', volume, growing: growing === '1' };
+  });
+}
+
+/** Arguments: link of the disk, resource, whether the note shall be there. */
+const noteScript = `
+note=\${1%/*}/.growing-$2
+if [ "$3" = yes ]; then : >"$note"; else rm -f -- "$note"; fi
+`;
+
+/**
+ * A note beside the link of a disk that its new part is still to be zeroed. The definition says so too, but a VM may start while LINSTOR
+ * cannot be asked, and then on this host alone: whichever front-end starts it finds the note there. Throws what keeps it from being written.
+ */
+export async function noteGrowth(
+  hosts: Hosts,
+  host: string,
+  disk: { readonly link: string; readonly resource: string },
+  isGrowing: boolean,
+): Promise<void> {
+  await hosts.run(host, {
+    verb: 'note-growth',
+    script: noteScript,
+    args: [disk.link, disk.resource, isGrowing ? 'yes' : 'no'],
+    timeoutMs: 30_000,
   });
 }
 

@@ -2,6 +2,7 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import defaultConfig from '../../drivers/etc/datastore/linstor_un/linstor_un.conf' with { type: 'text' };
 import { DriverError, toDriverError } from '../errors.ts';
+import { serverIdOf } from '../hosts/front-end.ts';
 import { nameByOned } from '../hosts/this-machine.ts';
 import { exists, infoOf, linkTarget, readBytes, readText } from './disk.ts';
 import { actionLinks, launcherScript } from './launcher.ts';
@@ -9,7 +10,7 @@ import { type Layout, onDisk } from './layout.ts';
 import { type EditEntry, type Manifest, sha256 } from './manifest.ts';
 import { kvmDrivers, registerInOnedConf } from './oned-conf.ts';
 import { type OnedEdit, revertInOnedConf } from './oned-revert.ts';
-import { attributeOf, type Entry, parseOnedConf, singlesOf, vectorsOf } from './oned-syntax.ts';
+import { type Entry, parseOnedConf, singlesOf } from './oned-syntax.ts';
 import { type ConfigReview, findBashDriver, reviewConfig, unknownFiles } from './takeover.ts';
 import { type ExecrcEdit, registerInExecrc, revertInExecrc, wantedPairs } from './vmm-execrc.ts';
 
@@ -96,12 +97,7 @@ function namedByOned(onedConf: string): string[] {
     : [`HOSTNAME = "${name}": the driver, too, takes that name for this front-end`];
 }
 
-export function isHighAvailability(onedConf: string): boolean {
-  return vectorsOf(parseOnedConf(onedConf), 'FEDERATION').some((section) => {
-    const id = attributeOf(section, 'SERVER_ID')?.value.text;
-    return id !== undefined && id !== '-1';
-  });
-}
+export const isHighAvailability = (onedConf: string): boolean => serverIdOf(onedConf) >= 0;
 
 function readRequired(layout: Layout, path: string): string {
   if (exists(layout, path)) return readText(layout, path);

@@ -335,6 +335,13 @@ export const attributes = {
     'put before every LINSTOR name, for several OpenNebulas on one cluster',
     { where: ['conf'] },
   ),
+  SHARED_LOCKS: other.defaulted(
+    'sharedLocks',
+    kinds.choice('auto', 'yes', 'no'),
+    'auto',
+    'locks that hold across front-ends, in LINSTOR’s key-value store; auto: where oned.conf has a SERVER_ID',
+    { where: ['conf'] },
+  ),
   NODE_MAP: other.defaulted(
     'nodeMap',
     kinds.nodeMap,

@@ -158,6 +158,7 @@ describe('a wrong value', () => {
     'FENCE_TIMEOUT',
     'NAME_PREFIX',
     'NODE_MAP',
+    'SHARED_LOCKS',
     'LS_TOKEN',
     'LS_USERNAME',
     'LS_PASSWORD',

@@ -27,6 +27,7 @@ const floors: readonly (readonly string[])[] = [
 /** Files that stand in `src/` itself. */
 const files: Readonly<Record<string, string>> = {
   'context.ts': 'context',
+  'locks.ts': 'run',
   'runtime.ts': 'run',
   'run-action.ts': 'run',
   'invocation.ts': 'run',

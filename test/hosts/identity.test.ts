@@ -155,13 +155,20 @@ describe('what a host says', () => {
   test('links of a VM that is about to start', async () => {
     const device = volume('own_00000');
     symlinkSync(device, join(fake.root, 'disk.0'));
+    writeFileSync(join(fake.root, '.growing-own'), '');
     const links = [
       { link: join(fake.root, 'disk.0'), resource: 'own' },
       { link: join(fake.root, 'disk.1'), resource: 'other' },
     ];
     expect(await checkLinks(fake.hosts, 'host1', links)).toEqual([
-      { link: join(fake.root, 'disk.0'), target: device, present: true, volume: 'storage own 0' },
-      { link: join(fake.root, 'disk.1'), target: '', present: false, volume: '' },
+      {
+        link: join(fake.root, 'disk.0'),
+        target: device,
+        present: true,
+        volume: 'storage own 0',
+        growing: true,
+      },
+      { link: join(fake.root, 'disk.1'), target: '', present: false, volume: '', growing: false },
     ]);
   });
 

@@ -91,6 +91,7 @@ const good: Row[] = [
   ['TRASH', '2W', (s) => s.trash, 14 * 86_400_000],
   ['TRASH', 'no', (s) => s.trash, 0],
   ['TRASH_WHEN_FULL', 'empty', (s) => s.trashWhenFull, 'empty'],
+  ['SHARED_LOCKS', 'YES', (s) => s.sharedLocks, 'yes'],
   ['DISKLESS_POOL', 'mydiskless', (s) => s.disklessPool, 'mydiskless'],
   ['PREFER_NODE', '1', (s) => s.preferNode, true],
   ['STAGING_DIR', '/var/my tmp', (s) => s.stagingDir, '/var/my tmp'],
@@ -156,6 +157,7 @@ const bad: [name: string, value: string][] = [
   ['TRASH', '0h'],
   ['TRASH', '2 d'],
   ['TRASH_WHEN_FULL', 'yes'],
+  ['SHARED_LOCKS', 'sometimes'],
   ['DISKLESS_POOL', 'a b'],
   ['PREFER_NODE', 'sometimes'],
   ['STAGING_DIR', 'tmp'],
@@ -242,6 +244,7 @@ describe('every attribute', () => {
       fenceTimeout: 60,
       namePrefix: '',
       nodeMap: {},
+      sharedLocks: 'auto',
       compressTransfer: false,
     });
   });

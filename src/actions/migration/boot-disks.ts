@@ -4,11 +4,10 @@ import { ensureAttached } from '../../disks/ensure-attached.ts';
 import { viewDisks } from '../../disks/ensure-detached.ts';
 import { findReplica } from '../../disks/find-node.ts';
 import { unwipedFrom } from '../../disks/grown.ts';
-import { forgetGrowth, isGrowthNoted } from '../../disks/growth-note.ts';
 import { commonPaths } from '../../disks/link.ts';
 import { type VmDisk, vmDisks } from '../../disks/migration-disks.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
-import { checkLinks, type LinkState } from '../../hosts/vm-directory.ts';
+import { checkLinks, type LinkState, noteGrowth } from '../../hosts/vm-directory.ts';
 import type { Linstor, Replica } from '../../linstor/linstor.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm } from '../../opennebula/states.ts';
@@ -47,12 +46,16 @@ export const isBooting = (vm: Pick<Vm, 'lcmState'>): boolean =>
 export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget): Promise<void> {
   const disks = await vmDisks(ctx, vm, target.directory, target.systemDatastoreId, true);
   if (disks.length === 0) return;
-  const look = () =>
-    Promise.all([
-      checkLinks(ctx.hosts, target.host, disks),
+  const look = () => {
+    const checked = checkLinks(ctx.hosts, target.host, disks);
+    const isNoted = async (disk: VmDisk): Promise<boolean> =>
+      (await checked).some(({ link, growing }) => link === disk.link && growing);
+    return Promise.all([
+      checked,
       viewDisks(disks).catch((error: unknown) => toDriverError(error)),
-      settleDefinitions(ctx, vm, disks),
+      settleDefinitions(ctx, vm, disks, isNoted),
     ]);
+  };
   let [links, views, { unwiped, reverting }] = await look();
   if (reverting.length > 0) {
     // Half of the disks may hold the old content, half the new one: such a VM does not start.
@@ -66,6 +69,8 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
   }
   const right = await Promise.all(views.map((disk, index) => isRight(disk, target.host, links[index])));
   const wrong = views.filter((disk, index) => !right[index] || unwiped.has(disk.link));
+  const noted = disks.filter((disk, index) => links[index]?.growing && !unwiped.has(disk.link));
+  for (const disk of noted) await noteGrowth(ctx.hosts, target.host, disk, false);
   if (wrong.length === 0) return;
   ctx.log.info(`attaching again on ${target.host}: ${wrong.map((disk) => disk.resource).join(', ')}`);
   await ensureAttached(
@@ -84,6 +89,7 @@ async function settleDefinitions(
   ctx: Context,
   vm: Vm,
   disks: readonly VmDisk[],
+  isNoted: (disk: VmDisk) => Promise<boolean>,
 ): Promise<{ readonly unwiped: ReadonlySet<string>; readonly reverting: readonly Linstor[] }> {
   const unwiped = new Set<string>();
   const reverting: Linstor[] = [];
@@ -96,13 +102,11 @@ async function settleDefinitions(
         for (const { resource, disk, link } of group) {
           const definition = definitions.find((each) => sameName(each.name, resource));
           if (unwipedFrom(definition) !== undefined) unwiped.add(link);
-          else forgetGrowth(resource);
           if (definition && isLeftOpen(definition, [{ vm, disk }]))
             await ctx.lock(lockName(resource), () => closeBefore(ctx, linstor, definition, { vm, disk }));
         }
       } catch (error) {
-        const growing = group.find((disk) => isGrowthNoted(disk.resource));
-        if (growing) throw unfinishedGrowth(growing, vm, error);
+        for (const disk of group) if (await isNoted(disk)) throw unfinishedGrowth(disk, vm, error);
         ctx.log.warn(`two primaries may still be allowed: ${toDriverError(error).message}`);
       }
     }),

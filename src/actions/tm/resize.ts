@@ -33,7 +33,7 @@ export const resize: ActionHandler = async (call, ctx) => {
     const { resource } = now.diskResource;
     const growth = await growDisk(
       ctx,
-      { ...now, resource, host: now.target.host },
+      { ...now, resource, host: now.target.host, link: now.target.path },
       mibToKib(size),
       { definition },
       ({ view }) => confirmOnHost(ctx, now, size, view),

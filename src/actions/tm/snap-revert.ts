@@ -40,7 +40,8 @@ async function sizeForRelease(ctx: Context, disk: DiskCall, snapshotKib: KiB): P
   const wanted = mibToKib(disk.disk.sizeMib);
   if (atLeast(ctx.oneVersion, 6, 9, 80) || wanted <= snapshotKib) return snapshotKib;
   const { resource } = disk.diskResource;
-  return (await growDisk(ctx, { ...disk, resource, host: disk.target.host }, wanted)).after;
+  return (await growDisk(ctx, { ...disk, resource, host: disk.target.host, link: disk.target.path }, wanted))
+    .after;
 }
 
 /** A rollback makes the volume anew, possibly with another device; the VM finds it by the link (linstor-behaviour §5). */

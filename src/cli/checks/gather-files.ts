@@ -46,7 +46,7 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
     vmmExecrc: attempt(() => readFileSync(onDisk(layout, layout.vmmExecrc), 'utf8')),
     ...(version === undefined ? {} : { installedVersion: version }),
     binary: state,
-    ...(state === 'ok' && onedConf.ok && isOneOfSeveral(onedConf.value)
+    ...(state === 'ok' && onedConf.ok && isHighAvailability(onedConf.value)
       ? { binarySha256: sha256(readFileSync(binary)) }
       : {}),
     links: links.map((link) => linkFact(layout, link.path)),
@@ -58,12 +58,6 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
     restartPending: restartPending(layout),
     fenceScript: fenceScript(layout),
   };
-}
-
-/** False for a file that cannot be read as such. */
-export function isOneOfSeveral(onedConf: string): boolean {
-  const several = attempt(() => isHighAvailability(onedConf));
-  return several.ok && several.value;
 }
 
 function isForeignUser(layout: Layout): boolean {

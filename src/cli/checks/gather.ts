@@ -1,13 +1,14 @@
 import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { type Layout, onDisk } from '../../install/layout.ts';
+import { isHighAvailability } from '../../install/plan.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { keptStore } from '../../volumes/kept-parts.ts';
 import { trashStore } from '../../volumes/trash.ts';
 import type { ClusterFacts, ClusterView, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
-import { attempt, gatherFiles, isOneOfSeveral } from './gather-files.ts';
+import { attempt, gatherFiles } from './gather-files.ts';
 import { type HostFacts, hostStagingDir, probeHost } from './host-probe.ts';
 
 export interface GatherOptions {
@@ -206,7 +207,7 @@ const versionScript = 'sha256sum -- "$1" 2>/dev/null | cut -d" " -f1; "$1" versi
 async function gatherFrontEnds(context: Context, layout: Layout, files: FileFacts): Promise<FrontEndFact[]> {
   if (!files.onedConf.ok) return [];
   const text = files.onedConf.value;
-  if (!isOneOfSeveral(text)) return [];
+  if (!isHighAvailability(text)) return [];
   const zone = await known(() =>
     context.hosts.local({ verb: 'zone', script: zoneScript, args: [zoneIdOf(text)], timeoutMs: 20_000 }),
   );

@@ -1,4 +1,5 @@
 import { nameByOned } from '../../hosts/this-machine.ts';
+import { isHighAvailability } from '../../install/plan.ts';
 import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from './check.ts';
 import type { Facts, LinkFact } from './facts.ts';
@@ -13,6 +14,7 @@ export function checkInstallation(facts: Facts): Finding[] {
     ...checkConfig(facts),
     ...checkLog(facts),
     ...checkFrontEnds(facts),
+    ...checkLocks(facts),
   ];
   if (findings.some((item) => item.severity !== 'info')) return findings;
   return [
@@ -217,4 +219,45 @@ function checkFrontEnds({ frontEnds, files, version, layout }: Facts): Finding[]
       },
     ];
   });
+}
+
+/** Do two front-ends of a zone keep out of each other's way? */
+function checkLocks({ files, clusters, layout }: Facts): Finding[] {
+  if (!files.onedConf.ok) return [];
+  const several = isHighAvailability(files.onedConf.value);
+  const settings = clusters[0]?.settings;
+  if (!settings) return [];
+  const base = { id: 'installation.locks', object: layout.config } as const;
+  const { sharedLocks, transport } = settings;
+  if (several && sharedLocks === 'no')
+    return [
+      {
+        ...base,
+        severity: 'warn',
+        what: 'SHARED_LOCKS=no, but oned is one of several (SERVER_ID in oned.conf)',
+        why: 'when the leader changes in the middle of an action, a retry on the new one and the rest of the old action may work on one disk',
+        remedy: `remove SHARED_LOCKS from ${layout.config} on every front-end`,
+      },
+    ];
+  if (!several && sharedLocks === 'yes')
+    return [
+      {
+        ...base,
+        severity: 'info',
+        what: 'SHARED_LOCKS=yes, but oned is alone',
+        why: 'every lock costs three calls to LINSTOR, and every write one more, for nothing',
+        remedy: `remove SHARED_LOCKS from ${layout.config}`,
+      },
+    ];
+  if (!several) return [];
+  return [
+    {
+      ...base,
+      severity: 'info',
+      what: 'locks hold across front-ends, in LINSTOR’s key-value store',
+      ...(transport === 'cli'
+        ? { why: 'with TRANSPORT=cli each lock takes some seconds, and each write half a second more' }
+        : {}),
+    },
+  ];
 }

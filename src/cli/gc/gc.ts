@@ -1,6 +1,7 @@
 import type { Context } from '../../context.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
+import { lockStore } from '../../linstor/locks/entries.ts';
 import { type NodeName, resourceName } from '../../linstor/names.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
@@ -145,7 +146,7 @@ async function takeInventory(
   hours: number,
 ): Promise<Inventory> {
   // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
-  const [definitions, resources, snapshots, nodes, copies, kept, trash] = await Promise.all([
+  const [definitions, resources, snapshots, nodes, copies, kept, trash, locks] = await Promise.all([
     linstor.definitions(),
     linstor.resources(),
     linstor.snapshots(),
@@ -153,6 +154,7 @@ async function takeInventory(
     linstor.keyValues(copyStore(settings.namePrefix)),
     linstor.keyValues(keptStore),
     linstor.keyValues(trashStore(settings.namePrefix)),
+    linstor.keyValues(lockStore(settings.namePrefix)),
   ]);
   const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
   const prefix = settings.namePrefix;
@@ -169,6 +171,7 @@ async function takeInventory(
     copies,
     kept,
     trash,
+    locks,
     vms,
     images,
     past,
@@ -188,7 +191,7 @@ async function ifKnown<T>(read: () => Promise<T>): Promise<T | undefined> {
 
 /** What a name is no answer to. */
 const isForHand = ({ kind }: Leftover): boolean =>
-  kind === 'deleting' || kind === 'window' || kind === 'kept';
+  kind === 'deleting' || kind === 'window' || kind === 'kept' || kind === 'lock';
 
 /** The proven ones, and what was named. Throws USAGE for a name that is no leftover. */
 function choose(found: readonly Found[], named: readonly string[]): Found[] {
@@ -225,7 +228,9 @@ async function removeAll(context: Context, chosen: readonly Found[]): Promise<Re
         results.push(result);
         continue;
       }
-      await context.lock(lockName(resource), async () => {
+      // An entry of a lock is in the way of that very lock, and nobody's any more.
+      const locked: Context['lock'] = kind === 'lock' ? (_, work) => work() : context.lock;
+      await locked(lockName(resource), async () => {
         const still = findLeftovers(await lookAgain(context, linstor, inventory, leftover)).find((item) =>
           sameLeftover(item, leftover),
         );
@@ -259,15 +264,16 @@ async function lookAgain(
   const { prefix } = inventory;
   // A helper snapshot is named after the resource that is made of it.
   const names = snapshot === undefined ? [resource] : [resource, resourceName(snapshot)];
-  const [definitions, resources, snapshots, copies, kept, trash] = await Promise.all([
+  const [definitions, resources, snapshots, copies, kept, trash, locks] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
     linstor.snapshots({ names: [resource] }),
     kind === 'note' ? linstor.keyValues(copyStore(prefix)) : {},
     kind === 'kept' ? linstor.keyValues(keptStore) : {},
     linstor.keyValues(trashStore(prefix)),
+    kind === 'lock' ? linstor.keyValues(lockStore(prefix)) : {},
   ]);
-  const fresh = { ...inventory, definitions, resources, snapshots, copies, kept, trash };
+  const fresh = { ...inventory, definitions, resources, snapshots, copies, kept, trash, locks };
   if (kind === 'trash' || kind === 'trash-note') return { ...fresh, images: await one.images() };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
@@ -309,5 +315,7 @@ async function removeOne(
   else if (leftover.kind === 'trash-note') await forgetTrash(linstor, settings.namePrefix, leftover.resource);
   else if (leftover.kind === 'note')
     await forgetCopy(context, linstor, settings.namePrefix, leftover.resource);
+  else if (leftover.kind === 'lock')
+    await linstor.modifyKeyValues(lockStore(settings.namePrefix), { unset: [leftover.entry as string] });
   else await removeResource(context, linstor, leftover.resource);
 }

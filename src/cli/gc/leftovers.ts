@@ -1,5 +1,6 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
-import type { NodeName, ResourceName } from '../../linstor/names.ts';
+import { heldKey, lostKey, readEntries } from '../../linstor/locks/entries.ts';
+import { type NodeName, type ResourceName, resourceName } from '../../linstor/names.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm, vmState } from '../../opennebula/states.ts';
 import { isBase, isSuperseded } from '../../volumes/base.ts';
@@ -31,11 +32,14 @@ export interface Leftover {
     | 'kept'
     | 'trash'
     | 'trash-note'
+    | 'lock'
     | 'deleting'
     | 'window';
   readonly resource: ResourceName;
   readonly snapshot?: string;
   readonly node?: NodeName;
+  /** In the store of locks. */
+  readonly entry?: string;
   readonly proof: 'proven' | 'unproven';
   readonly why: string;
   /** Why it is not certain, or what has to be done by hand. */
@@ -61,6 +65,34 @@ export function findLeftovers(inventory: Inventory): Leftover[] {
       proof: 'proven' as const,
       why: 'note of a copy that is gone',
     })),
+    ...ofLocks(inventory),
+  ];
+}
+
+/** What a front-end has left that died, or was taken for dead: whoever locks the same thing passes it over, but nobody may come. */
+function ofLocks({ locks = {}, now, olderThanMs }: Inventory): Leftover[] {
+  const { held, lost } = readEntries(locks);
+  const leftover = (lock: string, entry: string, why: string): Leftover => ({
+    kind: 'lock',
+    resource: resourceName(lock),
+    entry,
+    bytes: 0,
+    proof: 'proven',
+    why,
+  });
+  return [
+    ...held
+      .filter((entry) => now - entry.seen >= olderThanMs)
+      .map((entry) =>
+        leftover(
+          entry.lock,
+          heldKey(entry),
+          `no sign of life of front-end ${entry.host} for ${days(now - entry.seen)}`,
+        ),
+      ),
+    ...lost
+      .filter((entry) => now - entry.at >= olderThanMs)
+      .map((entry) => leftover(entry.lock, lostKey(entry), `taken over by front-end ${entry.by} long ago`)),
   ];
 }
 
@@ -397,7 +429,8 @@ export function sameLeftover(left: Leftover, right: Leftover): boolean {
     left.kind === right.kind &&
     sameName(left.resource, right.resource) &&
     left.snapshot === right.snapshot &&
-    left.node === right.node
+    left.node === right.node &&
+    left.entry === right.entry
   );
 }
 
@@ -407,7 +440,8 @@ export function commandFor({ kind, resource, snapshot, node }: Leftover): string
   if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
   if (kind === 'window')
     return `linstor resource-definition set-property ${resource} ${dualPrimaryProperty} no`;
-  if (kind === 'note' || kind === 'trash-note' || kind === 'kept') return 'linstor_un gc --apply';
+  if (kind === 'note' || kind === 'trash-note' || kind === 'kept' || kind === 'lock')
+    return 'linstor_un gc --apply';
   if (kind === 'trash') return `linstor_un trash empty ${resource}`;
   if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
   return `linstor resource-definition delete ${resource}`;

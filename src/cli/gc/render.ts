@@ -18,6 +18,7 @@ function nameOf({ kind, resource, snapshot, node }: Named): string {
   // The disk itself is a running VM's, and stays.
   if (kind === 'window') return `permission for two primaries of ${resource}`;
   if (kind === 'kept') return `${resource}@${snapshot} in the pool of ${node}`;
+  if (kind === 'lock') return `lock on ${resource}`;
   if (snapshot !== undefined) return `${resource}@${snapshot}`;
   return node === undefined ? resource : `${resource} on ${node}`;
 }

@@ -8,10 +8,11 @@ import { countLeftovers } from '../gc/count.ts';
 import { layoutFrom } from '../install.ts';
 import { paintFor } from '../paint.ts';
 import { runningNow } from '../running.ts';
+import { isSilent, lockStatus, renderLocks } from './locks.ts';
 import { type Look, lookAtSubject } from './look.ts';
 import { clusterStatus } from './model.ts';
 import { type Overview, renderOverview, type Screen } from './render.ts';
-import { type Subject, subjectFrom } from './subject.ts';
+import { locks, type Subject, subjectFrom } from './subject.ts';
 import { problemsIn } from './trouble.ts';
 
 export const status = operatorCommand({
@@ -19,7 +20,7 @@ export const status = operatorCommand({
   summary:
     'Nodes and hosts side by side, pools, datastores, volumes with replicas and state; or one VM, image, host, node or datastore in detail.',
   args: {
-    what: { type: 'positional', required: false, description: 'vm, image, host, node, datastore' },
+    what: { type: 'positional', required: false, description: 'vm, image, host, node, datastore, locks' },
     id: { type: 'positional', required: false, description: 'its ID or name' },
     all: { type: 'boolean', alias: 'a', description: 'list every volume' },
     watch: { type: 'boolean', alias: 'w', description: 'refresh every two seconds, until Ctrl-C' },
@@ -39,6 +40,7 @@ export const status = operatorCommand({
     ['status vm 7', 'disks of VM 7: where, how many replicas, in sync?'],
     ['status image alpine', 'the volume of an image, and who uses it'],
     ['status node node1', 'pools, VMs and volumes of one machine'],
+    ['status locks', 'who works on what, across front-ends'],
     ['status --watch', 'watch a resync'],
   ],
   run: async (args, environment) => {
@@ -59,7 +61,7 @@ export const status = operatorCommand({
 async function lookAt(
   context: Context,
   environment: CliEnvironment,
-  subject: Subject | undefined,
+  subject: Subject | typeof locks | undefined,
   all: boolean,
 ): Promise<Look> {
   const { terminal } = environment;
@@ -72,6 +74,10 @@ async function lookAt(
   const view = await gatherStatus(context, layoutFrom(undefined, environment), () =>
     environment.now().getTime(),
   );
+  if (subject === locks) {
+    const held = await lockStatus(context, view.clusters, screen.now);
+    return { text: renderLocks(held, screen), document: { locks: held }, well: !held.some(isSilent) };
+  }
   if (subject)
     return lookAtSubject(context, view, subject, screen, (filter) =>
       runningNow(environment.env, screen.now, filter),

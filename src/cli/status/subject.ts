@@ -3,6 +3,8 @@ import { suggest } from '../suggest.ts';
 
 export const subjectKinds = ['vm', 'image', 'host', 'node', 'datastore'] as const;
 export type SubjectKind = (typeof subjectKinds)[number];
+/** What there is one of: no id. */
+export const locks = 'locks';
 
 export interface Subject {
   readonly what: SubjectKind;
@@ -19,12 +21,19 @@ const examples: Readonly<Record<SubjectKind, string>> = {
 };
 
 /** Throws USAGE. */
-export function subjectFrom(what: string | undefined, key: string | undefined): Subject | undefined {
+export function subjectFrom(
+  what: string | undefined,
+  key: string | undefined,
+): Subject | typeof locks | undefined {
   if (what === undefined) return undefined;
+  if (what === locks) {
+    if (key === undefined) return locks;
+    throw new DriverError('USAGE', 'status locks takes no ID');
+  }
   const kind = subjectKinds.find((each) => each === what);
   if (kind === undefined) {
     const meant = suggest(what, subjectKinds);
-    throw new DriverError('USAGE', `status: “${what}” is not one of ${subjectKinds.join(', ')}`, {
+    throw new DriverError('USAGE', `status: “${what}” is not one of ${subjectKinds.join(', ')}, locks`, {
       remedy: `did you mean “linstor_un status ${meant ?? 'vm'} ${key ?? examples[kind ?? 'vm']}”?`,
     });
   }

@@ -1,10 +1,8 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { RelayedFailure } from '../../../src/actions/foreign-script.ts';
 import { context } from '../../../src/actions/tm/context.ts';
-import { isGrowthNoted, noteGrowth } from '../../../src/disks/growth-note.ts';
 import { DriverError } from '../../../src/errors.ts';
+import { noteGrowth } from '../../../src/hosts/vm-directory.ts';
 import { isolated, MovingLab, type MovingLabOptions, type VmSpec } from '../../support/moving-lab.ts';
 
 const labs: MovingLab[] = [];
@@ -169,23 +167,18 @@ describe.skipIf(!isolated)('context before a boot', () => {
     const lab = makeLab({});
     lab.linstor.add(resource, ['host1']);
     await lab.link('host1', 'disk.0', lab.device(resource));
-    const before = process.env['ONE_LOCATION'];
-    process.env['ONE_LOCATION'] = lab.dir;
-    mkdirSync(join(lab.dir, 'var'), { recursive: true });
-    try {
-      noteGrowth(resource);
-      for (const what of ['replicas', 'definitions'])
-        lab.linstor.down.set(what, new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
-      const { error } = await run(lab);
-      expect(error?.code).toBe('LINSTOR_UNREACHABLE');
-      expect(error?.message).toContain(`a resize of disk 0 (${resource}) was interrupted`);
-      lab.linstor.down.clear();
-      expect((await run(lab)).error).toBeUndefined();
-      expect(isGrowthNoted(resource)).toBe(false);
-    } finally {
-      if (before === undefined) delete process.env['ONE_LOCATION'];
-      else process.env['ONE_LOCATION'] = before;
-    }
+    const disk = { link: `${lab.directory()}/disk.0`, resource };
+    const noted = (): string | undefined => lab.read('host1', `.growing-${resource}`);
+    await noteGrowth(lab.context().hosts, 'host1', disk, true);
+    expect(noted()).toBe('');
+    for (const what of ['replicas', 'definitions'])
+      lab.linstor.down.set(what, new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
+    const { error } = await run(lab);
+    expect(error?.code).toBe('LINSTOR_UNREACHABLE');
+    expect(error?.message).toContain(`a resize of disk 0 (${resource}) was interrupted`);
+    lab.linstor.down.clear();
+    expect((await run(lab)).error).toBeUndefined();
+    expect(noted()).toBeUndefined();
   });
 
   test.each(['missing', 'ambiguous'] as const)(
