@@ -25,7 +25,9 @@ describe('what Tab offers', () => {
   });
 
   test('words of a closed set', async () => {
-    expect(await candidates('status', '')).toEqual(['vm\t', 'image\t']);
+    expect(await candidates('status', '')).toEqual(
+      ['vm', 'image', 'host', 'node', 'datastore', 'locks'].map((word) => `${word}\t`),
+    );
     expect(await candidates('completion', 'z')).toEqual(['zsh\t']);
   });
 
