@@ -20,6 +20,17 @@ function isTaken({ image }: ImageCall): boolean {
   throw new DriverError('BAD_ATTRIBUTE', `ADOPT=${word} of image ${image.id} is neither copy nor take`);
 }
 
+/** ADOPT_FORMAT in the image's template: what whoever had the volume says of it. */
+function toldFormat({ image }: ImageCall): 'raw' | 'qcow2' | undefined {
+  const word = image.template['ADOPT_FORMAT']?.trim().toLowerCase() ?? '';
+  if (word === '') return undefined;
+  if (word === 'raw' || word === 'qcow2') return word;
+  throw new DriverError(
+    'BAD_ATTRIBUTE',
+    `ADOPT_FORMAT=${word} of image ${image.id} is neither raw nor qcow2`,
+  );
+}
+
 /** The reply of `cp`. */
 export async function adoptedImage(ctx: Context, call: ImageCall, resource: ResourceName): Promise<string> {
   const { message, image, settings, linstor } = call;
@@ -34,6 +45,7 @@ export async function adoptedImage(ctx: Context, call: ImageCall, resource: Reso
     resource,
     sizeKib: mibToKib(image.sizeMib),
     props: registrationProps(call, resource),
+    told: toldFormat(call),
     registration: registrationOf(image),
   };
   if (isTaken(call)) {
@@ -71,7 +83,7 @@ export async function sizeOfVolume(
   const { findOrigin, withContent } = await import('../adopt/source.ts');
   const where = { linstor: ctx.linstor(settings), settings };
   const origin = await findOrigin(ctx, where, address);
-  return withContent(ctx, where, origin, async ({ virtualBytes }) =>
+  return withContent(ctx, where, origin, undefined, async ({ virtualBytes }) =>
     mib(Math.max(1, bytesToMib(virtualBytes))),
   );
 }

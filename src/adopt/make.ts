@@ -16,7 +16,7 @@ import { undisturbed } from '../volumes/redo-after-restart.ts';
 import { readsZeroWhenNew } from '../volumes/replicas.ts';
 import type { Content, Where } from './content.ts';
 import { requireNobodys } from './holders.ts';
-import { type Origin, withContent } from './source.ts';
+import { type Origin, type Told, withContent } from './source.ts';
 
 export interface NewImage {
   readonly id: number;
@@ -25,13 +25,15 @@ export interface NewImage {
   readonly sizeKib: KiB;
   /** Marks of the new volume. */
   readonly props: Readonly<Record<string, string>>;
+  /** ADOPT_FORMAT */
+  readonly told: Told;
   /** For the mark of a volume that is taken over. */
   readonly registration: string;
 }
 
 /** A new volume with the content of the origin: by sharing its blocks where pool and layers agree, else by a copy; unpacked where it holds an image. */
 export async function makeImage(ctx: Context, where: Where, origin: Origin, image: NewImage): Promise<void> {
-  await withContent(ctx, where, origin, async (content, from) => {
+  await withContent(ctx, where, origin, image.told, async (content, from) => {
     if (content.format === 'raw') await duplicated(ctx, where, origin, image);
     else await unpacked(ctx, where, from, content, image);
   });
@@ -113,7 +115,7 @@ export async function takeOver(ctx: Context, where: Where, origin: Origin, image
     });
   await ctx.lock(lockName(name), async () => {
     await requireNobodys(ctx, where, origin.definition);
-    await withContent(ctx, where, origin, async ({ format }) => {
+    await withContent(ctx, where, origin, image.told, async ({ format }) => {
       if (format !== 'raw')
         throw new DriverError(
           'IMAGE_FORMAT',

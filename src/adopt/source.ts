@@ -53,6 +53,9 @@ export async function findOrigin(ctx: Context, where: Where, address: VolumeAddr
   return { definition, replicas, volume, ...(snapshot ? { snapshot } : {}) };
 }
 
+/** In what format whoever had the volume has known it; absent: by its first bytes. */
+export type Told = 'raw' | 'qcow2' | undefined;
+
 /**
  * What the volume or its snapshot holds, and the volume to read it from: for a snapshot of somebody else's volume a temporary one, which
  * goes again.
@@ -61,14 +64,15 @@ export async function withContent<T>(
   ctx: Context,
   where: Where,
   origin: Origin,
+  told: Told,
   work: (content: Content, volume: Volume) => Promise<T>,
 ): Promise<T> {
   const { definition, snapshot, volume, replicas } = origin;
-  if (isOwnVolume(definition))
+  if (isOwnVolume(definition) || told === 'raw')
     return work({ format: 'raw', virtualBytes: (volume.sizeKib * 1024) as Content['virtualBytes'] }, volume);
   const look = (from: Volume): Promise<T> =>
     withDevice(ctx, where, from, (device) => contentOf(ctx, device, from.sizeKib)).then((content) =>
-      work(content, from),
+      work(requireTold(definition, content, told), from),
     );
   if (!snapshot) return look(volume);
   const { name: resource, group } = definition;
@@ -81,5 +85,16 @@ export async function withContent<T>(
     { resource, group, snapshot: snapshot.name, node, purpose: 'adopt' },
     ({ resource: scratch, replicas: view }) =>
       look({ resource: scratch, replicas: view, sizeKib: volume.sizeKib }),
+  );
+}
+
+function requireTold({ name }: ResourceDefinition, content: Content, told: Told): Content {
+  if (told === undefined || told === content.format) return content;
+  throw new DriverError(
+    'IMAGE_FORMAT',
+    `${name} was said to hold a ${told} image, and begins as ${content.format}`,
+    {
+      remedy: 'leave ADOPT_FORMAT out, or set it to raw',
+    },
   );
 }

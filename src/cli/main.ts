@@ -55,6 +55,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'is it sure that a dead host writes no more? for fence_host.sh',
     load: async () => (await import('./fence.ts')).fence,
   },
+  adopt: {
+    summary: 'move an installation of LINBIT’s driver',
+    load: async () => (await import('./adopt.ts')).adopt,
+  },
   export: {
     summary: 'write an image or a disk to a file',
     load: async () => (await import('./export.ts')).exportCommand,
