@@ -12,12 +12,17 @@ import { manPages } from './dist/man.ts';
 import { makeTree } from './dist/tree.ts';
 import { readCommands } from './docs/commands.ts';
 
+/** Troff breaks lines itself. */
+const wholeLines = 10_000;
+
 const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 
-/** Bun's name of the target, and what package managers call the machine; no package without glibc. */
+/**
+ * Bun's name of the target, and what package managers call the machine; no package without glibc. There is no baseline build for old
+ * processors beside `x64`: Bun's are one and the same program, which needs SSE4.2 and no AVX.
+ */
 const targets = {
   x64: { bun: 'bun-linux-x64', deb: 'amd64', rpm: 'x86_64' },
-  'x64-baseline': { bun: 'bun-linux-x64-baseline', deb: 'amd64', rpm: 'x86_64' },
   arm64: { bun: 'bun-linux-arm64', deb: 'arm64', rpm: 'aarch64' },
   'x64-musl': { bun: 'bun-linux-x64-musl' },
   'arm64-musl': { bun: 'bun-linux-arm64-musl' },
@@ -52,9 +57,6 @@ try {
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
-
-/** Troff breaks lines itself. */
-const wholeLines = 10_000;
 
 async function release(): Promise<void> {
   const program = (...words: string[]): string => run([process.execPath, 'src/main.ts', ...words]);
@@ -110,12 +112,10 @@ function billOfMaterials(): string {
   return run(['npm', 'sbom', '--package-lock-only', '--sbom-format=cyclonedx'], { cwd: folder });
 }
 
-/** Only one build of the program can be installed: the baseline one takes the other's place. */
 function makeDeb(tree: string, name: Target, architecture: string): void {
-  const baseline = name.endsWith('-baseline');
   const size = Number(run(['du', '-sk', tree]).split('\t')[0]);
   const fields = [
-    `Package: linstor-un${baseline ? '-baseline' : ''}`,
+    'Package: linstor-un',
     `Version: ${packageJson.version}`,
     `Architecture: ${architecture}`,
     'Maintainer: linstor_un maintainers <maintainers@linstor-un.invalid>',
@@ -123,7 +123,6 @@ function makeDeb(tree: string, name: Target, architecture: string): void {
     'Priority: optional',
     'Depends: libc6, openssh-client, curl, qemu-utils',
     'Recommends: xz-utils, zstd, bzip2',
-    ...(baseline ? ['Provides: linstor-un', 'Conflicts: linstor-un', 'Replaces: linstor-un'] : []),
     `Installed-Size: ${size}`,
     `Description: ${packageJson.description}`,
     " Keeps OpenNebula's images and VM disks on LINSTOR. Installed on front-ends only.",
@@ -134,11 +133,8 @@ function makeDeb(tree: string, name: Target, architecture: string): void {
   writeFileSync(join(staged, 'DEBIAN/control'), `${fields.join('\n')}\n`);
   for (const script of ['postinst', 'prerm'])
     run(['install', '-m', '755', join(root, 'packaging/debian', script), join(staged, 'DEBIAN', script)]);
-  const file = join(
-    out,
-    `linstor-un${baseline ? '-baseline' : ''}_${packageJson.version}_${architecture}.deb`,
-  );
-  run(['dpkg-deb', '--root-owner-group', '-Zxz', '-z1', '--build', staged, file]);
+  const file = join(out, `linstor-un_${packageJson.version}_${architecture}.deb`);
+  run(['dpkg-deb', '--root-owner-group', '-Zzstd', '-z5', '--build', staged, file]);
   rmSync(staged, { recursive: true });
 }
 
@@ -147,12 +143,7 @@ function makeRpm(tree: string, name: Target, architecture: string): void {
     .filter((path) => !statSync(join(tree, path), { throwIfNoEntry: false })?.isDirectory())
     .map((path) => `/${path}`)
     .sort();
-  const baseline = name.endsWith('-baseline');
   const spec = readFileSync(join(root, 'packaging/rpm/linstor_un.spec.in'), 'utf8')
-    .replace(
-      'Name: linstor_un\n',
-      baseline ? 'Name: linstor_un-baseline\nProvides: linstor_un\nConflicts: linstor_un\n' : '$&',
-    )
     .replaceAll('@VERSION@', packageJson.version)
     .replaceAll('@TREE@', tree)
     .replaceAll('@FILES@', files.join('\n'));
@@ -166,7 +157,7 @@ function makeRpm(tree: string, name: Target, architecture: string): void {
     `--define=_topdir ${top}`,
     `--define=_rpmdir ${out}`,
     '--define=_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm',
-    '--define=_binary_payload w3.xzdio',
+    '--define=_binary_payload w5.zstdio',
     join(top, 'linstor_un.spec'),
   ]);
   rmSync(top, { recursive: true });
