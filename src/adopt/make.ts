@@ -13,7 +13,7 @@ import { registrationMark, vmMarks } from '../volumes/marks.ts';
 import { lockName } from '../volumes/names.ts';
 import { planPlacement } from '../volumes/placement.ts';
 import { undisturbed } from '../volumes/redo-after-restart.ts';
-import { readsZeroWhenNew } from '../volumes/replicas.ts';
+import { isDiskful, readsZeroWhenNew, sameName } from '../volumes/replicas.ts';
 import type { Content, Where } from './content.ts';
 import { requireNobodys } from './holders.ts';
 import { type Origin, type Told, withContent } from './source.ts';
@@ -52,7 +52,7 @@ async function duplicated(ctx: Context, where: Where, origin: Origin, image: New
       target: image.resource,
       sizeKib,
       props: image.props,
-      mode: 'clone',
+      mode: isOnItsNodes(settings, origin) ? 'clone' : 'copy',
       what: `image ${image.id}`,
       spread: image.id,
     });
@@ -61,6 +61,12 @@ async function duplicated(ctx: Context, where: Where, origin: Origin, image: New
     await made.tidy();
     return made;
   });
+}
+
+/** A clone has its replicas where the origin has them; NODE_LIST says where they have to be. */
+function isOnItsNodes({ placement }: Where['settings'], { replicas }: Origin): boolean {
+  const holders = replicas.filter(isDiskful).map(({ node }) => node);
+  return placement.nodeList.every((wanted) => holders.some((node) => sameName(node, wanted)));
 }
 
 async function unpacked(

@@ -104,7 +104,10 @@ function resourceIn(source: string): string | undefined {
 
 function resourceOf(prefix: string, vm: Vm, disk: Disk): string | undefined {
   const own = disk.kind === 'clone' || disk.kind === 'volatile';
-  return own ? `${prefix}one-vm-${vm.id}-disk-${disk.id}` : resourceIn(disk.source);
+  if (own) return `${prefix}one-vm-${vm.id}-disk-${disk.id}`;
+  // An image may be made of a stand-in, out of the trash; lookups are by the proper name.
+  const name = resourceIn(disk.source);
+  return name === undefined ? undefined : properName(name);
 }
 
 function usersOf({ vms, prefix, nodes, nodeMap }: Inventory): Map<string, Set<string>> {

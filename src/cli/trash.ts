@@ -82,7 +82,8 @@ async function contents(context: Context): Promise<Kept[]> {
   return kept.sort((a, b) => a.note.since - b.note.since);
 }
 
-const when = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+/** The year is that of now, or nearly. */
+const when = (ms: number): string => new Date(ms).toISOString().slice(5, 16).replace('T', ' ');
 
 const described = ({ kind, name, image, vm, disk }: TrashNote): string =>
   kind === 'image' ? `image ${image} “${name}”` : `disk ${disk} of VM ${vm} “${name}”`;
@@ -106,12 +107,12 @@ async function list(context: Context, environment: CliEnvironment, json: boolean
   const now = environment.now().getTime();
   const paint = paintFor(terminal.color);
   const columns = [
-    { title: 'Volume', shrink: true },
+    { title: 'Volume' },
     { title: 'Size', align: 'right' },
     { title: 'What it was', shrink: true },
     { title: 'Why', shrink: true },
-    { title: 'Deleted (UTC)' },
-    { title: 'Kept until' },
+    { title: 'Deleted' },
+    { title: 'Until (UTC)' },
   ] as const;
   const rows = kept.map(({ note, size }) => [
     note.resource,

@@ -181,6 +181,44 @@ describe('an image of a volume of somebody else’s', () => {
   });
 });
 
+describe('between hosts that have no disk in common', () => {
+  test('plain storage on one node becomes a volume on another, raw and out of a qcow2 image', async () => {
+    const [from = '', to = ''] = lab.cluster.description.nodes;
+    const elsewhere = done(
+      await lab.one.createDatastore({
+        name: 'elsewhere',
+        type: 'IMAGE',
+        template: { RESOURCE_GROUP: 'plain', NODE_LIST: to, ADOPT_ALLOW: 'plain-*', RESTRICTED_DIRS: '/' },
+      }),
+    ).datastore;
+    for (const [name, file] of [
+      ['plain-raw', raw],
+      ['plain-qcow2', qcow2],
+    ] as const) {
+      await lab.linstor('POST', '/v1/resource-groups/plain/spawn', {
+        resource_definition_name: name,
+        volume_sizes: [8 * 1024],
+        select_filter: { node_name_list: [from] },
+      });
+      const view = (await lab.linstor('GET', `/v1/view/resources?resources=${name}`)) as View[];
+      expect(view.map((each) => each.node_name)).toEqual([from]);
+      const path = view[0]?.volumes?.[0]?.device_path ?? '';
+      expect(Bun.spawnSync(['dd', `if=${file}`, `of=${path}`, 'conv=notrunc', 'status=none']).success).toBe(
+        true,
+      );
+      const { image } = done(
+        await lab.one.createImage({ name, datastore: elsewhere, path: `linstor://${name}` }),
+      );
+      const made = (await lab.linstor('GET', `/v1/view/resources?resources=one-image-${image}`)) as View[];
+      expect(made.map((each) => each.node_name)).toEqual([to]);
+      const device = made[0]?.volumes?.[0]?.device_path ?? '';
+      expect(digestOf(raw)).toBe(
+        new Bun.CryptoHasher('sha256').update(readFileSync(device).subarray(0, 6 * mib)).digest('hex'),
+      );
+    }
+  });
+});
+
 describe('who may', () => {
   test('a tenant gets nobody’s volume, and learns nothing of what is not listed', async () => {
     await foreign('secret', 8, raw);

@@ -49,6 +49,21 @@ describe('what is left over', () => {
     expect(find()).toEqual([]);
   });
 
+  test('an image of what was a VM’s disk is an image, under a stand-in’s name too', () => {
+    const name = 'one-vm-70-disk-0-r1';
+    world.definitions.push(definition(name));
+    world.resources.push(
+      replica(name, 'alpha'),
+      diskless(name, 'bravo', { inUse: false, createdAt: now - 72 * hour }),
+    );
+    world.images.push(image(40, { source: `/dev/drbd/by-res/${name}/0`, persistent: true }));
+    world.past = [done(70)];
+    expect(brief(find())).toEqual([`replica ${name} bravo proven`]);
+    const holder = vm(41, { disks: [disk(0, { kind: 'persistent', source: `/dev/drbd/by-res/${name}/0` })] });
+    world.vms.push({ ...holder, history: holder.history.map((each) => ({ ...each, hostname: 'bravo' })) });
+    expect(find()).toEqual([]);
+  });
+
   test('foreign names are never looked at', () => {
     world.definitions.push(
       definition('pvc-123'),
