@@ -6,10 +6,10 @@ import { toDriverError } from '../errors.ts';
 import type { NodeName } from '../linstor/linstor.ts';
 import type { ResourceName } from '../linstor/names.ts';
 import { type KiB, kibToBytes } from '../units.ts';
+import { knownReplicas } from '../volumes/known-view.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { clearLeftover } from '../volumes/reclaim.ts';
 import { removeResource } from '../volumes/remove.ts';
-import { replicasOf } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
 import type { BackupDisk } from './disks.ts';
 
@@ -63,7 +63,7 @@ export async function withSnapshotDevice<T>(
     props: {},
     ...(node === undefined ? {} : { nodes: [node] }),
   });
-  const view = replicasOf(await linstor.resources({ names: [scratch] }), scratch);
+  const view = await knownReplicas(linstor, scratch);
   const minKib = request.minKib;
   let device: ReadableDevice;
   if (request.host === undefined) {

@@ -4,6 +4,7 @@ import { DriverError } from '../errors.ts';
 import type { Linstor, NodeName, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import { driverName } from '../opennebula/driver-name.ts';
 import type { Vm } from '../opennebula/one.ts';
+import { knownView } from '../volumes/known-view.ts';
 import { canSnapshot, isDiskful, isReadable, replicasOf, sameName } from '../volumes/replicas.ts';
 import type { Chain } from './points.ts';
 
@@ -73,7 +74,7 @@ export async function viewBackupDisks(
   const names = [...new Set(disks.map((disk) => disk.resource))];
   const [definitions, resources, snapshots] = await Promise.all([
     linstor.definitions({ names }),
-    linstor.resources({ names }),
+    knownView(linstor, names),
     linstor.snapshots({ names }),
   ]);
   return disks.map((disk) => {

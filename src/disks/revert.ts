@@ -4,6 +4,7 @@ import type { Settings } from '../opennebula/settings.ts';
 import type { KiB } from '../units.ts';
 import { dropBases } from '../volumes/base.ts';
 import { readableReplica } from '../volumes/create.ts';
+import { knownReplicas } from '../volumes/known-view.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../volumes/replicas.ts';
@@ -66,7 +67,7 @@ async function copyBack(
     {
       from: {
         resource: scratch,
-        replicas: replicasOf(await linstor.resources({ names: [scratch] }), scratch),
+        replicas: await knownReplicas(linstor, scratch),
       },
       to: { resource, replicas: view, readsZero: false },
       sizeKib,

@@ -1,9 +1,9 @@
 import type { Context } from '../context.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
+import { knownReplicas } from '../volumes/known-view.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
-import { replicasOf } from '../volumes/replicas.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
 
 export interface SnapshotVolume {
@@ -32,7 +32,7 @@ export async function withSnapshotVolume<T>(
     props: {},
     ...(node ? { nodes: [node] } : {}),
   });
-  const replicas = replicasOf(await linstor.resources({ names: [scratch] }), scratch);
+  const replicas = await knownReplicas(linstor, scratch);
   const result = await work({ resource: scratch, replicas });
   await removeResource(ctx, linstor, scratch);
   return result;

@@ -4,6 +4,7 @@ import type { Resource, ResourceDefinition } from '../linstor/linstor.ts';
 import type { DiskTarget } from '../opennebula/target.ts';
 import { kibToBytes, type MiB, mibToKib } from '../units.ts';
 import { createVolume } from '../volumes/create.ts';
+import { knownView } from '../volumes/known-view.ts';
 import { lockName, namesFor } from '../volumes/names.ts';
 import { type Plan, planPlacement } from '../volumes/placement.ts';
 import { requireOwn } from '../volumes/reclaim.ts';
@@ -45,7 +46,10 @@ async function make(ctx: Context, opened: DiskCall, request: VolatileDisk): Prom
     planPlacement(opened.linstor, opened.settings.placement),
   ]);
   const existing = present(proper, definitions);
-  const left = definitions.length > 0 ? await opened.linstor.resources({ names }) : [];
+  const left = await knownView(
+    opened.linstor,
+    definitions.map((definition) => definition.name),
+  );
   const own = existing ? replicasOf(left, existing.name) : [];
   const whole = isCompleted(opened, existing) && own.filter(isReadable).length >= plan.replicas;
   const view = whole ? own : await makeAnew(ctx, opened, request, plan, { definitions, view: left });

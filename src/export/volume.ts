@@ -7,6 +7,7 @@ import type { Linstor, Resource, ResourceDefinition, ResourceName } from '../lin
 import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
 import { readableReplica } from '../volumes/create.ts';
+import { knownReplicas } from '../volumes/known-view.ts';
 import {
   canSnapshot,
   hasNetworkLayer,
@@ -42,12 +43,11 @@ export async function withContentDevice(
   work: (device: BridgeDevice, sizeKib: KiB) => Promise<void>,
 ): Promise<void> {
   const { linstor, resource, what } = request;
-  const [[definition], all] = await Promise.all([
+  const [[definition], replicas] = await Promise.all([
     linstor.definitions({ names: [resource] }),
-    linstor.resources({ names: [resource] }),
+    knownReplicas(linstor, resource),
   ]);
   if (!definition) throw new DriverError('LINSTOR_NOT_FOUND', `${what} has no volume ${resource} in LINSTOR`);
-  const replicas = replicasOf(all, resource);
   if (request.snapshot !== undefined)
     return ofSnapshot(ctx, request, definition, replicas, request.snapshot, work);
   if (!request.busy && !replicas.some(({ inUse }) => inUse)) {

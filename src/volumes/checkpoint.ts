@@ -7,6 +7,7 @@ import type { PlacementSettings, Settings } from '../opennebula/settings.ts';
 import { type KiB, type MiB, mib, mibToKib } from '../units.ts';
 import { createVolume, type NewVolume } from './create.ts';
 import { deploymentMark } from './disk.ts';
+import { knownView } from './known-view.ts';
 import { marks } from './marks.ts';
 import { checkpointResource, namesFor } from './names.ts';
 import { type Plan, planPlacement } from './placement.ts';
@@ -92,7 +93,10 @@ export async function createCheckpoint(
     linstor.definitions({ names }),
     checkpointKib(linstor, plan, vm),
   ]);
-  const left = definitions.length > 0 ? await linstor.resources({ names }) : [];
+  const left = await knownView(
+    linstor,
+    definitions.map((definition) => definition.name),
+  );
   const name = await freeName(ctx, linstor, proper, { definitions, view: left });
   const view = await createVolume(ctx, linstor, {
     name,

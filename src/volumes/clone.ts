@@ -6,6 +6,7 @@ import type { KiB } from '../units.ts';
 import { type Base, discardBase } from './base.ts';
 import { createDefinition, spawnMarked } from './define.ts';
 import { type FirstReplica, withoutFurtherReplica } from './first-replica.ts';
+import { knownReplicas } from './known-view.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
 import type { DefinitionPlan } from './placement.ts';
 import { removeResource } from './remove.ts';
@@ -186,7 +187,7 @@ async function viewOf(
   const drbd = layersOf(replicas)[0] === 'DRBD';
   const view = made.map((replica) => expected(target, replica, drbd));
   const known = view.length > 0 && view.every((replica) => replica !== undefined);
-  return known ? view.filter((replica) => replica !== undefined) : linstor.resources({ names: [target] });
+  return known ? view.filter((replica) => replica !== undefined) : knownReplicas(linstor, target);
 }
 
 /** Field by field: the source's device must never pass for the clone's. */

@@ -6,9 +6,10 @@ import { awaitSatellites, offlineError, satellitesAway } from '../linstor/satell
 import type { KiB } from '../units.ts';
 import { createDefinition, type Spawned, spawnMarked } from './define.ts';
 import { fewerReplicas } from './fewer.ts';
+import { knownReplicas } from './known-view.ts';
 import { whenStateKnown } from './online.ts';
 import type { Plan } from './placement.ts';
-import { hasNetworkLayer, isDiskful, isReadable, replicasOf, sameName } from './replicas.ts';
+import { hasNetworkLayer, isDiskful, isReadable, sameName } from './replicas.ts';
 
 export interface NewVolume {
   readonly name: ResourceName;
@@ -42,11 +43,9 @@ export async function createVolume(ctx: Context, linstor: Linstor, volume: NewVo
     if (still.length > 0) await makeFewer(ctx, linstor, volume, offlineError(error, still), still);
     else await makePlaced(ctx, linstor, volume);
   }
-  const placed = replicasOf(await linstor.resources({ names: [volume.name] }), volume.name);
+  const placed = await knownReplicas(linstor, volume.name);
   const view = [
-    ...(await whenStateKnown(ctx, linstor, placed, isDiskful, (name) =>
-      linstor.resources({ names: [name] }),
-    )),
+    ...(await whenStateKnown(ctx, linstor, placed, isDiskful, (name) => knownReplicas(linstor, name))),
   ];
   const replicas = view.filter(isDiskful);
   const away = replicas.filter((replica) => !replica.stateKnown);

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
+import { knownReplicas } from './known-view.ts';
 import { isDiskful, isInSync, replicasOf, skipDiskProperty, skipsDisk } from './replicas.ts';
 import { poll } from './wait.ts';
 
@@ -74,7 +75,7 @@ export async function whenSnapshottable(
 ): Promise<readonly Resource[]> {
   let syncing: readonly Resource[] = [];
   const ready = await poll(ctx.clock, syncMs, async () => {
-    const view = replicasOf(await linstor.resources({ names: [name] }), name);
+    const view = await knownReplicas(linstor, name);
     requireSnapshottable(what, name, view);
     const now = view.filter(isSyncing);
     if (now.length > 0 && syncing.length === 0)

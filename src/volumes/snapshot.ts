@@ -6,6 +6,7 @@ import type { Outcome } from '../linstor/outcome.ts';
 import { isReplyLost } from '../linstor/reply-lost.ts';
 import { allEvacuated, evacuatedAmong, LeftOut } from './evacuation.ts';
 import { noteKeptParts } from './kept-parts.ts';
+import { knownReplicas } from './known-view.ts';
 import { requireDataConnected } from './online.ts';
 import { isReadable, sameName } from './replicas.ts';
 import { adopted } from './snapshot-adopted.ts';
@@ -149,8 +150,7 @@ async function requireStaying(
   { nodes, view }: SnapshotOptions,
 ): Promise<void> {
   const asked =
-    nodes ??
-    (view ?? (await linstor.resources({ names: [resource] }))).filter(isReadable).map(({ node }) => node);
+    nodes ?? (view ?? (await knownReplicas(linstor, resource))).filter(isReadable).map(({ node }) => node);
   const evacuated = await evacuatedAmong(linstor, asked);
   if (asked.length > 0 && evacuated.length === asked.length) throw allEvacuated(what, resource, evacuated);
 }
@@ -162,7 +162,7 @@ async function requireSources(
   what: string,
   nodes: readonly NodeName[] | undefined,
 ): Promise<void> {
-  const replicas = await linstor.resources({ names: [resource] });
+  const replicas = await knownReplicas(linstor, resource);
   requireSnapshottable(what, resource, replicas);
   await requireDataConnected(
     linstor,

@@ -5,9 +5,10 @@ import { DriverError } from '../../errors.ts';
 import type { ResourceName } from '../../linstor/linstor.ts';
 import { atLeast } from '../../opennebula/version.ts';
 import { mibToKib } from '../../units.ts';
+import { knownReplicas } from '../../volumes/known-view.ts';
 import { lockName, resourceOfSource, sourceOf } from '../../volumes/names.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
-import { replicasOf, sameName } from '../../volumes/replicas.ts';
+import { sameName } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
 import { type ImageCall, newImageResource, openImageCall, registrationProps } from '../image-call.ts';
 import { clearOwnLeftover } from './mkfs.ts';
@@ -36,7 +37,7 @@ async function cloneImage(
   const { linstor, settings } = image;
   const [definitions, view] = await Promise.all([
     linstor.definitions({ names: [origin, resource] }),
-    linstor.resources({ names: [origin] }),
+    knownReplicas(linstor, origin),
   ]);
   const source = definitions.find((definition) => sameName(definition.name, origin));
   if (!source)
@@ -51,7 +52,7 @@ async function cloneImage(
     settings,
     linstor,
     source,
-    replicas: replicasOf(view, origin),
+    replicas: view,
     target: resource,
     sizeKib: mibToKib(image.image.sizeMib),
     props: registrationProps(image, resource),

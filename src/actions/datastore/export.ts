@@ -1,7 +1,8 @@
 import { attachForCopy } from '../../disks/bridge.ts';
 import { DriverError } from '../../errors.ts';
 import { mibToBytes, mibToKib } from '../../units.ts';
-import { isReadable, replicasOf } from '../../volumes/replicas.ts';
+import { knownReplicas } from '../../volumes/known-view.ts';
+import { isReadable } from '../../volumes/replicas.ts';
 import type { ActionHandler } from '../action.ts';
 import { existingImageResource, openImageCall } from '../image-call.ts';
 
@@ -14,7 +15,7 @@ export const exportImage: ActionHandler = async (call, ctx) => {
   const image = await openImageCall(call, ctx);
   const { linstor } = image;
   const resource = existingImageResource(image);
-  const view = replicasOf(await linstor.resources({ names: [resource] }), resource);
+  const view = await knownReplicas(linstor, resource);
   const [diskful] = view.filter(isReadable);
   if (!diskful)
     throw new DriverError(

@@ -12,6 +12,7 @@ import { requireDiskTarget } from '../../opennebula/target.ts';
 import { type KiB, kib, kibToBytes, mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
 import { isCompleteCopy, isCopy } from '../../volumes/copies.ts';
+import { knownView } from '../../volumes/known-view.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, namesFor, resourceOfSource } from '../../volumes/names.ts';
 import { requireOwn } from '../../volumes/reclaim.ts';
@@ -51,10 +52,11 @@ export function sourceResource(argument: string | undefined): ResourceName {
 async function cloneDisk(ctx: Context, opened: DiskCall, source: ResourceName): Promise<void> {
   const proper = opened.diskResource.resource;
   const names = [source, ...namesFor(proper)];
-  const [view, definitions] = await Promise.all([
-    opened.linstor.resources({ names }),
-    opened.linstor.definitions({ names }),
-  ]);
+  const definitions = await opened.linstor.definitions({ names });
+  const view = await knownView(
+    opened.linstor,
+    definitions.map((definition) => definition.name),
+  );
   const image = definitions.find((definition) => sameName(definition.name, source));
   if (!image)
     throw new DriverError('LINSTOR_NOT_FOUND', `image resource ${source} does not exist in LINSTOR`);

@@ -14,11 +14,12 @@ import { inLcm } from '../../opennebula/states.ts';
 import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
 import { mibToKib } from '../../units.ts';
 import type { Clone } from '../../volumes/clone.ts';
+import { knownReplicas } from '../../volumes/known-view.ts';
 import { marks } from '../../volumes/marks.ts';
 import { lockName, resourceOfSource, snapshotName } from '../../volumes/names.ts';
 import { clearLeftover } from '../../volumes/reclaim.ts';
 import { undisturbed } from '../../volumes/redo-after-restart.ts';
-import { canSnapshot, replicasOf, sameName } from '../../volumes/replicas.ts';
+import { canSnapshot, sameName } from '../../volumes/replicas.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import type { ActionHandler } from '../action.ts';
 import { snapshotFrozen } from './snap-create-live.ts';
@@ -50,10 +51,7 @@ const running = (disk: DiskCall): boolean => inLcm(disk.vm.lcmState, 'HOTPLUG_SA
 async function saveAs(ctx: Context, call: DiskCall, image: ResourceName, snapshot: number): Promise<void> {
   const { linstor } = call;
   const names = namesOfDisk(call);
-  const [definitions, view] = await Promise.all([
-    linstor.definitions({ names: [...names, image] }),
-    linstor.resources({ names }),
-  ]);
+  const definitions = await linstor.definitions({ names: [...names, image] });
   const source = located(call, definitions);
   if (!source)
     throw new DriverError(
@@ -68,7 +66,7 @@ async function saveAs(ctx: Context, call: DiskCall, image: ResourceName, snapsho
     definitions.find((definition) => sameName(definition.name, image)),
     image,
   );
-  const replicas = replicasOf(view, origin);
+  const replicas = await knownReplicas(linstor, origin);
   const request: Duplicate = {
     settings: disk.settings,
     linstor,
