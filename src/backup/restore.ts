@@ -2,7 +2,9 @@ import type { Context } from '../context.ts';
 import { attachForCopy, type BridgeDevice, readMachines, releaseAfterCopy } from '../disks/bridge.ts';
 import { requireClosed } from '../disks/in-use.ts';
 import { vmDisks } from '../disks/migration-disks.ts';
+import { forgetRestore, notedRestores, noteRestore } from '../disks/restore-note.ts';
 import { DriverError, toDriverError } from '../errors.ts';
+import { noteUnfinished } from '../hosts/vm-directory.ts';
 import type { Linstor } from '../linstor/linstor.ts';
 import type { ResourceName } from '../linstor/names.ts';
 import { type BackupImage, parseBackupImage } from '../opennebula/backup-image.ts';
@@ -19,6 +21,7 @@ import { growVolume } from '../volumes/resize.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
 import { persistently } from '../volumes/wait.ts';
 import { bringBack } from './bring-back.ts';
+import { bringBackLocked, withOldContent } from './broken-restore.ts';
 import { type BackupDisk, chosenDisks, onlyController, viewBackupDisks } from './disks.ts';
 import { fetchDisk, fetchTpm } from './fetch.ts';
 import { type BackupContent, listBackup } from './list.ts';
@@ -59,7 +62,11 @@ async function restore(ctx: Context, request: RestoreRequest): Promise<void> {
   if (!first)
     throw new DriverError('BAD_ARGUMENT', `backup ${image.id} holds no disk that VM ${vm.id} still has`);
   const linstor = onlyController(vm, disks);
-  await bringBackOld(ctx, request, linstor, disks);
+  const half = await notedRestores(disks);
+  const whole = await withOldContent(half);
+  if (whole.length > 0) await bringBackLocked(ctx, request.host, whole);
+  // What the others held is lost: they are written anew, or stay disks that nobody starts on.
+  const lost = half.filter((disk) => !whole.includes(disk)).map(({ resource }) => resource);
   const files = new Map<BackupDisk, FileSource>();
   try {
     for (const disk of disks) files.set(disk, await fetchOne(ctx, disk, content));
@@ -68,8 +75,12 @@ async function restore(ctx: Context, request: RestoreRequest): Promise<void> {
         ? await fetchTpm(ctx, content.tpm, first.settings)
         : undefined;
     await withLocks(ctx, disks, async () => {
-      await overwrite(ctx, request, linstor, disks, files);
+      await overwrite(ctx, request, linstor, { disks, lost }, files);
       if (tpm) await putTpm(ctx, request, tpm);
+      await forgetRestore(ctx, disks);
+      await noteOnHost(ctx, request, disks, false).catch((error: unknown) => {
+        ctx.log.info(`a note of the restore stays on ${request.host}: ${toDriverError(error).message}`);
+      });
       // From here on the disks are what the backup holds.
       ctx.undo.commit();
     });
@@ -145,21 +156,15 @@ function requireRestorable(disk: BackupDisk, vmId: number): void {
     );
 }
 
-/** A restore that was killed while it wrote has left what was there before. */
-async function bringBackOld(
+/** For a start while LINSTOR is away. Once LINSTOR can be asked, a note that stays says nothing, and the next start removes it. */
+async function noteOnHost(
   ctx: Context,
-  request: RestoreRequest,
-  linstor: Linstor,
+  { host }: RestoreRequest,
   disks: readonly BackupDisk[],
+  isUnfinished: boolean,
 ): Promise<void> {
-  const name = restoreSnapshotName(request.vmId);
-  const half = disks.filter((disk) => disk.snapshots.some((snapshot) => sameName(snapshot.name, name)));
-  if (half.length === 0) return;
-  ctx.log.warn(
-    `an earlier restore of VM ${request.vmId} was broken off; what its disks held before comes back first`,
-  );
-  await bringBack(ctx, request.host, half, name);
-  for (const disk of half) await dropSnapshot(ctx, linstor, disk.resource, name);
+  for (const disk of ctx.hosts.isFrontend(host) ? [] : disks)
+    await noteUnfinished(ctx.hosts, host, disk, 'restoring', isUnfinished);
 }
 
 async function fetchOne(ctx: Context, disk: BackupDisk, content: BackupContent): Promise<FileSource> {
@@ -180,7 +185,7 @@ async function overwrite(
   ctx: Context,
   request: RestoreRequest,
   linstor: Linstor,
-  disks: readonly BackupDisk[],
+  { disks, lost }: { readonly disks: readonly BackupDisk[]; readonly lost: readonly ResourceName[] },
   files: ReadonlyMap<BackupDisk, FileSource>,
 ): Promise<void> {
   const snapshot = restoreSnapshotName(request.vmId);
@@ -189,7 +194,13 @@ async function overwrite(
   ctx.undo.push(`bring back what the disks of VM ${request.vmId} held`, async () => {
     for (const { disk, bridge } of ready) await releaseAfterCopy(ctx, disk, bridge);
     // When this fails, the snapshots stay: they are all that there is of the old content.
-    if (written) await bringBack(ctx, request.host, disks, snapshot);
+    if (written) {
+      await bringBack(ctx, request.host, disks, snapshot);
+      await forgetRestore(
+        ctx,
+        disks.filter(({ resource }) => !lost.includes(resource)),
+      );
+    }
     for (const { resource } of disks) await linstor.deleteSnapshot(resource, snapshot);
   });
   await takeTogether(ctx, {
@@ -199,6 +210,8 @@ async function overwrite(
     keeps: true,
   });
   written = true;
+  await noteRestore(disks, request.vmId);
+  await noteOnHost(ctx, request, disks, true);
   for (const each of ready) await write(ctx, each);
   for (const { disk, bridge } of ready) await releaseAfterCopy(ctx, disk, bridge);
 }

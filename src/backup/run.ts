@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { type Machines, readMachines } from '../disks/bridge.ts';
 import { diskSettings } from '../disks/disk-call.ts';
+import { notedRestores } from '../disks/restore-note.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { type BackupConfig, readBackupConfig } from '../opennebula/backup-config.ts';
@@ -59,6 +60,17 @@ async function run(ctx: Context, message: BackupMessage, live: boolean): Promise
   for (const file of files) ctx.log.info(described(kind, file));
 }
 
+/** A VM that runs has none: its start has brought back what the disks held. */
+async function requireWhole(disks: readonly BackupDisk[], vmId: number): Promise<void> {
+  const [half] = await notedRestores(disks);
+  if (!half) return;
+  throw new DriverError(
+    'SNAPSHOT',
+    `disk ${half.disk.id} of VM ${vmId} (${half.resource}) may hold a part of an older backup: a restore was broken off; nothing is backed up`,
+    { remedy: 'start the VM, which brings back what its disks held before, or repeat `onevm restore`' },
+  );
+}
+
 async function prepare(ctx: Context, message: BackupMessage, live: boolean): Promise<Backup> {
   const { vm, vmId, datastoreId } = message;
   const config = readBackupConfig(vm);
@@ -80,6 +92,7 @@ async function prepare(ctx: Context, message: BackupMessage, live: boolean): Pro
   const linstor = onlyController(vm, chosen);
   const disks = await viewBackupDisks(linstor, vm, chosen);
   for (const disk of disks) requireSnapshots(disk, vmId, kind, live);
+  if (!live) await requireWhole(disks, vmId);
   return {
     message,
     config,

@@ -20,6 +20,8 @@ export interface Inventory {
   readonly trash?: Readonly<Record<string, string>>;
   /** Entries of the store of locks. */
   readonly locks?: Readonly<Record<string, string>>;
+  /** Disks that a restore in place was writing to when it was last heard of. */
+  readonly restores?: Readonly<Record<string, string>>;
   /** All that are not DONE. */
   readonly vms: readonly Vm[];
   readonly images: readonly Image[];

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { noteGrowth } from '../hosts/vm-directory.ts';
+import { noteUnfinished } from '../hosts/vm-directory.ts';
 import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { type Bytes, bytes, type KiB, kib, kibToBytes } from '../units.ts';
@@ -56,7 +56,7 @@ export async function growDisk(
 /** Without a link no VM can start on it in the meantime. */
 async function note(ctx: Context, { host, link, resource }: DiskToGrow, isGrowing: boolean): Promise<void> {
   if (host === undefined || link === undefined || ctx.hosts.isFrontend(host)) return;
-  await noteGrowth(ctx.hosts, host, { link, resource }, isGrowing);
+  await noteUnfinished(ctx.hosts, host, { link, resource }, 'growing', isGrowing);
 }
 
 /** The device's size on a host. It is attached for that, and so what is old in it is zeroed. */

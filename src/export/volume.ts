@@ -8,14 +8,7 @@ import type { Settings } from '../opennebula/settings.ts';
 import { type KiB, kib } from '../units.ts';
 import { readableReplica } from '../volumes/create.ts';
 import { knownReplicas } from '../volumes/known-view.ts';
-import {
-  canSnapshot,
-  hasNetworkLayer,
-  isReadable,
-  layersOf,
-  replicasOf,
-  sameName,
-} from '../volumes/replicas.ts';
+import { canSnapshot, hasNetworkLayer, isReadable, layersOf, sameName } from '../volumes/replicas.ts';
 import { dropSnapshot, requireSnapshot, takeSnapshot } from '../volumes/snapshot.ts';
 
 export interface Exported {

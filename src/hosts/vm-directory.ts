@@ -46,8 +46,8 @@ export interface LinkState {
   readonly present: boolean;
   /** Which volume that device is, as the host says (identity.ts); empty where it does not. */
   readonly volume: string;
-  /** A resize of the disk had begun, and has not been seen to end (`noteGrowth`). */
-  readonly growing: boolean;
+  /** What had begun with the disk, and has not been seen to end (`noteUnfinished`). */
+  readonly unfinished?: Unfinished;
 }
 
 const checkScript = `${sizeFunctions}${identityFunctions}\n${checkLinksText}`;
@@ -67,31 +67,37 @@ export async function checkLinks(
   });
   const rows = records(stdout, 4);
   return links.map(({ link }, index) => {
-    const [target = '', present = '0', volume = '', growing = '0'] = rows[index] ?? [];
-    return { link, target, present: present === '1', volume, growing: growing === '1' };
+    const [target = '', present = '0', volume = '', note = ''] = rows[index] ?? [];
+    const unfinished = note === 'growing' || note === 'restoring' ? note : undefined;
+    return { link, target, present: present === '1', volume, ...(unfinished ? { unfinished } : {}) };
   });
 }
 
-/** Arguments: link of the disk, resource, whether the note shall be there. */
+/** A resize of the disk, or a restore of a backup onto it: no guest may start on what one that was broken off has left. */
+export type Unfinished = 'growing' | 'restoring';
+
+/** Arguments: link of the disk, resource, which note, whether it shall be there. */
 const noteScript = `
-note=\${1%/*}/.growing-$2
-if [ "$3" = yes ]; then : >"$note"; else rm -f -- "$note"; fi
+note=\${1%/*}/.$3-$2
+if [ "$4" = yes ]; then : >"$note"; else rm -f -- "$note"; fi
 `;
 
 /**
- * A note beside the link of a disk that its new part is still to be zeroed. The definition says so too, but a VM may start while LINSTOR
- * cannot be asked, and then on this host alone: whichever front-end starts it finds the note there. Throws what keeps it from being written.
+ * A note beside the link of a disk that its new part is still to be zeroed, or that it may hold a part of a backup. LINSTOR knows so too, but
+ * a VM may start while that cannot be asked, and then on this host alone: whichever front-end starts it finds the note there. Throws what
+ * keeps it from being written.
  */
-export async function noteGrowth(
+export async function noteUnfinished(
   hosts: Hosts,
   host: string,
   disk: { readonly link: string; readonly resource: string },
-  isGrowing: boolean,
+  what: Unfinished,
+  isUnfinished: boolean,
 ): Promise<void> {
   await hosts.run(host, {
-    verb: 'note-growth',
+    verb: 'note-unfinished',
     script: noteScript,
-    args: [disk.link, disk.resource, isGrowing ? 'yes' : 'no'],
+    args: [disk.link, disk.resource, what, isUnfinished ? 'yes' : 'no'],
     timeoutMs: 30_000,
   });
 }

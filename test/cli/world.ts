@@ -273,6 +273,8 @@ export class World {
   snapshots: Snapshot[] = [];
   /** Notes of complete copies. */
   copies: Record<string, string> = {};
+  /** Notes of restores in place. */
+  restores: Record<string, string> = {};
   properties: Record<string, string> = {};
   capabilities: Capabilities = capabilities;
   errorReports: ErrorReport[] = [];
@@ -496,6 +498,7 @@ export class World {
 
   #store(name: string): Record<string, string> {
     if (name === 'one-kept-parts') return this.kept;
+    if (name.endsWith('one-restores')) return this.restores;
     return name.endsWith('one-trash') ? this.trash : this.copies;
   }
 

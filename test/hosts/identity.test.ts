@@ -166,9 +166,9 @@ describe('what a host says', () => {
         target: device,
         present: true,
         volume: 'storage own 0',
-        growing: true,
+        unfinished: 'growing',
       },
-      { link: join(fake.root, 'disk.1'), target: '', present: false, volume: '', growing: false },
+      { link: join(fake.root, 'disk.1'), target: '', present: false, volume: '' },
     ]);
   });
 

@@ -34,7 +34,7 @@ function checkRestores({ snapshots }: ClusterFacts): Finding[] {
         object: resource,
         what: `a restore of VM ${vmId} is under way or was broken off`,
         why: `if it was broken off, the disk is half written; what it held before is in its snapshot ${name}`,
-        remedy: `repeat onevm restore: what the disk held comes back first\nor: linstor snapshot rollback ${resource} ${name}`,
+        remedy: `start the VM, or repeat onevm restore: what the disk held comes back first\nor: linstor snapshot rollback ${resource} ${name}`,
       },
     ];
   });

@@ -1,4 +1,5 @@
 import type { Context } from '../../context.ts';
+import { forgetRestore, restoreStore } from '../../disks/restore-note.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import { lockStore } from '../../linstor/locks/entries.ts';
@@ -146,7 +147,7 @@ async function takeInventory(
   hours: number,
 ): Promise<Inventory> {
   // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
-  const [definitions, resources, snapshots, nodes, copies, kept, trash, locks] = await Promise.all([
+  const [definitions, resources, snapshots, nodes, copies, kept, trash, locks, restores] = await Promise.all([
     linstor.definitions(),
     linstor.resources(),
     linstor.snapshots(),
@@ -155,6 +156,7 @@ async function takeInventory(
     linstor.keyValues(keptStore),
     linstor.keyValues(trashStore(settings.namePrefix)),
     linstor.keyValues(lockStore(settings.namePrefix)),
+    linstor.keyValues(restoreStore(settings.namePrefix)),
   ]);
   const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
   const prefix = settings.namePrefix;
@@ -172,6 +174,7 @@ async function takeInventory(
     kept,
     trash,
     locks,
+    restores,
     vms,
     images,
     past,
@@ -264,7 +267,7 @@ async function lookAgain(
   const { prefix } = inventory;
   // A helper snapshot is named after the resource that is made of it.
   const names = snapshot === undefined ? [resource] : [resource, resourceName(snapshot)];
-  const [definitions, resources, snapshots, copies, kept, trash, locks] = await Promise.all([
+  const [definitions, resources, snapshots, copies, kept, trash, locks, restores] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
     linstor.snapshots({ names: [resource] }),
@@ -272,8 +275,9 @@ async function lookAgain(
     kind === 'kept' ? linstor.keyValues(keptStore) : {},
     linstor.keyValues(trashStore(prefix)),
     kind === 'lock' ? linstor.keyValues(lockStore(prefix)) : {},
+    kind === 'note' ? linstor.keyValues(restoreStore(prefix)) : {},
   ]);
-  const fresh = { ...inventory, definitions, resources, snapshots, copies, kept, trash, locks };
+  const fresh = { ...inventory, definitions, resources, snapshots, copies, kept, trash, locks, restores };
   if (kind === 'trash' || kind === 'trash-note') return { ...fresh, images: await one.images() };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
@@ -313,9 +317,10 @@ async function removeOne(
     await linstor.deleteResource(leftover.resource, leftover.node as NodeName);
   else if (leftover.kind === 'window') await forbidTwoPrimaries(context, linstor, leftover.resource);
   else if (leftover.kind === 'trash-note') await forgetTrash(linstor, settings.namePrefix, leftover.resource);
-  else if (leftover.kind === 'note')
+  else if (leftover.kind === 'note') {
     await forgetCopy(context, linstor, settings.namePrefix, leftover.resource);
-  else if (leftover.kind === 'lock')
+    await forgetRestore(context, [{ linstor, settings, resource: leftover.resource }]);
+  } else if (leftover.kind === 'lock')
     await linstor.modifyKeyValues(lockStore(settings.namePrefix), { unset: [leftover.entry as string] });
   else await removeResource(context, linstor, leftover.resource);
 }

@@ -65,6 +65,13 @@ export function findLeftovers(inventory: Inventory): Leftover[] {
       proof: 'proven' as const,
       why: 'note of a copy that is gone',
     })),
+    ...staleRestores(inventory).map((resource) => ({
+      kind: 'note' as const,
+      resource,
+      bytes: 0,
+      proof: 'proven' as const,
+      why: 'note of a restore of a disk that is gone',
+    })),
     ...ofLocks(inventory),
   ];
 }
@@ -106,6 +113,12 @@ function ofKeptPart(inventory: Inventory, index: Index, part: KeptPart): Leftove
   const status = inventory.nodes.find((each) => sameName(each.name, node))?.status;
   if (status === 'ONLINE') return [{ ...base, proof: 'proven', why }];
   return [{ ...base, proof: 'unproven', why, doubt: `waits for ${node} (${status ?? 'not in LINSTOR'})` }];
+}
+
+function staleRestores({ restores, definitions }: Inventory): ResourceName[] {
+  return Object.keys(restores ?? {})
+    .filter((key) => !definitions.some(({ name }) => sameName(name, key)))
+    .map(resourceName);
 }
 
 function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDefinition): Leftover[] {

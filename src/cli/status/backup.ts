@@ -55,7 +55,7 @@ export function describeBackup(status: BackupStatus, vmId: number): { text: stri
     });
   if (status.brokenRestore)
     lines.push({
-      text: `a restore was broken off, and disks may be half written: repeat it (\`onevm restore ${vmId} …\`); what they held before is in their snapshots one-restore-${vmId}`,
+      text: `a restore was broken off, and disks may be half written: what they held before, in their snapshots one-restore-${vmId}, comes back when the VM starts, or when \`onevm restore ${vmId} …\` is repeated`,
       isTrouble: true,
     });
   return lines;

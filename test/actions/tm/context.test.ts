@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { RelayedFailure } from '../../../src/actions/foreign-script.ts';
 import { context } from '../../../src/actions/tm/context.ts';
 import { DriverError } from '../../../src/errors.ts';
-import { noteGrowth } from '../../../src/hosts/vm-directory.ts';
+import { noteUnfinished } from '../../../src/hosts/vm-directory.ts';
 import { isolated, MovingLab, type MovingLabOptions, type VmSpec } from '../../support/moving-lab.ts';
 
 const labs: MovingLab[] = [];
@@ -98,14 +98,14 @@ describe.skipIf(!isolated)('context before a boot', () => {
   ] as const;
 
   test.each(bootStates)(
-    '%s: all is well – two LINSTOR calls that ask no satellite, one ssh, nothing changed',
+    '%s: all is well – three LINSTOR calls that ask no satellite, one ssh, nothing changed',
     async (lcm) => {
       const lab = makeLab({ lcm });
       lab.linstor.add(resource, ['host3'], { diskless: ['host1'] });
       await lab.link('host1', 'disk.0', lab.device(resource));
       lab.linstor.down.set('resources', new Error('a satellite hangs'));
       expect((await run(lab)).error).toBeUndefined();
-      expect(lab.linstor.reads).toBe(2);
+      expect(lab.linstor.reads).toBe(3);
       expect(lab.linstor.writes).toEqual([]);
       expect(lab.calls.toSorted()).toEqual(['local frontend tm/common/context', 'ssh host1 check-disk']);
     },
@@ -163,19 +163,23 @@ describe.skipIf(!isolated)('context before a boot', () => {
     expect(lab.file('calls')).not.toBe('');
   });
 
-  test('LINSTOR away, and a resize that was interrupted: the guest would lose what it writes into the new part', async () => {
+  // The guest would lose what it writes into the new part, or find a part of a backup on its disk.
+  test.each([
+    ['growing', 'resize'],
+    ['restoring', 'restore'],
+  ] as const)('LINSTOR away, and a disk that is %s: not started', async (note, what) => {
     const lab = makeLab({});
     lab.linstor.add(resource, ['host1']);
     await lab.link('host1', 'disk.0', lab.device(resource));
     const disk = { link: `${lab.directory()}/disk.0`, resource };
-    const noted = (): string | undefined => lab.read('host1', `.growing-${resource}`);
-    await noteGrowth(lab.context().hosts, 'host1', disk, true);
+    const noted = (): string | undefined => lab.read('host1', `.${note}-${resource}`);
+    await noteUnfinished(lab.context().hosts, 'host1', disk, note, true);
     expect(noted()).toBe('');
-    for (const what of ['replicas', 'definitions'])
-      lab.linstor.down.set(what, new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
+    for (const read of ['replicas', 'definitions'])
+      lab.linstor.down.set(read, new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
     const { error } = await run(lab);
     expect(error?.code).toBe('LINSTOR_UNREACHABLE');
-    expect(error?.message).toContain(`a resize of disk 0 (${resource}) was interrupted`);
+    expect(error?.message).toContain(`a ${what} of disk 0 (${resource}) was interrupted`);
     lab.linstor.down.clear();
     expect((await run(lab)).error).toBeUndefined();
     expect(noted()).toBeUndefined();

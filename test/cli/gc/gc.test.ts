@@ -312,7 +312,7 @@ Probably left over: 2. Look before you remove one:
     expect(brief(find())).toEqual(['window one-vm-7-disk-0 unproven']);
   });
 
-  test('the volume of a VM that has read its memory back, and notes of copies that are gone', async () => {
+  test('the volume of a VM that has read its memory back, and notes of copies and of restored disks that are gone', async () => {
     world.definitions.push(definition('one-vm-7-checkpoint', { props: marksOf(7) }));
     world.resources.push(replica('one-vm-7-checkpoint', 'alpha'));
     world.definitions.push(
@@ -320,9 +320,11 @@ Probably left over: 2. Look before you remove one:
     );
     world.vms = world.vms.map((each) => (each.id === 7 ? vm(7, { disks: [...each.disks, disk(1)] }) : each));
     world.copies = { 'one-vm-7-disk-1': 'a', 'one-vm-9-disk-0': 'b' };
+    world.restores = { 'one-vm-7-disk-1': '7', 'one-vm-9-disk-0': '9' };
     expect(await run('--apply')).toBe(0);
     expect(world.writes).toEqual(['delete definition one-vm-7-checkpoint']);
     expect(world.copies).toEqual({ 'one-vm-7-disk-1': 'a' });
+    expect(world.restores).toEqual({ 'one-vm-7-disk-1': '7' });
   });
 
   test('a VM that was suspended in between keeps its memory', async () => {
