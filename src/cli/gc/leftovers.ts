@@ -115,9 +115,10 @@ function ofKeptPart(inventory: Inventory, index: Index, part: KeptPart): Leftove
   return [{ ...base, proof: 'unproven', why, doubt: `waits for ${node} (${status ?? 'not in LINSTOR'})` }];
 }
 
-function staleRestores({ restores, definitions }: Inventory): ResourceName[] {
+/** A note of a copy of the same name takes them along. */
+function staleRestores({ restores, copies = {}, definitions }: Inventory): ResourceName[] {
   return Object.keys(restores ?? {})
-    .filter((key) => !definitions.some(({ name }) => sameName(name, key)))
+    .filter((key) => !(key in copies) && !definitions.some(({ name }) => sameName(name, key)))
     .map(resourceName);
 }
 

@@ -106,6 +106,9 @@ describe('what keeps LINSTOR from a snapshot is known before the guest is frozen
     const fake = new FakeLinstor({ nodes: ['host1'] });
     fake.add(name, ['host1']);
     const own: Record<string, unknown> = {
+      replicas: () => fake.replicas([name]),
+      // Nor is it told that all are in sync.
+      synced: async () => false,
       resources: async () =>
         (await fake.resources({ names: [name] })).map((replica) => ({
           ...replica,

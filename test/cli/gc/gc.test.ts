@@ -320,7 +320,7 @@ Probably left over: 2. Look before you remove one:
     );
     world.vms = world.vms.map((each) => (each.id === 7 ? vm(7, { disks: [...each.disks, disk(1)] }) : each));
     world.copies = { 'one-vm-7-disk-1': 'a', 'one-vm-9-disk-0': 'b' };
-    world.restores = { 'one-vm-7-disk-1': '7', 'one-vm-9-disk-0': '9' };
+    world.restores = { 'one-vm-7-disk-1': '7', 'one-vm-9-disk-0': '9', 'one-vm-9-disk-1': '9' };
     expect(await run('--apply')).toBe(0);
     expect(world.writes).toEqual(['delete definition one-vm-7-checkpoint']);
     expect(world.copies).toEqual({ 'one-vm-7-disk-1': 'a' });
