@@ -4,6 +4,7 @@ import { DriverError, toDriverError } from '../errors.ts';
 import { duration } from '../opennebula/attribute-kinds.ts';
 import { datastoreType } from '../opennebula/states.ts';
 import { removeFromTrash, type TrashPlace } from '../trash/empty.ts';
+import { relievePools } from '../trash/pressure.ts';
 import { restoreFromTrash } from '../trash/restore.ts';
 import { bytes, humanSize } from '../units.ts';
 import { noteOf, type TrashNote, trashOf } from '../volumes/trash.ts';
@@ -26,7 +27,10 @@ export const trash = operatorCommand({
     },
     name: { type: 'string', valueHint: 'NAME', description: 'restore: name of the image' },
     older: { type: 'string', valueHint: 'TIME', description: 'empty: what was deleted longer ago (“2d”)' },
-    due: { type: 'boolean', description: 'empty: what has been kept for its time; for timers' },
+    due: {
+      type: 'boolean',
+      description: 'empty: what has been kept for its time, and what a full pool needs; for timers',
+    },
     yes: { type: 'boolean', alias: 'y', description: 'empty: do not ask' },
     json: { type: 'boolean', description: 'one JSON document' },
   },
@@ -220,6 +224,13 @@ async function empty(context: Context, environment: CliEnvironment, words: Empty
       results.push({ resource: note.resource, error: toDriverError(error).message });
     }
   }
+  if (words.due)
+    for (const { settings } of await clustersOf(context))
+      for (const { resource } of await relievePools(context, {
+        linstor: context.linstor(settings),
+        settings,
+      }))
+        results.push({ resource });
   if (words.json) printJson(environment, { results });
   else
     for (const { resource, error } of results)

@@ -1,10 +1,21 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { runCli } from '../../src/cli/main.ts';
 import { resourceName } from '../../src/linstor/names.ts';
+import { kib } from '../../src/units.ts';
 import { freeName } from '../../src/volumes/stand-in.ts';
 import { readTrash, type TrashNote, writeTrash } from '../../src/volumes/trash.ts';
 import { FakeLinstor } from '../support/fake-linstor.ts';
-import { definition, image, imageDatastore, now, replica, systemDatastore, vm, World } from './world.ts';
+import {
+  definition,
+  image,
+  imageDatastore,
+  now,
+  pool,
+  replica,
+  systemDatastore,
+  vm,
+  World,
+} from './world.ts';
 
 const hour = 3_600_000;
 
@@ -175,6 +186,50 @@ describe('trash restore', () => {
     world.vms.push(vm(70, { disks: [] }));
     expect(await run('trash', 'restore', 'one-vm-70-disk-0')).toBe(1);
     expect(world.oneWrites).toEqual([]);
+  });
+});
+
+describe('a pool that is nearly full', () => {
+  const fill = (freeShare: number): void => {
+    world.pools = ['alpha', 'bravo'].map((node) =>
+      pool('thin', node, { freeKib: kib(Math.round(freeShare * 1e6)), totalKib: kib(1e6) }),
+    );
+  };
+  const low = async (...yielding: string[]): Promise<string[]> => {
+    for (const id of [7, 8, 9]) {
+      volume(`one-image-${id}`);
+      const since = now - (10 - id) * hour;
+      await keep(`one-image-${id}`, { since, yields: yielding.includes(`one-image-${id}`) });
+    }
+    world.onWrite = () => fill(0.5);
+    expect(await run('trash', 'empty', '--due')).toBe(0);
+    return world.writes;
+  };
+
+  test('is relieved by the oldest that may go, and by no more than it needs', async () => {
+    fill(0.05);
+    expect(await low('one-image-8', 'one-image-9')).toEqual(['delete definition one-image-8']);
+  });
+
+  test('keeps what may not go, and all while there is room', async () => {
+    fill(0.05);
+    expect(await low()).toEqual([]);
+    fill(0.2);
+    expect(await low('one-image-7')).toEqual([]);
+  });
+});
+
+describe('doctor', () => {
+  test('warns of what is overdue by a day', async () => {
+    volume('one-image-9');
+    await keep('one-image-9', { until: now - 25 * hour });
+    await run('doctor', '--no-hosts', '--json');
+    const { findings } = JSON.parse(world.text) as { findings: { id: string; object: string }[] };
+    expect(findings.find(({ id }) => id === 'storage.trash')).toMatchObject({ object: 'one-image-9' });
+    world.out.length = 0;
+    await keep('one-image-9', { until: now - 23 * hour });
+    await run('doctor', '--no-hosts', '--json');
+    expect(world.text).not.toContain('storage.trash');
   });
 });
 

@@ -301,6 +301,8 @@ export class World {
   configError: DriverError | undefined;
   /** Writing calls, in order. */
   readonly writes: string[] = [];
+  /** After each of them. */
+  onWrite: () => void = () => undefined;
   /** What a command has changed in OpenNebula. */
   readonly oneWrites: string[] = [];
   /** The store of what is in the trash. */
@@ -459,6 +461,7 @@ export class World {
     const write = async (text: string): Promise<Outcome> => {
       await answer(undefined);
       this.writes.push(text);
+      this.onWrite();
       return new Outcome([]);
     };
     const named = <T>(
