@@ -1,6 +1,7 @@
 import type { ResourceDefinition } from '../linstor/linstor.ts';
 import { lcm } from '../opennebula/states.ts';
 import { deploymentMark } from '../volumes/disk.ts';
+import { followProps } from '../volumes/follow.ts';
 import { marks } from '../volumes/marks.ts';
 import type { DiskCall } from './disk-call.ts';
 
@@ -21,6 +22,7 @@ export function isCompleted(call: DiskCall, existing: ResourceDefinition | undef
 }
 
 export const diskMarks = (call: DiskCall): Record<string, string> => ({
+  ...followProps(call.settings),
   [marks.vmId]: String(call.vm.id),
   [marks.diskId]: String(call.disk.id),
   [marks.datastoreId]: String(call.target.systemDatastoreId),

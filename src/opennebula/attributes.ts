@@ -210,6 +210,12 @@ export const attributes = {
     false,
     'a replica on the node of the VM’s host, if it can be placed there',
   ),
+  FOLLOW_VM: other.optional(
+    'followVm',
+    kinds.duration,
+    'after so long on a host without a replica of its disk, a VM gets one there, and one that is too many goes',
+    { default: 'no' },
+  ),
   STAGING_DIR: other.defaulted(
     'stagingDir',
     kinds.absolutePath,

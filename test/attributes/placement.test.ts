@@ -250,3 +250,43 @@ describe('disks of VMs', () => {
     }
   });
 });
+
+describe('FOLLOW_VM', () => {
+  const follow = { RESOURCE_GROUP: 'drbd', FOLLOW_VM: '30m' };
+
+  test('the data come to a VM that stays on a host without them, and are not more afterwards', async () => {
+    const { image } = await rig.block({ RESOURCE_GROUP: 'drbd' });
+    const before = nodesOf(await rig.replicas(`one-image-${image}`));
+    const far = ['node1', 'node2', 'node3', 'node4'].find((node) => !before.includes(node)) ?? '';
+    // A clone by snapshot is where its image is.
+    const system = await rig.datastore('SYSTEM', { ...follow, CLONE_MODE: 'snapshot' });
+    const { vm } = await rig.vm([{ image }], far, system);
+    const disk = `one-vm-${vm}-disk-0`;
+    expect(nodesOf(await rig.replicas(disk))).toEqual(before);
+    const { lab } = rig.lab.served.linstor;
+    lab.setInUse(disk, far, true);
+    await rig.replicas(disk);
+    lab.runtime.advance(29 * 60_000);
+    expect(nodesOf(await rig.replicas(disk))).toEqual(before);
+    lab.runtime.advance(2 * 60_000);
+    await rig.replicas(disk);
+    const after = nodesOf(await rig.replicas(disk));
+    expect(after).toContain(far);
+    expect(after).toHaveLength(2);
+    lab.setInUse(disk, far, false);
+    await rig.one.terminate(vm);
+  });
+
+  test('a persistent image follows while a datastore says so, at no further change of its definition', async () => {
+    const { image, resource } = await rig.block(follow, true);
+    const { vm, requests } = await rig.vm([{ image }], 'node1', await rig.datastore('SYSTEM', follow));
+    const changes = requests.filter(
+      ({ method, path }) => method === 'PUT' && path.endsWith(`/resource-definitions/${resource}`),
+    );
+    expect(changes).toHaveLength(1);
+    expect(JSON.parse(changes[0]?.body ?? '{}')).toMatchObject({
+      override_props: { 'DrbdOptions/auto-diskful': '30', 'Aux/one/VM_ID': String(vm) },
+    });
+    await rig.one.terminate(vm);
+  });
+});

@@ -136,6 +136,7 @@ describe('a wrong value', () => {
     CHECKPOINT_REPLICA_COUNT: 'many',
     DISKLESS_POOL: 'a/b',
     PREFER_NODE: 'perhaps',
+    FOLLOW_VM: '30s',
     STAGING_DIR: 'var/tmp',
     RESTRICTED_DIRS: 'etc',
     SAFE_DIRS: 'images',

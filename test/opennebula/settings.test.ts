@@ -94,6 +94,8 @@ const good: Row[] = [
   ['SHARED_LOCKS', 'YES', (s) => s.sharedLocks, 'yes'],
   ['DISKLESS_POOL', 'mydiskless', (s) => s.disklessPool, 'mydiskless'],
   ['PREFER_NODE', '1', (s) => s.preferNode, true],
+  ['FOLLOW_VM', '30m', (s) => s.followVm, 30 * 60_000],
+  ['FOLLOW_VM', 'off', (s) => s.followVm, 0],
   ['STAGING_DIR', '/var/my tmp', (s) => s.stagingDir, '/var/my tmp'],
   ['ALLOW_SCHEMES', 'S3, restic', (s) => s.allowSchemes, ['s3', 'restic']],
   [
@@ -160,6 +162,8 @@ const bad: [name: string, value: string][] = [
   ['SHARED_LOCKS', 'sometimes'],
   ['DISKLESS_POOL', 'a b'],
   ['PREFER_NODE', 'sometimes'],
+  ['FOLLOW_VM', '30'],
+  ['FOLLOW_VM', '0m'],
   ['STAGING_DIR', 'tmp'],
   ['ALLOW_SCHEMES', 's3://'],
   ['ALLOW_SOURCES', '10.0.0.0/40'],

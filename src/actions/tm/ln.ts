@@ -7,6 +7,7 @@ import { requireDiskTarget } from '../../opennebula/target.ts';
 import { mibToBytes } from '../../units.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { isExclusive, mayWriteImage } from '../../volumes/disk.ts';
+import { followProps } from '../../volumes/follow.ts';
 import { marks } from '../../volumes/marks.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
@@ -58,6 +59,7 @@ function marksToSet(call: DiskCall, view: readonly Replica[]): Record<string, st
     return { [dualPrimaryProperty]: 'yes' };
   if (!isExclusive(call.disk)) return {};
   return {
+    ...followProps(call.settings),
     [marks.vmId]: String(call.vm.id),
     [marks.diskId]: String(call.disk.id),
     [marks.datastoreId]: String(call.target.systemDatastoreId),

@@ -6,7 +6,7 @@ import { vmState } from '../../opennebula/states.ts';
 import { type ClusterView, type Known, orElse } from '../checks/facts.ts';
 import { datastoreDetail } from './datastore.ts';
 import { type ClusterStatus, clusterStatus } from './model.ts';
-import { imageStatus, vmStatus } from './object.ts';
+import { imageStatus, isLocal, vmStatus } from './object.ts';
 import { placeStatus } from './place.ts';
 import { renderImage, renderVm, runningBlock, type Screen } from './render.ts';
 import { isDegraded, renderDatastore, renderPlace } from './render-places.ts';
@@ -81,6 +81,7 @@ async function lookAtVm(
         id: disk.id,
         kind: disk.kind,
         image: disk.imageId ?? null,
+        local: isLocal(volume) ?? null,
         volume: volume ?? null,
       })),
       checkpoint: status.checkpoint ?? null,

@@ -2,6 +2,12 @@ import type { Disk, Image, Vm } from '../../opennebula/one.ts';
 import { type BackupStatus, backupStatus } from './backup.ts';
 import type { VolumeStatus } from './volume.ts';
 
+/** Does the host that has the volume open hold its data? Undefined while nobody has it open. */
+export function isLocal(volume: VolumeStatus | undefined): boolean | undefined {
+  const users = volume?.replicas.filter(({ inUse }) => inUse) ?? [];
+  return users.length === 0 ? undefined : users.every(({ role }) => role === 'disk');
+}
+
 /** One disk of a VM with the volume behind it. */
 export interface VmDiskStatus {
   readonly disk: Disk;

@@ -6,7 +6,7 @@ import { runningLines } from '../running.ts';
 import { bar, natural, pad, table, wrapText } from '../table.ts';
 import { describeBackup } from './backup.ts';
 import type { ClusterStatus, NodeStatus, PoolStatus } from './model.ts';
-import type { ImageStatus, VmStatus } from './object.ts';
+import { type ImageStatus, isLocal, type VmStatus } from './object.ts';
 import { troubleOf } from './trouble.ts';
 import type { ReplicaStatus, VolumeStatus } from './volume.ts';
 
@@ -213,7 +213,9 @@ export function renderVm({ vm, disks, checkpoint, backup }: VmStatus, screen: Sc
   ];
   for (const { disk, volume } of disks) {
     const from = disk.imageId === undefined ? '' : ` of image ${disk.imageId}`;
-    lines.push('', `Disk ${disk.id}: ${disk.kind}${disk.imageId === undefined ? '' : from}`);
+    const local = isLocal(volume);
+    const reads = local === undefined ? '' : local ? ', local' : ', over the network';
+    lines.push('', `Disk ${disk.id}: ${disk.kind}${disk.imageId === undefined ? '' : from}${reads}`);
     if (volume) lines.push(...renderVolume(volume, screen));
     else
       lines.push(

@@ -167,7 +167,7 @@ Probably left over: 1 object   (linstor_un gc)
     expect(await run('vm', '7')).toBe(1);
     expect(world.text).toBe(`VM 7 “vm-7” on hv1, system datastore 101
 
-Disk 0: clone of image 3
+Disk 0: clone of image 3, over the network
   one-vm-7-disk-0, 10 GiB, group one, DRBD+STORAGE
     alpha    thin      UpToDate  in use  1 GiB  /dev/drbd1000
     bravo    thin      UpToDate          1 GiB  /dev/drbd1000

@@ -1,3 +1,4 @@
+import { followUsers } from '../api/auto-diskful.ts';
 import { settleClones } from '../api/clone.ts';
 import type { Runtime } from '../runtime.ts';
 import { SatelliteFailure } from '../satellite/pass.ts';
@@ -12,6 +13,7 @@ import { hangingOf } from './waiting.ts';
 /** Answers one request of the REST interface. Faults are not its business. */
 export async function handle(lab: Runtime, method: string, url: URL, text: string): Promise<Answer> {
   await settleClones(lab);
+  await followUsers(lab);
   const path = url.pathname.replace(/\/+$/, '') || '/';
   const found = findRoute(method, path, lab.generation.rest);
   if (found === undefined)
