@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'find leftovers and remove those that are provably ours',
     load: async () => (await import('./gc/gc.ts')).gc,
   },
+  snapshots: {
+    summary: 'snapshots of whole VMs: policies, list, revert, images of them',
+    load: async () => (await import('./snapshots.ts')).snapshots,
+  },
   trash: {
     summary: 'deleted images and disks that are kept for a while',
     load: async () => (await import('./trash.ts')).trash,

@@ -103,6 +103,30 @@ export const duration: Kind<number> = {
   },
 };
 
+/** How many snapshots of each kind stay; `none`: those that a policy has taken go. */
+export interface SnapshotPolicy {
+  readonly hours: number;
+  readonly days: number;
+  readonly weeks: number;
+}
+
+/** `24h 7d 4w` */
+export const snapshotPolicy: Kind<SnapshotPolicy> = {
+  allowed:
+    'how many hourly, daily and weekly snapshots are kept (“24h 7d 4w”), each from 1 to 1000 and named once at most, or none',
+  parse: (value) => {
+    const policy = { hours: 0, days: 0, weeks: 0 };
+    if (/^(none|no)$/i.test(value)) return policy;
+    for (const item of value.split(/[\s,]+/).filter(Boolean)) {
+      const [, digits, unit] = /^([1-9]\d{0,3})([hdw])$/i.exec(item) ?? [];
+      const field = ({ h: 'hours', d: 'days', w: 'weeks' } as const)[unit?.toLowerCase() as 'h'];
+      if (field === undefined || policy[field] > 0 || Number(digits) > 1000) return undefined;
+      policy[field] = Number(digits);
+    }
+    return policy;
+  },
+};
+
 export const bandwidth = matching(/^[1-9]\d{0,12}[KMGT]?$/i, 'bytes a second, with K, M, G or T (“100M”)');
 
 /** Of an address, for OpenNebula's downloader. `file` would be a way round RESTRICTED_DIRS. */

@@ -308,6 +308,12 @@ export const attributes = {
     'disks of a VM that are exported at the same time',
     { where: ['system', 'conf'] },
   ),
+  LINSTOR_SNAPSHOTS: other.optional(
+    'snapshotPolicy',
+    kinds.snapshotPolicy,
+    'snapshots that are taken of whole VMs and kept, also in a VM’s own template (USER_TEMPLATE)',
+    { default: 'none are taken' },
+  ),
   TRASH: other.defaulted(
     'trash',
     kinds.duration,

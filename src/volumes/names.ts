@@ -111,27 +111,48 @@ export function parseRevertSnapshot(name: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** LINSTOR snapshot that a policy has taken of a VM's disks: the time is UTC, to the second. */
-export function policySnapshotName(vmId: number, at: number): string {
-  const time = new Date(at).toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  return `one-policy-${vmId}-${time}`;
-}
+/** LINSTOR's limit (linstor-behaviour §1.2). */
+const snapshotNameLength = 48;
 
 export interface PolicyPoint {
   readonly vmId: number;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds, to the second. */
   readonly at: number;
+  /** Ids of the disks that it was taken of; absent where they have no room in the name. */
+  readonly disks?: readonly number[];
+}
+
+/**
+ * LINSTOR snapshot that a policy has taken of a VM's disks: the time in UTC, and which disks as a bit each (base 36). By that one that was
+ * taken, or deleted, of some of them only is told from one that is older than a disk.
+ */
+export function policySnapshotName({ vmId, at, disks = [] }: PolicyPoint): string {
+  const time = new Date(at).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  const set = disks.reduce((bits, id) => bits | (1n << BigInt(id)), 0n).toString(36);
+  const plain = `one-policy-${vmId}-${time}`;
+  const name = `${plain}-${set}`;
+  return disks.length > 0 && name.length <= snapshotNameLength ? name : plain;
 }
 
 /** Undefined for every snapshot that no policy has made. */
 export function parsePolicySnapshot(name: string): PolicyPoint | undefined {
-  const match = /^one-policy-(\d{1,9})-(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z$/i.exec(name);
+  const match = /^one-policy-(\d{1,9})-(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z(?:-([0-9a-z]{1,20}))?$/i.exec(
+    name,
+  );
   if (!match) return undefined;
-  const [year = 0, month = 0, ...rest] = match.slice(2).map(Number);
-  const at = Date.UTC(year, month - 1, ...rest);
-  return policySnapshotName(Number(match[1]), at).toLowerCase() === name.toLowerCase()
-    ? { vmId: Number(match[1]), at }
-    : undefined;
+  const [year = 0, month = 0, ...rest] = match.slice(2, 8).map(Number);
+  const disks = match[8] === undefined ? undefined : idsOf(match[8].toLowerCase());
+  const point = {
+    vmId: Number(match[1]),
+    at: Date.UTC(year, month - 1, ...rest),
+    ...(disks ? { disks } : {}),
+  };
+  return policySnapshotName(point).toLowerCase() === name.toLowerCase() ? point : undefined;
+}
+
+function idsOf(text: string): number[] {
+  const bits = [...text].reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n);
+  return [...bits.toString(2)].reverse().flatMap((bit, id) => (bit === '1' ? [id] : []));
 }
 
 /** Temporary resource of one action; `gc` recognises the pattern. `nonce`: a few letters and digits. */

@@ -147,6 +147,7 @@ describe('a wrong value', () => {
     BACKUP_FREEZE_SECONDS: '0',
     BACKUP_PARALLEL: 'all',
     ADOPT_ALLOW: 'a/b',
+    LINSTOR_SNAPSHOTS: '24',
     TRASH: 'always',
     TRASH_WHEN_FULL: 'perhaps',
     LIMIT_TRANSFER_BW: 'fast',

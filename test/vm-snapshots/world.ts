@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { installVirsh } from '../../src/lab/hosts/virsh.ts';
 import { ok } from '../backup/world.ts';
-import { startLab, type TestLab } from '../support/lab.ts';
+import { driverTarget, startLab, type TestLab } from '../support/lab.ts';
 
 export { ok };
 export const MiB = 1024 * 1024;
@@ -98,6 +98,24 @@ export class SnapshotWorld {
 
   writeAll(text: string): void {
     for (const disk of [0, 1, 2]) this.write(disk, text);
+  }
+
+  /** A person's command with the compiled program: what it said, by its exit code. */
+  async cli(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+    const child = Bun.spawn([(driverTarget as { binary: string }).binary, ...args], {
+      env: { ...this.lab.one.options.env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { code, out, err };
   }
 
   /** Names of snapshots, by disk. */

@@ -1,5 +1,5 @@
 import { attachDisk, detachDisk } from './disks.ts';
-import { createImageFromPath, deleteImage, registerImage } from './images.ts';
+import { createDatablock, createImageFromPath, deleteImage, registerImage } from './images.ts';
 import { liveMigrateVm, migrateVm } from './migrate.ts';
 import { imageOf, OneRefusal } from './model.ts';
 import type { LabOnedOptions, Operation } from './oned.ts';
@@ -41,6 +41,8 @@ const allocate: Perform = async (options, [text, datastore]) => {
   };
   if (SOURCE !== undefined && PATH === undefined)
     return registerImage(options, { ...spec, source: SOURCE, sizeMb: Number(SIZE), format: FORMAT ?? 'raw' });
+  if (PATH === undefined && TYPE === 'DATABLOCK')
+    return (await createDatablock(options, { ...spec, sizeMb: Number(SIZE) })).image;
   const made = await createImageFromPath(options, { ...spec, path: PATH ?? '' });
   // What fails after `stat` is an image in ERROR, and the call has succeeded.
   if (made.image < 0) must(made);

@@ -1,0 +1,97 @@
+import type { BackupDisk } from '../backup/disks.ts';
+import type { Context } from '../context.ts';
+import { diskSettings } from '../disks/disk-call.ts';
+import { duplicate } from '../disks/duplicate.ts';
+import { DriverError, toDriverError } from '../errors.ts';
+import type { Image, Vm } from '../opennebula/one.ts';
+import { imageState } from '../opennebula/states.ts';
+import { kibToBytes, mib, mibToKib } from '../units.ts';
+import { marks, registrationMark } from '../volumes/marks.ts';
+import { lockName, resourceOfSource } from '../volumes/names.ts';
+import { undisturbed } from '../volumes/redo-after-restart.ts';
+import { removeResource } from '../volumes/remove.ts';
+import { usableSnapshot } from '../volumes/snapshot.ts';
+import { poll } from '../volumes/wait.ts';
+
+export interface ImageOfSnapshot {
+  readonly vm: Vm;
+  readonly disk: BackupDisk;
+  readonly snapshot: string;
+  /** Image datastore of ours, on the same LINSTOR. */
+  readonly datastore: number;
+  readonly name: string;
+}
+
+/** An empty volume is made in that time. */
+const readyMs = 10 * 60_000;
+
+/**
+ * A new image of OpenNebula's with what the snapshot holds of one disk. OpenNebula makes an empty data block first, as for anybody; its volume
+ * makes room for one of that name with the content. When that fails, the image goes.
+ */
+export async function imageOfSnapshot(ctx: Context, wish: ImageOfSnapshot): Promise<Image> {
+  const { vm, disk, datastore, name } = wish;
+  const snapshot = usableSnapshot(disk.snapshots, disk.resource, wish.snapshot);
+  const settings = await diskSettings(ctx, datastore, datastore);
+  if (ctx.linstor(settings) !== disk.linstor)
+    throw new DriverError(
+      'NOT_SUPPORTED',
+      `datastore ${datastore} is on another LINSTOR than ${disk.resource}`,
+      {
+        remedy: 'choose an image datastore on the same controllers with --datastore',
+      },
+    );
+  const sizeKib = snapshot.volumes[0]?.sizeKib ?? disk.definition.volumes[0]?.sizeKib ?? mibToKib(mib(1));
+  const size = Math.max(1, Math.ceil(kibToBytes(sizeKib) / (1024 * 1024)));
+  const id = await ctx.one.allocateImage(
+    { NAME: name, TYPE: 'DATABLOCK', SIZE: size, FORMAT: 'raw' },
+    datastore,
+  );
+  try {
+    const image = await whenReady(ctx, id);
+    const target = resourceOfSource(image.source);
+    await ctx.lock(lockName(target), () =>
+      ctx.lock(lockName(disk.resource), async () => {
+        await removeResource(ctx, disk.linstor, target);
+        await undisturbed(ctx, disk.linstor, target, () =>
+          duplicate(ctx, {
+            settings: { ...settings, namePrefix: disk.settings.namePrefix },
+            linstor: disk.linstor,
+            source: disk.definition,
+            replicas: disk.view,
+            snapshot: snapshot.name,
+            target,
+            sizeKib,
+            props: {
+              [marks.incomplete]: 'saveas',
+              [registrationMark(target)]: `${image.id}-${image.registeredAt}`,
+            },
+            completion: 'mark',
+            mode: settings.cloneMode === 'copy' ? 'snapshot' : settings.cloneMode,
+            what: `image ${id} of disk ${disk.disk.id} of VM ${vm.id}`,
+            spread: vm.id,
+          }),
+        );
+      }),
+    );
+    return image;
+  } catch (error) {
+    await ctx.one.deleteImage(id).catch((left: unknown) => {
+      ctx.log.warn(`image ${id} is empty and stays: ${toDriverError(left).message}`);
+    });
+    throw error;
+  }
+}
+
+async function whenReady(ctx: Context, id: number): Promise<Image> {
+  const image = await poll(ctx.clock, readyMs, async () => {
+    const now = await ctx.one.image(id);
+    if (now.state === imageState.ERROR)
+      throw new DriverError('ONE_REFUSED', `image ${id} could not be made`, {
+        remedy: `onelog or oneimage show ${id} tells why`,
+      });
+    return now.state === imageState.READY ? now : undefined;
+  });
+  if (image) return image;
+  throw new DriverError('ONE_REFUSED', `image ${id} is not ready after ${readyMs / 60_000} minutes`);
+}

@@ -1,0 +1,31 @@
+import { withLocks } from '../backup/locks.ts';
+import type { Context } from '../context.ts';
+import { DriverError } from '../errors.ts';
+import { vmState } from '../opennebula/states.ts';
+import { requireOnAll, rollBackTogether } from './roll-back.ts';
+import { settleLocked } from './settle.ts';
+import { requireSnapshots } from './take-point.ts';
+import { disksOfVm, openSnapshotVm, vmLock } from './vm-disks.ts';
+import { placeOfVm } from './vm-place.ts';
+
+/** The disks of a powered-off VM become what the snapshot holds, all of them or none. Safe to repeat. */
+export const revertPoweredOff = (ctx: Context, vmId: number, name: string): Promise<void> =>
+  ctx.lock(vmLock(vmId), async () => {
+    const [vm, datastores] = await Promise.all([ctx.one.vm(vmId), ctx.one.datastores()]);
+    if (vm.state !== vmState.POWEROFF)
+      throw new DriverError('IN_USE', `VM ${vmId} is not powered off`, {
+        remedy: `onevm poweroff ${vmId}; a running VM is reverted with onevm snapshot-revert`,
+      });
+    const place = placeOfVm(vm, datastores);
+    const found = await disksOfVm(ctx, vm, place);
+    const known = await openSnapshotVm(vm, place, found);
+    await withLocks(ctx, known.disks, async () => {
+      await settleLocked(ctx, known.linstor, vm, place.host, found.ours);
+      const target = await openSnapshotVm(vm, place, found);
+      requireOnAll(target, name);
+      requireSnapshots(target);
+      const rolled = await rollBackTogether(ctx, target, name, async () => true);
+      await rolled.noteDone();
+      await rolled.finish();
+    });
+  });
