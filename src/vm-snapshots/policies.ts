@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { ourDisks } from '../disks/disk-call.ts';
+import { isOurs, ourDisks } from '../disks/disk-call.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { type SnapshotPolicy, snapshotPolicy } from '../opennebula/attribute-kinds.ts';
 import type { Datastore, Vm } from '../opennebula/one.ts';
@@ -42,6 +42,18 @@ export function policyOf(
     `LINSTOR_SNAPSHOTS=“${own}” of VM ${vm.id} is not ${snapshotPolicy.allowed}`,
     { remedy: `correct it with onevm update ${vm.id}` },
   );
+}
+
+/** The same as it is written; undefined where nothing asks for snapshots. */
+export function policyTextFor(vm: Vm, datastores: readonly Datastore[]): string | undefined {
+  const [disk] = ourDisks(vm).filter(isExclusive);
+  const system = datastores.find(({ id }) => id === vm.history.at(-1)?.datastoreId);
+  const image = datastores.find(({ id }) => id === disk?.datastoreId);
+  const all = [
+    vm.userTemplate,
+    ...[system, image].flatMap((each) => (each && isOurs(each) ? [each.template] : [])),
+  ];
+  return disk && all.map((each) => each['LINSTOR_SNAPSHOTS']?.trim()).find((text) => text);
 }
 
 const restingStates: ReadonlySet<number> = new Set([

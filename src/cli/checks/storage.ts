@@ -7,6 +7,7 @@ import { findLeftovers } from '../gc/leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
 import { checkPools } from './pools.ts';
+import { checkSnapshotPolicies } from './snapshot-policies.ts';
 import { checkTrash } from './trash.ts';
 import { deadNodes, type Problem, problemsOf } from './volume-health.ts';
 
@@ -18,6 +19,7 @@ export function checkStorage(facts: ClusterView): Finding[] {
       ...checkHealth(facts, cluster),
       ...checkLeftovers(facts, cluster),
       ...checkTrash(facts, cluster),
+      ...checkSnapshotPolicies(facts, cluster),
     ];
     const trouble = findings.some((item) => item.severity !== 'info');
     const count = orElse(cluster.resources, []).filter(isDiskful).length;
@@ -122,6 +124,14 @@ function checkResources(cluster: ClusterFacts): Finding[] {
     'resources have no replica with a disk',
     'their data are not there',
     'linstor resource list -r NAME --all',
+  );
+  group(
+    'storage.half-reverted',
+    'fail',
+    named('half-reverted'),
+    'VMs have disks of which a revert is under way or was cut off',
+    'some of their disks may hold the old content and some the new one; the next start of the VM, which is a step of CONTEXT, brings the old one back',
+    'linstor_un snapshots list   # then start the VM with onevm resume, or revert it again',
   );
   const unconfirmed = definitions.flatMap((item) => {
     const holders = resources.filter((replica) => sameName(replica.name, item.name) && isDiskful(replica));

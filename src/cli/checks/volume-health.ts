@@ -1,5 +1,6 @@
 import type { NodeName, Resource, ResourceDefinition } from '../../linstor/linstor.ts';
 import { leavingFlags } from '../../linstor/node-state.ts';
+import { readNote } from '../../vm-snapshots/note.ts';
 import { isDeleting, isDiskless, isInSync, skipsDisk } from '../../volumes/replicas.ts';
 import { type ClusterFacts, orElse } from './facts.ts';
 
@@ -7,6 +8,7 @@ import { type ClusterFacts, orElse } from './facts.ts';
 export type Problem =
   | { readonly kind: 'deleting' }
   | { readonly kind: 'no-disk' }
+  | { readonly kind: 'half-reverted' }
   | { readonly kind: 'unknown' | 'split'; readonly node: NodeName }
   | { readonly kind: 'not-in-sync'; readonly node: NodeName; readonly state: string };
 
@@ -28,7 +30,12 @@ export function stateOf(replica: Resource): string {
 export function problemsOf(definition: ResourceDefinition, view: readonly Resource[]): Problem[] {
   if (definition.flags.includes('DELETE')) return [{ kind: 'deleting' }];
   const noDisk = definition.volumes.length > 0 && !view.some((replica) => !isDiskless(replica));
-  return [...(noDisk ? [{ kind: 'no-disk' } as const] : []), ...view.flatMap(replicaProblem)];
+  const half = readNote(definition)?.state === 'reverting';
+  return [
+    ...(noDisk ? [{ kind: 'no-disk' } as const] : []),
+    ...(half ? [{ kind: 'half-reverted' } as const] : []),
+    ...view.flatMap(replicaProblem),
+  ];
 }
 
 function replicaProblem(replica: Resource): Problem[] {
@@ -48,6 +55,8 @@ export function describeProblem(problem: Problem): string {
       return 'being deleted';
     case 'no-disk':
       return 'no replica with a disk';
+    case 'half-reverted':
+      return 'a revert of its VM is under way or was cut off';
     case 'unknown':
       return `${problem.node} unknown`;
     case 'split':

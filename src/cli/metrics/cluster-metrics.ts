@@ -1,4 +1,10 @@
 import type { Vm } from '../../opennebula/one.ts';
+import {
+  parseBackupSnapshot,
+  parsePolicySnapshot,
+  parseVmSnapshot,
+  snapshotId,
+} from '../../volumes/names.ts';
 import { type OneFacts, orElse } from '../checks/facts.ts';
 import type { ClusterStatus } from '../status/model.ts';
 import type { VolumeStatus } from '../status/volume.ts';
@@ -86,8 +92,13 @@ export function clusterMetrics(clusters: readonly ClusterStatus[], one: OneFacts
     {
       name: 'linstor_un_volume_snapshots',
       type: 'gauge',
-      help: 'Snapshots of the volume that a user has taken.',
-      samples: ofVolumes((volume) => [{ labels: identity(volume), value: volume.snapshots.length }]),
+      help: 'Snapshots of the volume, by what they are of: the disk alone, the whole VM, a policy, a backup, anything else.',
+      samples: ofVolumes((volume) =>
+        [...Map.groupBy(volume.snapshots, kindOfSnapshot)].map(([kind, names]) => ({
+          labels: { ...identity(volume), kind },
+          value: names.length,
+        })),
+      ),
     },
     {
       name: 'linstor_un_disk_local',
@@ -167,4 +178,13 @@ function localSamples(volume: VolumeStatus, vms: ReadonlyMap<number, Vm>): Sampl
       },
       value: replica.role === 'disk' ? 1 : 0,
     }));
+}
+
+/** `name`: as in `VolumeStatus`. */
+function kindOfSnapshot(name: string): 'disk' | 'vm' | 'policy' | 'backup' | 'other' {
+  const [own = ''] = name.split(' ');
+  if (snapshotId(own) !== undefined) return 'disk';
+  if (parseVmSnapshot(own)) return 'vm';
+  if (parsePolicySnapshot(own)) return 'policy';
+  return parseBackupSnapshot(own) ? 'backup' : 'other';
 }

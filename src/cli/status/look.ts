@@ -3,6 +3,7 @@ import { DriverError, isDriverError } from '../../errors.ts';
 import type { LogFilter } from '../../log/read-log.ts';
 import type { RunningAction } from '../../log/read-running.ts';
 import { vmState } from '../../opennebula/states.ts';
+import { policyTextFor } from '../../vm-snapshots/policies.ts';
 import { type ClusterView, type Known, orElse } from '../checks/facts.ts';
 import { datastoreDetail } from './datastore.ts';
 import { type ClusterStatus, clusterStatus } from './model.ts';
@@ -58,6 +59,7 @@ async function lookAtVm(
   const status = vmStatus(
     vm,
     clusters.flatMap((cluster) => cluster.volumes),
+    policyTextFor(vm, orElse(view.one.datastores, [])),
   );
   const actions = running({ vm: vm.id });
   const volumes = [
@@ -85,9 +87,10 @@ async function lookAtVm(
         volume: volume ?? null,
       })),
       checkpoint: status.checkpoint ?? null,
+      snapshots: status.whole ?? null,
       running: actions,
     },
-    well: !missing && volumes.every((volume) => volume.trouble.length === 0),
+    well: !missing && status.whole?.safety !== true && volumes.every((volume) => volume.trouble.length === 0),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Disk, Image, Vm } from '../../opennebula/one.ts';
 import { type BackupStatus, backupStatus } from './backup.ts';
 import type { VolumeStatus } from './volume.ts';
+import { type WholeVmStatus, wholeVmStatus } from './whole-vm.ts';
 
 /** Does the host that has the volume open hold its data? Undefined while nobody has it open. */
 export function isLocal(volume: VolumeStatus | undefined): boolean | undefined {
@@ -19,10 +20,11 @@ export interface VmStatus {
   readonly disks: readonly VmDiskStatus[];
   readonly checkpoint?: VolumeStatus;
   readonly backup?: BackupStatus;
+  readonly whole?: WholeVmStatus;
 }
 
-/** Disks in the order of the VM's document, each with its volume if LINSTOR has one. */
-export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[]): VmStatus {
+/** Disks in the order of the VM's document, each with its volume if LINSTOR has one. `policy`: of snapshots, as it is written. */
+export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[], policy?: string): VmStatus {
   const byName = new Map(volumes.map((volume) => [volume.resource.toLowerCase(), volume]));
   const checkpoint = living(volumes.filter((volume) => volume.kind === 'checkpoint' && volume.vm === vm.id));
   const disks = vm.disks.map((disk): VmDiskStatus => {
@@ -33,7 +35,14 @@ export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[]): VmStatus {
     return { disk, ...(volume ? { volume } : {}) };
   });
   const backup = backupStatus(vm, disks);
-  return { vm, disks, ...(checkpoint ? { checkpoint } : {}), ...(backup ? { backup } : {}) };
+  const whole = wholeVmStatus(vm, disks, policy);
+  return {
+    vm,
+    disks,
+    ...(checkpoint ? { checkpoint } : {}),
+    ...(backup ? { backup } : {}),
+    ...(whole ? { whole } : {}),
+  };
 }
 
 /** One that LINSTOR is deleting may still be there beside the one that has taken its place. */

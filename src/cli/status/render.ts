@@ -9,6 +9,7 @@ import type { ClusterStatus, NodeStatus, PoolStatus } from './model.ts';
 import { type ImageStatus, isLocal, type VmStatus } from './object.ts';
 import { troubleOf } from './trouble.ts';
 import type { ReplicaStatus, VolumeStatus } from './volume.ts';
+import { describeWholeVm } from './whole-vm.ts';
 
 /** Screens of `status`: text from data, nothing else. */
 export interface Screen {
@@ -205,7 +206,7 @@ function volumeTable(volumes: readonly VolumeStatus[], { width, paint }: Screen)
 }
 
 /** `status vm 7` */
-export function renderVm({ vm, disks, checkpoint, backup }: VmStatus, screen: Screen): string {
+export function renderVm({ vm, disks, checkpoint, backup, whole }: VmStatus, screen: Screen): string {
   const place = vm.history.at(-1);
   const head = `VM ${vm.id} “${vm.name}”`;
   const lines = [
@@ -223,6 +224,12 @@ export function renderVm({ vm, disks, checkpoint, backup }: VmStatus, screen: Sc
       );
   }
   if (checkpoint) lines.push('', 'Checkpoint', ...renderVolume(checkpoint, screen));
+  if (whole) {
+    lines.push('', 'Snapshots of the whole VM');
+    for (const { text, isTrouble } of describeWholeVm(whole, vm.id))
+      for (const line of wrapText(text, screen.width - 2))
+        lines.push(`  ${isTrouble ? screen.paint.bad(line) : line}`);
+  }
   if (backup) {
     lines.push('', 'Backups');
     for (const { text, isTrouble } of describeBackup(backup, vm.id))
