@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { planForCopy } from '../disks/bridge.ts';
+import { type BridgeDevice, planForCopy } from '../disks/bridge.ts';
 import { duplicate } from '../disks/duplicate.ts';
 import { growDisk } from '../disks/grow.ts';
 import { type Volume, withDevice } from '../disks/with-device.ts';
@@ -13,7 +13,7 @@ import { registrationMark, vmMarks } from '../volumes/marks.ts';
 import { lockName } from '../volumes/names.ts';
 import { planPlacement } from '../volumes/placement.ts';
 import { undisturbed } from '../volumes/redo-after-restart.ts';
-import { isDiskful, readsZeroWhenNew, sameName } from '../volumes/replicas.ts';
+import { isDiskful, isReadable, readsZeroWhenNew, sameName } from '../volumes/replicas.ts';
 import type { Content, Where } from './content.ts';
 import { requireNobodys } from './holders.ts';
 import { type Origin, type Told, withContent } from './source.ts';
@@ -83,33 +83,32 @@ async function unpacked(
   const { resource, props } = image;
   const view = await createVolume(ctx, linstor, { name: resource, sizeKib, plan, props });
   ctx.log.info(`${from.resource} holds a ${content.format} image, which is unpacked into ${resource}`);
-  await withDevice(ctx, where, { resource, replicas: view, sizeKib }, (target) =>
-    withDevice(
-      ctx,
-      where,
-      from,
-      async (source) => {
-        const { compressTransfer: compress, limitTransferBw, verify, stagingDir } = settings;
-        const { signal, clock } = ctx;
-        await withProgress(ctx.log, `adoption of ${from.resource}`, clock, (onProgress) =>
-          unpackDevice(
-            ctx.hosts,
-            { ...source, ...content },
-            {
-              host: target.host,
-              device: target.device,
-              identity: target.identity,
-              bytes: target.bytes,
-              readsZero: readsZeroWhenNew(view),
-            },
-            { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
-          ),
-        );
-      },
-      target,
-    ),
+  // Where both have a disk nothing is attached, and nothing travels.
+  const common = view
+    .filter(isReadable)
+    .find(({ node }) => from.replicas.some((other) => sameName(other.node, node) && isReadable(other)));
+  const { compressTransfer: compress, limitTransferBw, verify, stagingDir } = settings;
+  const { signal, clock } = ctx;
+  const copy = (source: BridgeDevice, target: BridgeDevice): Promise<void> =>
+    withProgress(ctx.log, `adoption of ${from.resource}`, clock, (onProgress) =>
+      unpackDevice(
+        ctx.hosts,
+        { ...source, ...content },
+        { ...placeOf(target), readsZero: readsZeroWhenNew(view) },
+        { compress, limitTransferBw, verify, stagingDir, signal, clock, onProgress },
+      ),
+    );
+  const volume = { resource, replicas: view, sizeKib };
+  await withDevice(
+    ctx,
+    where,
+    volume,
+    (target) => withDevice(ctx, where, from, (source) => copy(source, target), target.node),
+    common?.node,
   );
 }
+
+const placeOf = ({ host, device, identity, bytes }: BridgeDevice) => ({ host, device, identity, bytes });
 
 /** The volume itself becomes the image's: nothing is made, and its old owner must be none. Throws IN_USE, IMAGE_FORMAT. */
 export async function takeOver(ctx: Context, where: Where, origin: Origin, image: NewImage): Promise<void> {

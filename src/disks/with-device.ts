@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import type { Linstor, Resource, ResourceName } from '../linstor/linstor.ts';
+import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import type { KiB } from '../units.ts';
 import { attachForCopy, type BridgeDevice, readMachines, releaseAfterCopy } from './bridge.ts';
@@ -10,20 +10,20 @@ export interface Volume {
   readonly sizeKib: KiB;
 }
 
-/** The volume's device on the best host for copying, for as long as `work` runs; near another one where that is possible. */
+/** The volume's device on the best host for copying, for as long as `work` runs; on `prefer` where that is possible. */
 export async function withDevice<T>(
   ctx: Context,
   where: { readonly linstor: Linstor; readonly settings: Settings },
   { resource, replicas, sizeKib }: Volume,
   work: (device: BridgeDevice) => Promise<T>,
-  near?: BridgeDevice,
+  prefer?: NodeName,
 ): Promise<T> {
   const device = await attachForCopy(ctx, where, {
     resource,
     view: replicas,
     minKib: sizeKib,
     machines: await readMachines(ctx, where.linstor),
-    ...(near ? { prefer: near.node } : {}),
+    ...(prefer ? { prefer } : {}),
   });
   const result = await work(device);
   await releaseAfterCopy(ctx, where, device);
