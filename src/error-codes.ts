@@ -11,6 +11,7 @@ export const errorCodes = {
   },
   BAD_ARGUMENT: { remedy: 'check the arguments in the log line of the failed call' },
   BAD_ATTRIBUTE: { remedy: 'correct the attribute with `onedatastore update`' },
+  PERMISSION: { remedy: 'run the command as root' },
   BAD_CONFIG: { remedy: 'correct the configuration file linstor_un.conf' },
   ONE_UNREACHABLE: {
     remedy: 'check that oned runs and that the oneadmin session file is readable (ONE_AUTH, ~/.one/one_auth)',

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { type DriverError, toDriverError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { checkAvailability } from './checks/availability.ts';
 import { checkBackups } from './checks/backups.ts';
@@ -12,6 +13,7 @@ import { checkInstallation } from './checks/installation.ts';
 import { labOf, withoutStandIns } from './checks/lab.ts';
 import { checkOpenNebula } from './checks/opennebula.ts';
 import { checkRegistration } from './checks/registration.ts';
+import { pasteable } from './checks/remedy.ts';
 import { checkStorage } from './checks/storage.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
 import { layoutFrom } from './install.ts';
@@ -37,8 +39,11 @@ export interface Section {
 }
 
 export function diagnose(facts: Facts): Section[] {
-  return families.map(({ title, check }) => ({ title, findings: check(facts) }));
+  return families.map(({ title, check }) => ({ title, findings: check(facts).map(withCommands) }));
 }
+
+const withCommands = (finding: Finding): Finding =>
+  finding.remedy === undefined ? finding : { ...finding, remedy: pasteable(finding.remedy) };
 
 export const doctor = operatorCommand({
   name: 'doctor',
@@ -95,7 +100,7 @@ export function noHosts(args: Record<string, unknown>): boolean {
 }
 
 export async function gather(
-  context: Context,
+  { context, configError }: Opened,
   environment: CliEnvironment,
   withoutHosts: boolean,
 ): Promise<Facts> {
@@ -105,16 +110,23 @@ export async function gather(
     version: environment.version,
     now: () => environment.now().getTime(),
     askHosts: !withoutHosts,
+    ...(configError ? { configError } : {}),
   };
   return gatherFacts(context, options);
 }
 
-/** A broken linstor_un.conf is a finding; the rest is checked with the defaults. */
-export async function openContext(environment: CliEnvironment): Promise<Context> {
+export interface Opened {
+  readonly context: Context;
+  readonly configError?: DriverError;
+}
+
+/** A broken linstor_un.conf is a finding. What it would have said of LINSTOR is not guessed. */
+export async function openContext(environment: CliEnvironment): Promise<Opened> {
   try {
-    return await environment.context();
-  } catch {
-    return environment.context({ withoutConfig: true });
+    return { context: await environment.context() };
+  } catch (error) {
+    const context = await environment.context({ withoutConfig: true });
+    return { context, configError: toDriverError(error) };
   }
 }
 

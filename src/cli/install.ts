@@ -10,6 +10,7 @@ import { type Manifest, readManifest } from '../install/manifest.ts';
 import { type Plan, planInstallation, type Step } from '../install/plan.ts';
 import { type Drift, datastoreDrift } from './checks/drift.ts';
 import { type CliEnvironment, type OperatorCommand, operatorCommand, printJson } from './command.ts';
+import { mustBeAllowed } from './permission.ts';
 
 const args = {
   'dry-run': { type: 'boolean', description: 'show what would change; change nothing' },
@@ -70,6 +71,7 @@ async function runInstallation(
   upgrading: boolean,
 ): Promise<number> {
   const layout = layoutFrom(options.root, environment);
+  mustBeAllowed(layout, environment, commandWords(upgrading ? 'upgrade' : 'install', { ...options }));
   const manifest = readManifest(layout);
   const plan = planInstallation(layout, binaryFrom(options.binary, environment), manifest);
   if (upgrading && !manifest && !plan.bashDriver) {
@@ -87,6 +89,19 @@ async function runInstallation(
   if (options.json) printJson(environment, planDocument(plan, manifest, drift, dryRun, environment.version));
   else environment.terminal.out(nextSteps(layout, plan, drift, dryRun));
   return 0;
+}
+
+/** The command line again, for whoever may run it. */
+export function commandWords(name: string, options: Readonly<Record<string, unknown>>): string[] {
+  const known = ['dry-run', 'yes', 'purge', 'root', 'binary', 'json'];
+  return [
+    name,
+    ...known.flatMap((key) => {
+      const value = options[key];
+      if (value === true) return [`--${key}`];
+      return typeof value === 'string' ? [`--${key}`, value] : [];
+    }),
+  ];
 }
 
 export function layoutFrom(root: string | undefined, environment: CliEnvironment): Layout {

@@ -6,7 +6,8 @@ import { readManifest } from '../install/manifest.ts';
 import { isHighAvailability } from '../install/plan.ts';
 import { planRemoval, type RemovalStep, remove } from '../install/remove.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
-import { agreed, layoutFrom } from './install.ts';
+import { agreed, commandWords, layoutFrom } from './install.ts';
+import { mustBeAllowed } from './permission.ts';
 
 export const uninstall = operatorCommand({
   name: 'uninstall',
@@ -30,6 +31,7 @@ export const uninstall = operatorCommand({
   ],
   run: async (options, environment) => {
     const layout = layoutFrom(options.root, environment);
+    mustBeAllowed(layout, environment, commandWords('uninstall', options));
     const manifest = readManifest(layout);
     if (!manifest)
       throw new DriverError('USAGE', 'linstor_un is not installed here', {

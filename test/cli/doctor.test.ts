@@ -15,6 +15,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Finding } from '../../src/cli/checks/check.ts';
 import { parseProbe } from '../../src/cli/checks/host-probe.ts';
+import { isCommand, pasteable, volumeOf } from '../../src/cli/checks/remedy.ts';
 import { between } from '../../src/cli/checks/versions.ts';
 import { runCli } from '../../src/cli/main.ts';
 import { DriverError } from '../../src/errors.ts';
@@ -533,8 +534,8 @@ const provocations: readonly Provocation[] = [
     ? [
         [
           'installation.user',
-          'info',
-          'another user',
+          'warn',
+          'doctor does not run as',
           'sudo -u oneadmin',
           () => chownSync(layout.remotes, 12345, 12345),
         ] as const,
@@ -545,7 +546,7 @@ const provocations: readonly Provocation[] = [
     'datastores.none',
     'info',
     'no datastore uses',
-    'onedatastore create',
+    'linstor_un datastore create',
     () => {
       world.datastores = [];
     },
@@ -859,7 +860,13 @@ const provocations: readonly Provocation[] = [
   ],
   ['hosts.tools', 'fail', 'not found: qemu-img', 'qemu-utils', () => probe({ missing: 'qemu-img' })],
   ['hosts.tools', 'warn', 'not found: blkdiscard', 'util-linux', () => probe({ missing: 'blkdiscard' })],
-  ['hosts.qemu', 'warn', 'qemu-img 2.12.0 is old', 'upgrade QEMU', () => probe({ 'qemu-img': '2.12.0' })],
+  [
+    'hosts.qemu',
+    'warn',
+    'qemu-img 2.12.0 is old',
+    '--only-upgrade qemu-utils',
+    () => probe({ 'qemu-img': '2.12.0' }),
+  ],
   ['hosts.drbd', 'fail', 'no DRBD module', 'drbd-dkms', () => probe({ drbd: '' })],
   ['hosts.drbd', 'fail', 'version 8.4.11', 'rmmod drbd', () => probe({ drbd: '8.4.11' })],
   [
@@ -873,16 +880,10 @@ const provocations: readonly Provocation[] = [
     'hosts.lvm',
     'warn',
     'LVM scans DRBD',
-    'global_filter = [ "r|^/dev/drbd|" ]',
+    'global_filter = [ "r|^/dev/drbd.*|" ]',
     () => probe({ lvm: 'global_filter=["a|.*|"] ' }),
   ],
-  [
-    'hosts.multipath',
-    'warn',
-    'multipathd',
-    'blacklist { devnode "^drbd[0-9]+" }',
-    () => probe({ multipath: 'open' }),
-  ],
+  ['hosts.multipath', 'warn', 'multipathd', 'devnode "^drbd[0-9]+"', () => probe({ multipath: 'open' })],
   [
     'hosts.suspended',
     'fail',
@@ -924,7 +925,7 @@ const provocations: readonly Provocation[] = [
     'hosts.staging',
     'warn',
     '/var/tmp has 256 MiB free',
-    'free space in /var/tmp',
+    'df -h /var/tmp',
     () => probe({ 'staging-free': '262144' }),
   ],
   [
@@ -939,7 +940,7 @@ const provocations: readonly Provocation[] = [
     'availability.quorum',
     'fail',
     'quorum is off (datastores 100, 101)',
-    'linstor resource-group set-property one DrbdOptions/Resource/quorum majority\nor, in the datastore: QUORUM="majority"',
+    'linstor resource-group set-property one DrbdOptions/Resource/quorum majority\n# or, in the datastore: QUORUM="majority"',
     () => groupProps({ 'DrbdOptions/Resource/quorum': 'off' }),
   ],
   [
@@ -955,7 +956,7 @@ const provocations: readonly Provocation[] = [
     'availability.policy',
     'warn',
     'on-no-quorum is io-error',
-    'linstor resource-group set-property one DrbdOptions/Resource/on-no-quorum suspend-io\nor, in the datastore: ON_NO_QUORUM="suspend-io"',
+    'linstor resource-group set-property one DrbdOptions/Resource/on-no-quorum suspend-io\n# or, in the datastore: ON_NO_QUORUM="suspend-io"',
     () => groupProps({ 'DrbdOptions/Resource/on-no-quorum': 'io-error' }),
   ],
   [
@@ -994,7 +995,7 @@ const provocations: readonly Provocation[] = [
     'availability.primary',
     'warn',
     'open on alpha, and VM 7 is on bravo',
-    'on alpha: virsh list --all',
+    '# on alpha, as root:\nvirsh list --all',
     () => {
       world.vms = [vm(7, { history: placedOn('bravo', 101, 1_700_000_000) })];
     },
@@ -1085,6 +1086,12 @@ describe('each check, provoked', () => {
       others: list.filter((item) => item.severity !== 'ok').map((item) => `${item.id}: ${item.what}`),
     }).toMatchObject({ found: true });
     expect(found[0]?.remedy ?? '').toContain(remedy);
+    for (const item of found) {
+      const lines = (item.remedy ?? '').split('\n').filter((line) => line !== '');
+      expect(lines.filter((line) => !line.startsWith('#') && !isCommand(line))).toEqual([]);
+      const { exitCode, stderr } = Bun.spawnSync(['bash', '-n'], { stdin: Buffer.from(lines.join('\n')) });
+      expect([exitCode, stderr.toString()]).toEqual([0, '']);
+    }
     for (const item of list.filter((each) => each.severity === 'warn' || each.severity === 'fail')) {
       expect(item.why ?? `${item.id} has no reason`).not.toContain('has no reason');
       expect(item.remedy ?? `${item.id} has no remedy`).not.toContain('has no remedy');
@@ -1169,7 +1176,7 @@ describe('each check, provoked', () => {
     const { code, list } = await findings();
     expect(code).toBe(2);
     expect(list.map((item) => item.id)).toEqual(
-      expect.arrayContaining(['configuration', 'linstor', 'storage', 'hosts']),
+      expect.arrayContaining(['configuration', 'registration', 'opennebula', 'linstor.not-asked', 'hosts']),
     );
   });
 
@@ -1217,7 +1224,9 @@ describe('the screen', () => {
   ok    linstor://c1: LINSTOR 1.33.3 (REST 1.27.0) answered in 0 ms over rest
   FAIL  bravo: the satellite is OFFLINE
         volumes there cannot be made, attached or removed
-        → on bravo: systemctl restart linstor-satellite
+        → # on bravo, as root:
+          systemctl restart linstor-satellite
+          # then, here:
           linstor node list
 `);
     expect(world.text).toContain('1 failure, 0 warnings. (2 hints: linstor_un doctor --all)\n');
@@ -1337,5 +1346,64 @@ describe('what no datastore of ours uses is not judged', () => {
     expect((await troubles()).filter((each) => each.startsWith('linstor.hosts'))).toEqual([]);
     world.hosts = [{ ...host(9, 'hv9'), clusterId: 0 }];
     expect(await troubles()).toContain('linstor.hosts hv9');
+  });
+});
+
+describe('the front-end’s own programs', () => {
+  test('are named with their packages', async () => {
+    world.hostAnswer = (name, { verb }) =>
+      name === 'localhost' && verb === 'tools'
+        ? 'qemu-img=\nmissing=qemu-img\nmissing=zstd\n'
+        : healthyProbe();
+    const { code, list } = await findings();
+    expect(code).toBe(2);
+    expect(list.find(({ id }) => id === 'installation.tools')).toMatchObject({
+      severity: 'fail',
+      what: 'not found on this front-end: qemu-img, zstd',
+      remedy: 'sudo apt-get install qemu-utils zstd   # or dnf install qemu-img zstd',
+    });
+  });
+
+  test('without a packer it is a warning; an old qemu-img is one', async () => {
+    world.hostAnswer = (name, { verb }) =>
+      name === 'localhost' && verb === 'tools' ? 'qemu-img=4.2.1\nmissing=xz\n' : healthyProbe();
+    const { code, list } = await findings();
+    expect(code).toBe(1);
+    expect(list.filter(({ severity }) => severity === 'warn').map(({ id }) => id)).toEqual([
+      'installation.tools',
+      'installation.qemu',
+    ]);
+  });
+});
+
+test('with a broken configuration LINSTOR is not asked: another one might answer', async () => {
+  world.configError = new DriverError('BAD_CONFIG', 'linstor_un.conf line 3: this is no assignment');
+  let asked = 0;
+  const linstor = world.linstor.bind(world);
+  world.linstor = () => {
+    asked += 1;
+    return linstor();
+  };
+  const { code, list } = await findings();
+  expect([code, asked]).toEqual([1, 0]);
+  expect(list.find(({ id }) => id === 'linstor.not-asked')?.what).toContain('line 3: this is no assignment');
+  expect(list.filter(({ id }) => /^(?:storage|availability)/.test(id))).toEqual([]);
+});
+
+describe('remedies', () => {
+  test('advice is a comment, a command stays', () => {
+    expect(pasteable('linstor node list\nor bring it back')).toBe('linstor node list\n# or bring it back');
+    expect(pasteable('# on node1, as root:\nsystemctl restart linstor-satellite')).toBe(
+      '# on node1, as root:\nsystemctl restart linstor-satellite',
+    );
+  });
+
+  test.each([
+    ['drbdpool-thinpool-tpool', 'drbdpool/thinpool'],
+    ['drbdpool-thinpool', 'drbdpool/thinpool'],
+    ['my--vg-thin--pool-tpool', 'my-vg/thin-pool'],
+    ['odd', 'odd'],
+  ])('%s is %s for LVM', (mapper, volume) => {
+    expect(volumeOf(mapper)).toBe(volume);
   });
 });

@@ -244,7 +244,7 @@ function checkPrimaries(facts: Facts, cluster: ClusterFacts): Finding[] {
             : `and VM ${vm.id} is on ${where ?? 'no host'}`
         }`,
         why: 'a forgotten process of that VM may still run there and write',
-        remedy: `on ${replica.node}: virsh list --all; fuser -v ${replica.volumes[0]?.devicePath ?? `/dev/drbd/by-res/${replica.name}/0`}`,
+        remedy: `# on ${replica.node}, as root:\nvirsh list --all; fuser -v ${replica.volumes[0]?.devicePath ?? `/dev/drbd/by-res/${replica.name}/0`}`,
       },
     ];
   });

@@ -154,7 +154,7 @@ function checkTools(facts: Facts, incremental: readonly Vm[]): Finding[] {
         object: host,
         what: 'not found: thin_delta',
         why: 'what has changed since the last increment is found by reading two snapshots instead of asking the thin pool',
-        remedy: `on ${host}: apt-get install thin-provisioning-tools   # or dnf install device-mapper-persistent-data`,
+        remedy: `# on ${host}, as root:\napt-get install thin-provisioning-tools   # or dnf install device-mapper-persistent-data`,
       },
     ];
   });

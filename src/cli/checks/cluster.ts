@@ -7,6 +7,16 @@ import { between } from './versions.ts';
 
 /** LINSTOR itself: reach, version, nodes, settings of the controller. */
 export function checkClusters(facts: Facts): Finding[] {
+  if (facts.configError)
+    return [
+      {
+        id: 'linstor.not-asked',
+        severity: 'warn',
+        what: `LINSTOR was not asked: ${facts.configError.message}`,
+        why: 'without the configuration another LINSTOR than yours might answer; datastores, storage and nodes were left out too',
+        remedy: facts.configError.remedy,
+      },
+    ];
   return facts.clusters.flatMap((cluster) => {
     if (!cluster.capabilities.ok) {
       const { error } = cluster.capabilities;

@@ -11,6 +11,7 @@ import type {
 } from '../../linstor/linstor.ts';
 import type { Datastore, Hook, Host, Image, Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
+import type { ToolFacts } from './front-end-tools.ts';
 import type { HostFacts } from './host-probe.ts';
 
 /**
@@ -36,6 +37,8 @@ export interface FileFacts {
   readonly log: { readonly path?: string; readonly problem?: string };
   /** Another user than the one whose `remotes/` it is: ssh and sessions are that one's. */
   readonly foreignUser: boolean;
+  /** The name of that one, where this machine has it. */
+  readonly owner?: string;
   /** oned runs since before oned.conf was changed. */
   readonly restartPending: boolean;
   /** What the host hook calls before it moves VMs off a dead host. `stub`: as OpenNebula ships it. */
@@ -106,6 +109,10 @@ export interface Facts {
   readonly hosts: ReadonlyMap<string, Known<HostFacts>>;
   /** Other front-ends of the zone; empty without high availability. */
   readonly frontEnds: readonly FrontEndFact[];
+  /** Programs of this front-end that are missing. */
+  readonly tools: Known<ToolFacts>;
+  /** Why linstor_un.conf cannot be read; LINSTOR was not asked then. */
+  readonly configError?: DriverError;
 }
 
 /** What can be said without this front-end's files and without hosts: what `status` has. */

@@ -55,6 +55,7 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
     config: configFacts(layout),
     log: logFacts(env),
     foreignUser: isForeignUser(layout),
+    ...ownerFact(layout),
     restartPending: restartPending(layout),
     fenceScript: fenceScript(layout),
   };
@@ -63,6 +64,18 @@ export function gatherFiles(layout: Layout, env: Readonly<Record<string, string 
 function isForeignUser(layout: Layout): boolean {
   const owner = statSync(onDisk(layout, layout.remotes), { throwIfNoEntry: false })?.uid;
   return owner !== undefined && owner !== process.getuid?.();
+}
+
+function ownerFact(layout: Layout): { owner?: string } {
+  const uid = statSync(onDisk(layout, layout.remotes), { throwIfNoEntry: false })?.uid;
+  const name = attempt(() =>
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find((fields) => fields[2] === String(uid))
+      ?.at(0),
+  );
+  return name.ok && name.value ? { owner: name.value } : {};
 }
 
 export function attempt<T>(work: () => T): Known<T> {

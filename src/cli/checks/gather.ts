@@ -8,6 +8,7 @@ import type { Settings } from '../../opennebula/settings.ts';
 import { keptStore } from '../../volumes/kept-parts.ts';
 import { trashStore } from '../../volumes/trash.ts';
 import type { ClusterFacts, ClusterView, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
+import { probeFrontEnd } from './front-end-tools.ts';
 import { attempt, gatherFiles } from './gather-files.ts';
 import { type HostFacts, hostStagingDir, probeHost } from './host-probe.ts';
 
@@ -18,6 +19,8 @@ export interface GatherOptions {
   readonly now: () => number;
   /** Without it nobody is asked over ssh. */
   readonly askHosts: boolean;
+  /** Why linstor_un.conf cannot be read: LINSTOR is not asked then, for another one might answer. */
+  readonly configError?: DriverError;
 }
 
 /** Asks everybody at once and waits for the slowest; nothing here throws. */
@@ -26,13 +29,15 @@ export async function gatherFacts(context: Context, options: GatherOptions): Pro
   const [withoutHooks, hooks] = await Promise.all([gatherOne(context), known(() => context.one.hooks())]);
   const one = { ...withoutHooks, hooks };
   const ours = one.datastores.ok ? one.datastores.value.filter(isOurs) : [];
+  const { configError } = options;
   const settings = new Map(
-    ours.map((item) => [item.id, attempt(() => context.settings(item.template))] as const),
+    configError ? [] : ours.map((item) => [item.id, attempt(() => context.settings(item.template))] as const),
   );
-  const [clusters, hosts, frontEnds] = await Promise.all([
-    gatherClusters(context, ours, settings, options.now),
+  const [clusters, hosts, frontEnds, tools] = await Promise.all([
+    configError ? [] : gatherClusters(context, ours, settings, options.now),
     options.askHosts ? gatherHosts(context, one, settings, options.now) : new Map<string, Known<HostFacts>>(),
     options.askHosts ? gatherFrontEnds(context, options.layout, files) : [],
+    known(() => probeFrontEnd(context.hosts)),
   ]);
   return {
     layout: options.layout,
@@ -44,6 +49,8 @@ export async function gatherFacts(context: Context, options: GatherOptions): Pro
     clusters,
     hosts,
     frontEnds,
+    tools,
+    ...(configError ? { configError } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from './check.ts';
 import { type Facts, orElse } from './facts.ts';
 import { type HostFacts, hostStagingDir } from './host-probe.ts';
+import { onHost, volumeOf } from './remedy.ts';
 
 /** The hypervisors, as oneadmin sees them over ssh. */
 export function checkHosts(facts: Facts): Finding[] {
@@ -15,7 +16,7 @@ export function checkHosts(facts: Facts): Finding[] {
           object: host,
           what: known.error.message,
           why: 'nothing can be copied, linked or attached there',
-          remedy: `as oneadmin: ssh -o BatchMode=yes ${host} true`,
+          remedy: `ssh -o BatchMode=yes ${host} true   # as oneadmin, to see why`,
         },
       ];
     }
@@ -57,7 +58,7 @@ function checkTools(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `not found: ${needed.join(', ')}`,
       why: 'images cannot be copied there',
-      remedy: `on ${host}: apt-get install qemu-utils coreutils util-linux   # or dnf install qemu-img`,
+      remedy: `# on ${host}, as root:\napt-get install qemu-utils coreutils util-linux   # or dnf install qemu-img`,
     });
   if (state.missing.includes('blkdiscard'))
     findings.push({
@@ -66,7 +67,7 @@ function checkTools(host: string, state: HostFacts): Finding[] {
       object: host,
       what: 'not found: blkdiscard',
       why: 'used volumes are overwritten with zeroes instead of being discarded',
-      remedy: `on ${host}: apt-get install util-linux`,
+      remedy: `# on ${host}, as root:\napt-get install util-linux`,
     });
   if (state.missing.includes('virsh'))
     findings.push({
@@ -84,7 +85,7 @@ function checkTools(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `qemu-img ${state.qemuImg} is old`,
       why: 'it has no --target-is-zero (QEMU 5.0): converting writes every zero',
-      remedy: `upgrade QEMU on ${host}`,
+      remedy: onHost(host, 'apt-get install --only-upgrade qemu-utils   # or dnf upgrade qemu-img'),
     });
   return findings;
 }
@@ -106,7 +107,7 @@ function checkDrbd(facts: Facts, host: string, state: HostFacts): Finding[] {
         object: host,
         what: 'there is no DRBD module',
         why: 'replicated volumes cannot be attached there',
-        remedy: `on ${host}: apt-get install drbd-dkms drbd-utils && modprobe drbd`,
+        remedy: `# on ${host}, as root:\napt-get install drbd-dkms drbd-utils && modprobe drbd`,
       },
     ];
   }
@@ -118,7 +119,7 @@ function checkDrbd(facts: Facts, host: string, state: HostFacts): Finding[] {
         object: host,
         what: `the DRBD module is version ${state.drbd}`,
         why: 'LINSTOR needs DRBD 9; version 8 comes with the kernel and is loaded instead',
-        remedy: `on ${host}: apt-get install drbd-dkms && rmmod drbd && modprobe drbd && cat /proc/drbd`,
+        remedy: `# on ${host}, as root:\napt-get install drbd-dkms && rmmod drbd && modprobe drbd && cat /proc/drbd`,
       },
     ];
   return [];
@@ -133,7 +134,7 @@ function checkRights(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `the ssh user is not in group disk (it is in ${state.groups.join(', ')})`,
       why: 'block devices are root:disk 0660; images cannot be written',
-      remedy: `on ${host}: usermod -aG disk oneadmin`,
+      remedy: `# on ${host}, as root:\nusermod -aG disk oneadmin`,
     },
   ];
 }
@@ -147,7 +148,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       object: host,
       what: 'LVM scans DRBD devices',
       why: 'it opens them (“in use”), and finds the volume groups of guests',
-      remedy: `on ${host}, in /etc/lvm/lvm.conf, section devices: global_filter = [ "r|^/dev/drbd|" ]`,
+      remedy: onHost(host, `sed -i '/^devices {/a global_filter = [ "r|^/dev/drbd.*|" ]' /etc/lvm/lvm.conf`),
     });
   if (state.multipathGrabsDrbd && state.drbd !== '')
     findings.push({
@@ -156,7 +157,11 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       object: host,
       what: 'multipathd does not leave DRBD devices alone',
       why: 'it keeps them open, and they cannot be detached',
-      remedy: `on ${host}, in /etc/multipath.conf: blacklist { devnode "^drbd[0-9]+" }   # then: systemctl reload multipathd`,
+      remedy: onHost(
+        host,
+        `mkdir -p /etc/multipath/conf.d && printf 'blacklist {\\n  devnode "^drbd[0-9]+"\\n}\\n' > /etc/multipath/conf.d/drbd.conf`,
+        'systemctl reload multipathd',
+      ),
     });
   if (state.noise !== '')
     findings.push({
@@ -165,7 +170,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `the login shell prints without a terminal: ${JSON.stringify(state.noise.split('\n')[0]?.slice(0, 60))}`,
       why: 'the driver passes over it, OpenNebula’s own scripts and scp do not',
-      remedy: `on ${host}, in ~/.bashrc (or ~/.ssh/rc): print only where [ -t 1 ]`,
+      remedy: `# on ${host}, in ~/.bashrc or ~/.ssh/rc of oneadmin: print only where [ -t 1 ] holds`,
     });
   if (state.unzeroedPools.length > 0)
     findings.push({
@@ -174,7 +179,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `thin pool without zeroing: ${state.unzeroedPools.join(', ')}`,
       why: 'a guest that writes a few bytes reads what another volume held around them',
-      remedy: `on ${host}: lvchange --zero y <volume group>/<thin pool>`,
+      remedy: `# on ${host}, as root:\n${state.unzeroedPools.map((pool) => `lvchange --zero y ${volumeOf(pool)}`).join('\n')}`,
     });
   if (state.suspended.length > 0)
     findings.push({
@@ -183,7 +188,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `I/O is suspended: ${state.suspended.join(', ')}`,
       why: 'VMs that use them hang',
-      remedy: `on ${host}: drbdadm status ${state.suspended[0]}; drbdadm resume-io ${state.suspended[0]}   # once the cause is gone`,
+      remedy: `# on ${host}, as root:\ndrbdadm status ${state.suspended[0]}\ndrbdadm resume-io ${state.suspended[0]}   # once the cause is gone`,
     });
   const kernel = Number.parseInt(state.kernel, 10);
   if (kernel >= 6 && state.drbd !== '')
@@ -207,7 +212,7 @@ function checkRest(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `${hostStagingDir} is missing or cannot be written`,
       why: 'chunks of a device that is copied to another host are put there',
-      remedy: `on ${host}: install -d -m 1777 ${hostStagingDir}`,
+      remedy: `# on ${host}, as root:\ninstall -d -m 1777 ${hostStagingDir}`,
     });
   else if (state.stagingFreeKib < 512 * 1024)
     findings.push({
@@ -216,7 +221,7 @@ function checkRest(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `${hostStagingDir} has ${humanSize(bytes(state.stagingFreeKib * 1024))} free`,
       why: 'a copy to another host puts up to 256 MiB of chunks there',
-      remedy: `free space in ${hostStagingDir} on ${host}`,
+      remedy: `ssh ${host} df -h ${hostStagingDir}   # free space there`,
     });
   const skew = Math.abs(state.clock * 1000 - state.askedAt);
   if (state.clock > 0 && skew > 5000)
@@ -226,7 +231,7 @@ function checkRest(host: string, state: HostFacts): Finding[] {
       object: host,
       what: `its clock is ${Math.round(skew / 1000)} s away from this one`,
       why: 'logs do not fit together, and certificates may count as not yet valid',
-      remedy: `on ${host}: timedatectl set-ntp true`,
+      remedy: `# on ${host}, as root:\ntimedatectl set-ntp true`,
     });
   return findings;
 }

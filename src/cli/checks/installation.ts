@@ -3,16 +3,19 @@ import { isHighAvailability } from '../../install/plan.ts';
 import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from './check.ts';
 import type { Facts, LinkFact } from './facts.ts';
+import { checkFrontEndTools } from './front-end-tools.ts';
+import { asRoot } from './remedy.ts';
 
 /** The files on this front-end, and the same on the others. */
 export function checkInstallation(facts: Facts): Finding[] {
   const findings = [
-    ...checkBinary(facts),
     ...checkUser(facts),
+    ...checkBinary(facts),
     ...checkName(facts),
     ...checkLinks(facts),
     ...checkConfig(facts),
     ...checkLog(facts),
+    ...checkFrontEndTools(facts),
     ...checkFrontEnds(facts),
     ...checkLocks(facts),
   ];
@@ -49,7 +52,7 @@ function checkBinary({ files, layout, version }: Facts): Finding[] {
         object: layout.binary,
         what: `the program is ${files.binary}`,
         why: 'every action fails',
-        remedy: 'linstor_un install',
+        remedy: asRoot('linstor_un install'),
       },
     ];
   }
@@ -60,7 +63,7 @@ function checkBinary({ files, layout, version }: Facts): Finding[] {
       severity: 'info',
       object: layout.binary,
       what: `installed is ${files.installedVersion}, this is ${version}`,
-      remedy: 'linstor_un upgrade',
+      remedy: asRoot('linstor_un upgrade'),
     },
   ];
 }
@@ -70,11 +73,11 @@ function checkUser({ files, layout }: Facts): Finding[] {
   return [
     {
       id: 'installation.user',
-      severity: 'info',
+      severity: 'warn',
       object: layout.remotes,
-      what: 'doctor runs as another user than the driver',
-      why: 'ssh keys, known hosts and the session for oned are those of the user that owns remotes/',
-      remedy: 'sudo -u oneadmin linstor_un doctor',
+      what: `doctor does not run as ${files.owner ?? 'oneadmin'}, who owns it`,
+      why: 'ssh keys, known hosts and the session for oned are those of that user: what follows may be wrong for this reason alone',
+      remedy: `sudo -u ${files.owner ?? 'oneadmin'} linstor_un doctor`,
     },
   ];
 }
@@ -94,7 +97,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       object: layout.remotes,
       what: 'the bash driver of the same name is installed here',
       why: 'its scripts do not work with OpenNebula 6.8 and later',
-      remedy: 'linstor_un upgrade',
+      remedy: asRoot('linstor_un upgrade'),
     });
   } else if (broken.length > 0) {
     findings.push({
@@ -103,7 +106,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       object: layout.remotes,
       what: `missing or not executable: ${names(broken)}`,
       why: 'OpenNebula cannot call these actions',
-      remedy: 'linstor_un install',
+      remedy: asRoot('linstor_un install'),
     });
   }
   const dangling = of('dangling');
@@ -114,7 +117,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       object: layout.remotes,
       what: `links that lead nowhere: ${names(dangling)}`,
       why: 'the copy of remotes/ to hosts fails (rsync exit 23), and hosts are not monitored any more',
-      remedy: 'linstor_un install',
+      remedy: asRoot('linstor_un install'),
     });
   }
   const direct = of('binary');
@@ -126,7 +129,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       object: layout.remotes,
       what: `${direct.length} names lead straight to the program: ${names(direct)}`,
       why: `onehost sync follows links: ${humanSize(bytes(total))} for every host`,
-      remedy: 'linstor_un install   # puts a launcher of a few bytes in their place',
+      remedy: 'sudo linstor_un install   # puts a launcher of a few bytes in their place',
     });
   }
   if (!files.bashDriver && of('foreign').length > 0) {
@@ -136,7 +139,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       object: layout.remotes,
       what: `not ours, though under our names: ${names(of('foreign'))}`,
       why: 'OpenNebula calls them instead of the driver',
-      remedy: 'linstor_un install   # sets them aside',
+      remedy: 'sudo linstor_un install   # sets them aside',
     });
   }
   return findings;
@@ -163,8 +166,8 @@ function checkConfig({ files, layout }: Facts): Finding[] {
     why: 'the line has no effect',
     remedy:
       meant === undefined
-        ? `remove it from ${layout.config}`
-        : `write ${meant} in ${layout.config}, or remove the line`,
+        ? `vi ${layout.config}   # remove it`
+        : `vi ${layout.config}   # write ${meant} in its place`,
   }));
 }
 
@@ -186,7 +189,7 @@ function checkLog({ files }: Facts): Finding[] {
       object: files.log.path,
       what: files.log.problem,
       why: 'actions are not recorded; “linstor_un trace” shows nothing',
-      remedy: `install -o oneadmin -g oneadmin -m 0640 /dev/null ${files.log.path}`,
+      remedy: `sudo install -o oneadmin -g oneadmin -m 0640 /dev/null ${files.log.path}`,
     },
   ];
 }
@@ -201,7 +204,7 @@ function checkFrontEnds({ frontEnds, files, version, layout }: Facts): Finding[]
           severity: 'warn',
           what: `the program there could not be asked: ${other.version.error.message}`,
           why: 'when this front-end becomes the leader, its driver runs',
-          remedy: `on ${other.host}: linstor_un install`,
+          remedy: `# on ${other.host}, as root:\nlinstor_un install`,
         },
       ];
     }
@@ -215,7 +218,7 @@ function checkFrontEnds({ frontEnds, files, version, layout }: Facts): Finding[]
         severity: 'warn',
         what: `version ${other.version.value} there, ${version} here`,
         why: 'front-ends must not differ: which one leads decides which driver runs',
-        remedy: `copy ${layout.binary} to ${other.host} and run there: linstor_un upgrade`,
+        remedy: `scp ${layout.binary} ${other.host}:/tmp/linstor_un\n# on ${other.host}, as root:\n/tmp/linstor_un upgrade`,
       },
     ];
   });

@@ -44,7 +44,7 @@ export function checkNodes(facts: ClusterView, cluster: ClusterFacts): Finding[]
           object: node.name,
           what: `the satellite is ${node.status}`,
           why: 'volumes there cannot be made, attached or removed',
-          remedy: `on ${node.name}: systemctl restart linstor-satellite\nlinstor node list`,
+          remedy: `# on ${node.name}, as root:\nsystemctl restart linstor-satellite\n# then, here:\nlinstor node list`,
         },
       ];
     });
@@ -63,7 +63,7 @@ function checkHostNames(facts: ClusterView, cluster: ClusterFacts, nodes: readon
           object: host.name,
           what: 'LINSTOR has no node for this host',
           why: 'VMs there cannot use disks of the driver',
-          remedy: `linstor node create ${host.name} ADDRESS\nor, if the node has another name, in ${facts.layout.config}: NODE_MAP="${host.name}=NODE"`,
+          remedy: `linstor node create ${host.name} ADDRESS\n# or, if the node has another name, in ${facts.layout.config}: NODE_MAP="${host.name}=NODE"`,
         },
       ];
     const { node, by } = match;
@@ -77,7 +77,7 @@ function checkHostNames(facts: ClusterView, cluster: ClusterFacts, nodes: readon
         object: host.name,
         what,
         why: 'the names differ',
-        remedy: `to say so once and for all, in ${facts.layout.config}: NODE_MAP="${host.name}=${node.name}"`,
+        remedy: `# to say so once and for all, in ${facts.layout.config}: NODE_MAP="${host.name}=${node.name}"`,
       },
     ];
   });

@@ -38,7 +38,7 @@ export function checkPools(facts: ClusterView, cluster: ClusterFacts): Finding[]
           object,
           what: 'its capacity is unknown: the back end does not answer',
           why: 'nothing can be placed there',
-          remedy: `linstor storage-pool list -n ${pool.node}; on ${pool.node}: vgs, zpool list`,
+          remedy: `linstor storage-pool list -n ${pool.node}\n# on ${pool.node}, as root:\nvgs; zpool list`,
         },
       ];
     }

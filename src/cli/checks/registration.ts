@@ -6,6 +6,7 @@ import { isOurs, lists, localActions, sections } from '../../install/registratio
 import { liveSnapshotPairs, wantedPairs } from '../../install/vmm-execrc.ts';
 import type { Finding, Severity } from './check.ts';
 import type { Facts } from './facts.ts';
+import { asRoot } from './remedy.ts';
 
 /** oned.conf and vmm_execrc (users 1.1: the largest source of support questions). */
 export function checkRegistration(facts: Facts): Finding[] {
@@ -44,7 +45,7 @@ export function checkRegistration(facts: Facts): Finding[] {
           object: facts.layout.onedConf,
           what: 'it was changed after oned was started',
           why: 'oned reads it at its start only',
-          remedy: 'systemctl restart opennebula',
+          remedy: asRoot('systemctl restart opennebula'),
         },
       ]
     : [];
@@ -72,7 +73,7 @@ function checkOnedConf(facts: Facts, text: string): Finding[] {
               .join(',')}`,
           }) as const,
       ),
-      ...checkValues(text),
+      ...checkValues(text, facts.layout.onedConf),
     ];
   } catch (error) {
     const known = toDriverError(error);
@@ -89,7 +90,8 @@ function checkOnedConf(facts: Facts, text: string): Finding[] {
   }
 }
 
-const installRemedy = 'linstor_un install --dry-run   # shows all lines; without --dry-run it makes them';
+const installRemedy =
+  'sudo linstor_un install   # --dry-run shows all lines first\nsudo systemctl restart opennebula';
 
 function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
   const base = { object: layout.onedConf, severity: 'fail' as Severity };
@@ -111,7 +113,7 @@ function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
         severity: edit.section === 'VM_MAD' ? 'warn' : 'fail',
         what: `${edit.section} ${edit.key}: ${edit.items.join(', ')} is missing in the list ${edit.option.short}`,
         why,
-        remedy: `in ${edit.section}: ${line}\n${installRemedy}`,
+        remedy: `# in ${edit.section}: ${line}\n${installRemedy}`,
       };
     }
     case 'section':
@@ -120,7 +122,7 @@ function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
         id: `registration.${edit.section.toLowerCase()}`,
         what: `there is no ${edit.section} section for linstor_un`,
         why: 'datastores of the driver cannot be created',
-        remedy: `add to oned.conf:\n${edit.inserted.trim()}`,
+        remedy: `# adds to oned.conf:\n${edit.inserted.trim().replaceAll(/^/gm, '# ')}\n${installRemedy}`,
       };
     case 'attribute':
       return {
@@ -129,7 +131,7 @@ function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
         severity: 'warn',
         what: `${edit.section} of linstor_un lacks ${edit.name}`,
         why: 'new datastores do not get it',
-        remedy: `add${edit.inserted}`,
+        remedy: `# adds to it: ${edit.inserted.trim()}\n${installRemedy}`,
       };
     case 'single':
       return {
@@ -141,7 +143,7 @@ function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
           edit.name === 'INHERIT_DATASTORE_ATTR'
             ? 'disks of VMs do not get it'
             : 'it would be stored and shown in plain text',
-        remedy: `add to oned.conf: ${edit.inserted.trim()}`,
+        remedy: `# adds to oned.conf: ${edit.inserted.trim()}\n${installRemedy}`,
       };
   }
 }
@@ -167,7 +169,7 @@ const mustBe: Readonly<Record<string, readonly [value: string, severity: Severit
   PERSISTENT_ONLY: ['NO', 'warn', 'only persistent images could be made'],
 };
 
-function checkValues(text: string): Finding[] {
+function checkValues(text: string, file: string): Finding[] {
   const entries = parseOnedConf(text);
   return sections.flatMap((rule) => {
     const found = vectorsOf(entries, rule.name).filter(isOurs);
@@ -179,7 +181,7 @@ function checkValues(text: string): Finding[] {
               severity: 'warn',
               what: `${rule.name} for linstor_un stands ${found.length} times`,
               why: 'oned takes the first; a change of the others has no effect',
-              remedy: `remove all but one ${rule.name} with NAME = "linstor_un"`,
+              remedy: `sudoedit ${file}   # remove all but one ${rule.name} with NAME = "linstor_un"\nsudo systemctl restart opennebula`,
             },
           ]
         : [];
@@ -192,7 +194,7 @@ function checkValues(text: string): Finding[] {
           severity: known[1],
           what: `${rule.name} ${item.name} = "${item.value.text}"`,
           why: known[2],
-          remedy: `in ${rule.name} of linstor_un: ${item.name} = "${known[0]}"`,
+          remedy: `sudoedit ${file}   # in ${rule.name} of linstor_un: ${item.name} = "${known[0]}"\nsudo systemctl restart opennebula`,
         },
       ];
     });
@@ -217,7 +219,7 @@ function checkExecrc(facts: Facts, onedConf: string, execrc: string): Finding[] 
       object: facts.layout.vmmExecrc,
       what: `LIVE_DISK_SNAPSHOTS lacks ${lacking.join(' ')}`,
       why: 'snapshots of running VMs suspend the VM or are refused',
-      remedy: `LIVE_DISK_SNAPSHOTS="${[...present, ...lacking].join(' ')}"\nsystemctl restart opennebula`,
+      remedy: `# LIVE_DISK_SNAPSHOTS="${[...present, ...lacking].join(' ')}"\n${installRemedy}`,
     },
   ];
 }

@@ -23,7 +23,7 @@ export function checkTrash(facts: ClusterView, cluster: ClusterFacts): Finding[]
         names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', '),
       what: `${overdue.length} volumes should have gone from the trash more than a day ago`,
       why: `they occupy ${humanSize(bytes(sum))}; nothing empties the trash in time`,
-      remedy: 'linstor_un trash empty --due\nsystemctl enable --now linstor_un-trash.timer',
+      remedy: 'linstor_un trash empty --due\nsudo systemctl enable --now linstor_un-trash.timer',
     },
   ];
 }

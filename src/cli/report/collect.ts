@@ -7,7 +7,7 @@ import { readConfig } from '../../opennebula/config-file.ts';
 import { exitCodeOf, type Finding } from '../checks/check.ts';
 import type { Facts } from '../checks/facts.ts';
 import type { CliEnvironment } from '../command.ts';
-import { gather, sectionsOf } from '../doctor.ts';
+import { gather, type Opened, sectionsOf } from '../doctor.ts';
 import { paintFor } from '../paint.ts';
 import { runningNow } from '../running.ts';
 import { type Overview, renderOverview } from '../status/render.ts';
@@ -45,12 +45,13 @@ const screenWidth = 120;
 
 /** Reads everything once and takes every secret out; what cannot be read is told in `missing`. */
 export async function collectReport(
-  context: Context,
+  opened: Opened,
   environment: CliEnvironment,
   options: ReportOptions,
 ): Promise<Report> {
+  const { context } = opened;
   const missing: string[] = [];
-  const facts = await gather(context, environment, options.withoutHosts);
+  const facts = await gather(opened, environment, options.withoutHosts);
   const config = readConfiguration(context, environment, missing);
   const { failed, slow } = readActions(environment, options, missing);
   const sections = sectionsOf(facts, environment);
