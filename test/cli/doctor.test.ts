@@ -1251,7 +1251,13 @@ describe('parts', () => {
   });
 
   test.each([
-    ['global_filter=["r|^/dev/drbd|","a|.*|"]', false],
+    ['global_filter=["r|^/dev/drbd|"]', false],
+    ['global_filter=["r|^/dev/drbd|","r|^/dev/mapper/[lL]instor|"]', false],
+    ['global_filter="r|^/dev/drbd|"', false],
+    // The device is accepted by its name /dev/block/147:1000.
+    ['global_filter=["r|^/dev/drbd|","a|.*|"]', true],
+    ['global_filter=["r|^/dev/drbd|","r|^/dev/block/147:|","a|.*|"]', false],
+    ['global_filter=["a|.*|"] filter=["r|^/dev/drbd|"]', false],
     ['global_filter=["a|.*|"]', true],
     ['use_devicesfile=1 ', false],
     ['filter=["r|/dev/.*|"]', false],

@@ -118,16 +118,33 @@ export function parseProbe(text: string, askedAt: number): HostFacts {
   };
 }
 
-/** A devices file names what LVM may use; else a reject pattern must catch /dev/drbd*. */
+/** Names that udev gives a DRBD device. */
+const drbdNames = [
+  '/dev/drbd1000',
+  '/dev/block/147:1000',
+  '/dev/drbd/by-res/one-image-1/0',
+  '/dev/drbd/by-disk/vg/one-image-1_00000',
+];
+
+/**
+ * A devices file names what LVM may use; else a list of patterns must reject /dev/drbd*. The first pattern that a name meets decides about
+ * the name, and one accepted name is enough: a list that ends with `a|.*|` rejects nothing, by way of /dev/block (linstor-behaviour §12.1).
+ */
 function scansDrbd(lvm: string): boolean {
   if (/use_devicesfile\s*=\s*1/.test(lvm)) return false;
-  return ![...lvm.matchAll(/"r(.)(.*?)\1"/g)].some(([, , pattern = '']) => matchesDrbd(pattern));
+  const lists = [...lvm.matchAll(/filter\s*=\s*\[?((?:\s*"[^"]*"\s*,?)+)/g)].map(([, list = '']) =>
+    [...list.matchAll(/"([ar])(.)(.*?)\2"/g)].map(([, verdict, , pattern = '']) => ({ verdict, pattern })),
+  );
+  return !lists.some((patterns) => {
+    const verdicts = drbdNames.map((name) => patterns.find(({ pattern }) => matches(pattern, name))?.verdict);
+    return verdicts.includes('r') && !verdicts.includes('a');
+  });
 }
 
-function matchesDrbd(pattern: string): boolean {
+function matches(pattern: string, name: string): boolean {
   try {
-    return new RegExp(pattern).test('/dev/drbd1000');
+    return new RegExp(pattern).test(name);
   } catch {
-    return pattern.includes('drbd');
+    return pattern.includes('drbd') && name.includes('drbd');
   }
 }

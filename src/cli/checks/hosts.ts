@@ -147,7 +147,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       severity: 'warn',
       object: host,
       what: 'LVM scans DRBD devices',
-      why: 'it opens them (“in use”), and finds the volume groups of guests',
+      why: 'it opens them (“in use”) and finds the volume groups of guests; and its commands, LINSTOR’s own among them, hang while LINSTOR takes a snapshot, and the guest’s I/O with them, for minutes. A filter that ends with "a|.*|" takes them by their other names',
       remedy: onHost(host, `sed -i '/^devices {/a global_filter = [ "r|^/dev/drbd.*|" ]' /etc/lvm/lvm.conf`),
     });
   if (state.multipathGrabsDrbd && state.drbd !== '')
