@@ -23,6 +23,11 @@ export interface Context {
   /** Settings of one or two datastores over the configuration file: later ones win (contract §3.5 clone). */
   settings(...templates: readonly Readonly<Record<string, string>>[]): Settings;
   /**
+   * Looks whether LINSTOR still knows what it was told, if another controller has taken over meanwhile; asks nothing otherwise. Throws
+   * LINSTOR_FORGOTTEN.
+   */
+  confirm?(): Promise<void>;
+  /**
    * Runs `work` while holding the lock of that name (`rd-one-image-7`): on this front-end, and where the zone has several, on all of them. Those
    * meet in the LINSTORs that have been opened until then: what is locked before any of them is known concerns none of their objects.
    */

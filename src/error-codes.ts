@@ -23,6 +23,10 @@ export const errorCodes = {
     remedy: 'check LS_CONTROLLERS, the controller service and the network (`linstor_un doctor`)',
   },
   LINSTOR_TIMEOUT: { remedy: 'check the load and the log of the controller, then retry the operation' },
+  LINSTOR_FORGOTTEN: {
+    remedy:
+      'what was forgotten was taken back or waits for the same action: retry it once the controller is there for good (`linstor node list`)',
+  },
   LINSTOR_AUTH: { remedy: 'check LS_CERTFILE, LS_KEYFILE, LS_CAFILE or the token' },
   LINSTOR_TLS: { remedy: 'check LS_CAFILE, LS_CERTFILE and LS_KEYFILE and the host name in the certificate' },
   LINSTOR_REPLY: {

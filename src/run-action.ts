@@ -58,7 +58,11 @@ export async function runAction({ action, argv, calledAs }: ActionInvocation): P
     );
     const handler = await load(call);
     const reply = await withRoom(context, context.signal, yielding, () =>
-      orUndo(context.undo, context.signal, () => handler(call, context)),
+      orUndo(context.undo, context.signal, async () => {
+        const answer = await handler(call, context);
+        await context.confirm?.();
+        return answer;
+      }),
     );
     const text = replyText(call, reply);
     context.undo.commit();

@@ -6,6 +6,7 @@ import type { Hosts } from './hosts/hosts.ts';
 import { SshHosts } from './hosts/ssh.ts';
 import { configuredName } from './hosts/this-machine.ts';
 import { type ClientSettings, clientSettings } from './linstor/client-config.ts';
+import type { Ledger } from './linstor/ledger.ts';
 import type { Linstor } from './linstor/linstor.ts';
 import { lockStore } from './linstor/locks/entries.ts';
 import { changesSomething } from './linstor/readings.ts';
@@ -85,6 +86,7 @@ export function createContext(options: RuntimeOptions, environment: Environment)
     onLost: (error) => lost.abort(error),
   });
   const check = (): Promise<void> => locks.check();
+  const ledgers: Ledger[] = [];
   const undo = new Undo(log);
   const warned = new Set<string>();
   const warnOnce = (template: Readonly<Record<string, string>>): void => {
@@ -120,14 +122,17 @@ export function createContext(options: RuntimeOptions, environment: Environment)
     linstor: (settings) =>
       cachedClient(clients, settings, () => {
         const open = once(async () => {
-          const [{ openLinstor }, { settled }] = await Promise.all([
+          const [{ openLinstor }, { settled }, { Ledger }] = await Promise.all([
             import('./linstor/open.ts'),
             import('./linstor/retry-lost-replies.ts'),
+            import('./linstor/ledger.ts'),
           ]);
           const plain = openLinstor(settings, { onCall, signal, env, sleep: clock.sleep });
           // Asked before each request, one that is sent again too.
           const checked = guarded(plain, changesSomething, check);
-          return { plain: settled(plain, clock.sleep), client: settled(checked, clock.sleep) };
+          const ledger = new Ledger(settled(checked, clock.sleep));
+          ledgers.push(ledger);
+          return { plain: settled(plain, clock.sleep), client: ledger.client };
         });
         const { transport, controllers } = settings;
         return {
@@ -141,6 +146,9 @@ export function createContext(options: RuntimeOptions, environment: Environment)
       options.onSecrets?.(secretsOf(settings));
       if (warns(options.action)) for (const template of templates) warnOnce(template);
       return settings;
+    },
+    confirm: async () => {
+      for (const ledger of ledgers) await ledger.confirm();
     },
     // What a failure leaves is taken back before the lock is given away: a retry may be waiting for it.
     lock: (name, work, timeoutMs) => locks.run(name, () => undo.within(work), timeoutMs),

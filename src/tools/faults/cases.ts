@@ -67,6 +67,18 @@ const errorInside: Strike = {
       : text,
 };
 
+/** Its database is one from just before the call. */
+function takesOverForgetful(world: FaultWorld): Strike {
+  let database = '';
+  return {
+    kind: 'dies',
+    before: () => {
+      database = world.database();
+    },
+    after: async () => world.takeOver(database),
+  };
+}
+
 const isQuery = (call: string): boolean => /query-size-info|query-max-volume-size/.test(call);
 const isRead = (call: string): boolean => call.startsWith('GET ') || isQuery(call);
 
@@ -118,6 +130,16 @@ function linstorCases(call: string, nth: number, makesImage: boolean): Case[] {
     one(`code ${code}`, () => refusal(code)),
     one('answer lost', () => ({ kind: 'lose' })),
     one('controller gone after', () => ({ kind: 'gone' }), 'none', true),
+    one('another controller takes over', (world) => ({
+      kind: 'dies',
+      before: () => undefined,
+      after: async () => world.takeOver(world.database()),
+    })),
+    one('another takes over, having forgotten it', takesOverForgetful),
+    one('another takes over, having forgotten the action', (world) => {
+      const database = world.database();
+      return { kind: 'dies', before: () => undefined, after: async () => world.takeOver(database) };
+    }),
     one('2xx with an error inside', () => errorInside),
     one('satellite fails', (world) => ({
       kind: 'around',

@@ -10,6 +10,8 @@ export type Strike =
   | { readonly kind: 'lose' }
   /** Carried out, the answer is lost, and nothing answers any more until `mend`. */
   | { readonly kind: 'gone' }
+  /** Carried out, the answer is lost, and nobody accepts connections here any more until `mend`; `after` runs before anybody knows. */
+  | { readonly kind: 'dies'; readonly before: () => void; readonly after: () => Promise<void> }
   | { readonly kind: 'truncate' }
   /** Carried out; what comes back is changed. */
   | { readonly kind: 'rewrite'; readonly change: (text: string) => string }
@@ -41,8 +43,9 @@ class Cut extends Error {}
  */
 export class FaultProxy {
   readonly #options: ProxyOptions;
-  readonly #server = createServer((request, response) => void this.#respond(request, response));
+  #server = this.#newServer();
   readonly #port: number;
+  #listening = true;
   #seen: string[] = [];
   #aim: Aim | undefined;
   #gone = false;
@@ -51,9 +54,31 @@ export class FaultProxy {
 
   constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#server.on('error', () => undefined);
     this.#server.listen(0, '127.0.0.1');
     this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  #newServer(): ReturnType<typeof createServer> {
+    const server = createServer((request, response) => void this.#respond(request, response));
+    server.on('error', () => undefined);
+    return server;
+  }
+
+  /** Connections are refused. */
+  down(): void {
+    if (!this.#listening) return;
+    this.#listening = false;
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  /** On the same port as before. */
+  up(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#server = this.#newServer();
+    this.#server.listen(this.#port, '127.0.0.1');
+    if (this.#server.address() === null) throw new Error(`port ${this.#port} has been taken meanwhile`);
   }
 
   get port(): number {
@@ -71,6 +96,7 @@ export class FaultProxy {
 
   /** No fault any more; counting begins anew. */
   mend(): void {
+    this.up();
     this.#aim = undefined;
     this.#gone = false;
     this.#seen = [];
@@ -83,6 +109,8 @@ export class FaultProxy {
   }
 
   async stop(): Promise<void> {
+    if (!this.#listening) return;
+    this.#listening = false;
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -141,6 +169,12 @@ export class FaultProxy {
       case 'gone':
         await execute();
         this.#gone = true;
+        throw new Cut('the server is gone');
+      case 'dies':
+        strike.before();
+        await execute();
+        await strike.after();
+        this.down();
         throw new Cut('the server is gone');
       case 'truncate': {
         const answer = await execute();

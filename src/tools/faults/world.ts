@@ -5,6 +5,7 @@ import { type Cluster, createCluster, readDescription, writeDescription } from '
 import type { DriverTarget } from '../../lab/cluster-remotes.ts';
 import { traceCommands, tracedCommands } from '../../lab/hosts/hosts.ts';
 import { createLab, type Lab } from '../../lab/linstor/lab.ts';
+import { restartController } from '../../lab/linstor/satellite/connection.ts';
 import type { DriverRequest } from '../../lab/one/driver.ts';
 import type { LabOne } from '../../lab/one/lab-one.ts';
 import { serveOne } from '../../lab/one/serve.ts';
@@ -32,6 +33,8 @@ class Reached extends Error {}
 export class FaultWorld {
   readonly cluster: Cluster;
   readonly linstorProxy: FaultProxy;
+  /** The second controller's address; nobody listens there until the first one has died. */
+  readonly standby: FaultProxy;
   readonly oneProxy: FaultProxy;
   readonly staging: string;
   readonly logFile: string;
@@ -53,6 +56,11 @@ export class FaultWorld {
       name: (method, path) => `${method} ${decodeURIComponent(path).replaceAll(random, '-*')}`,
       backend: (request) => this.#lab.fetch(request),
     });
+    this.standby = new FaultProxy({
+      name: (method, path) => `${method} ${path}`,
+      backend: (request) => this.#lab.fetch(request),
+    });
+    this.standby.down();
     this.oneProxy = new FaultProxy({
       name: (_method, _path, body) => {
         const [, method = '?'] = /<methodName>([^<]*)/.exec(body) ?? [];
@@ -69,6 +77,9 @@ export class FaultWorld {
     this.logFile = join(dir, 'actions.jsonl');
     this.env = {
       ...this.cluster.driverEnv(),
+      LS_CONTROLLERS: [this.linstorProxy, this.standby]
+        .map(({ port }) => `http://127.0.0.1:${port}`)
+        .join(','),
       LINSTOR_UN_LOG: this.logFile,
       LINSTOR_UN_LOCKS: mkdtempSync(join(dir, 'locks-')),
     };
@@ -163,9 +174,27 @@ export class FaultWorld {
     this.mend();
   }
 
+  /** The controller's database as it is now. */
+  database(): string {
+    return JSON.stringify(this.#lab.runtime.state);
+  }
+
+  /**
+   * Another controller takes over, with this database: what the satellites have made or removed since stays as it is. They connect to
+   * it within a second.
+   */
+  takeOver(database: string): void {
+    this.#lab.close();
+    writeFileSync(join(this.cluster.paths.linstor, 'state.json'), database);
+    this.#lab = this.#open();
+    restartController(this.#lab.runtime, 0.5);
+    this.standby.up();
+  }
+
   /** No faults any more; calls are counted from here. */
   mend(): void {
     this.linstorProxy.mend();
+    this.standby.down();
     this.oneProxy.mend();
     this.#lab.runtime.faults.clear();
     for (const node of nodes) {
@@ -181,7 +210,12 @@ export class FaultWorld {
 
   async close(): Promise<void> {
     this.#lab.close();
-    await Promise.all([this.linstorProxy.stop(), this.oneProxy.stop(), this.#oneServer.stop()]);
+    await Promise.all([
+      this.linstorProxy.stop(),
+      this.standby.stop(),
+      this.oneProxy.stop(),
+      this.#oneServer.stop(),
+    ]);
     rmSync(this.cluster.dir, { recursive: true, force: true });
   }
 
