@@ -108,7 +108,7 @@ async function withRoom<T>(
       if (!settings) throw error;
       const { makeRoom } = await import('./trash/room.ts');
       const linstor = context.linstor(settings);
-      if (!(await makeRoom(context, { linstor, settings }).catch(() => false))) throw error;
+      if (!(await makeRoom(context, { linstor, settings }, error).catch(() => false))) throw error;
     }
   }
 }

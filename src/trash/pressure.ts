@@ -9,7 +9,7 @@ import { removeFromTrash, type TrashPlace } from './empty.ts';
 /** A thin pool is promised without end and full all at once; `doctor` warns from here on as well. */
 const lowShare = 0.1;
 
-const isLow = ({ freeKib, totalKib }: StoragePool): boolean =>
+export const isLow = ({ freeKib, totalKib }: StoragePool): boolean =>
   freeKib !== undefined && totalKib !== undefined && totalKib > 0 && freeKib / totalKib < lowShare;
 
 /**
@@ -40,7 +40,7 @@ export async function relievePools(ctx: Context, place: TrashPlace): Promise<Tra
   }
 }
 
-const isIn = (replica: Resource, pools: readonly StoragePool[]): boolean =>
+export const isIn = (replica: Resource, pools: readonly StoragePool[]): boolean =>
   isDiskful(replica) &&
   pools.some(
     ({ name, node }) =>

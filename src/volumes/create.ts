@@ -174,6 +174,15 @@ async function placeRest(linstor: Linstor, volume: NewVolume): Promise<void> {
   }
 }
 
+/** LINSTOR finds no place for a volume of that size; it says the same where it has too few nodes. */
+export class NoRoom extends DriverError {
+  readonly needKib: KiB;
+  constructor(needKib: KiB, ...rest: ConstructorParameters<typeof DriverError>) {
+    super(...rest);
+    this.needKib = needKib;
+  }
+}
+
 /** 996 is also LINSTOR's answer to "too big" (linstor-behaviour §3.9): say what was asked for. */
 function noRoom(error: unknown, volume: NewVolume, node?: NodeName): unknown {
   if (!isLinstorError(error, 'FAIL_NOT_ENOUGH_NODES', 'FAIL_NOT_ENOUGH_FREE_SPACE', 'FAIL_INVLD_VLM_SIZE'))
@@ -181,7 +190,8 @@ function noRoom(error: unknown, volume: NewVolume, node?: NodeName): unknown {
   const where = node
     ? `on ${node}`
     : `${volume.plan.replicas} time(s) in resource group “${volume.plan.group}”`;
-  return new DriverError(
+  return new NoRoom(
+    volume.sizeKib,
     'LINSTOR_NO_SPACE',
     `no room for ${volume.name} of ${volume.sizeKib / 1024} MiB ${where}`,
     {

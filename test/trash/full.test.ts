@@ -58,6 +58,14 @@ test('a full pool empties the oldest first, and only what may go', async () => {
   expect(made.error).toBeUndefined();
   expect(await lab.definitions()).toEqual(['one-image-0', 'one-image-2', `one-image-${made.image}`].sort());
 
+  // Too few nodes are no lack of space, though LINSTOR answers alike: nothing goes for them.
+  lab.one.updateDatastore(gives, { NODE_LIST: undefined, REPLICA_COUNT: '5' });
+  const wide = await create('wide', gives);
+  expect(wide.calls.at(-1)?.stderr).toContain('LINSTOR_NO_SPACE');
+  expect(await lab.definitions()).toContain('one-image-2');
+  const nodes = lab.cluster.description.nodes.slice(0, 2).join(' ');
+  lab.one.updateDatastore(gives, { NODE_LIST: nodes, REPLICA_COUNT: undefined });
+
   expect((await create('another', gives)).error).toBeUndefined();
   // Nothing is left that may go: what only the other datastore could give stays.
   const full = await create('full', gives);
