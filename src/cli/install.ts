@@ -21,6 +21,10 @@ const args = {
     description: 'install below DIR (a mounted image, a staging directory)',
   },
   binary: { type: 'string', valueHint: 'FILE', description: 'install FILE; default: this program' },
+  'with-io-classes': {
+    type: 'boolean',
+    description: 'let disks inherit limits of bytes and IOPS from their datastore (oned.conf)',
+  },
   json: { type: 'boolean', description: 'one JSON document' },
 } as const;
 
@@ -63,6 +67,7 @@ interface Options {
   readonly root?: string | undefined;
   readonly binary?: string | undefined;
   readonly json?: boolean | undefined;
+  readonly 'with-io-classes'?: boolean | undefined;
 }
 
 async function runInstallation(
@@ -73,7 +78,9 @@ async function runInstallation(
   const layout = layoutFrom(options.root, environment);
   mustBeAllowed(layout, environment, commandWords(upgrading ? 'upgrade' : 'install', { ...options }));
   const manifest = readManifest(layout);
-  const plan = planInstallation(layout, binaryFrom(options.binary, environment), manifest);
+  const plan = planInstallation(layout, binaryFrom(options.binary, environment), manifest, {
+    ioClasses: options['with-io-classes'] ?? false,
+  });
   if (upgrading && !manifest && !plan.bashDriver) {
     throw new DriverError('USAGE', 'there is no installation to upgrade', {
       remedy: 'run linstor_un install',

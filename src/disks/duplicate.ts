@@ -11,7 +11,7 @@ import { LeftOut, without } from '../volumes/evacuation.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
 import { copyMark, marks, vmMarks } from '../volumes/marks.ts';
 import { planPlacement, unknownGroup } from '../volumes/placement.ts';
-import { quorumChange, quorumProps } from '../volumes/quorum.ts';
+import { policyChange, policyProps } from '../volumes/policy.ts';
 import {
   canCloneNatively,
   canSnapshot,
@@ -186,7 +186,7 @@ const groupOf = (request: Duplicate) => ({
   group: request.settings.placement.resourceGroup ?? request.source.group,
   layers: [],
   unbalanced: false,
-  policy: quorumProps(request.settings.placement, layersOf(request.replicas)),
+  policy: policyProps(request.settings.placement, layersOf(request.replicas)),
 });
 
 /** Plain storage is restored on one node only: each further one would be a volume of its own. */
@@ -254,7 +254,7 @@ async function ownMarks(request: Duplicate, carried = request.source.props): Pro
     (key) => key.startsWith('Aux/one/SNAPSHOT_') || ownState.includes(key),
   );
   const completed = request.completion === 'mark' ? [marks.incomplete] : [];
-  const policy = quorumChange(groupOf(request).policy, carried);
+  const policy = policyChange(groupOf(request).policy, carried);
   const set = {
     ...Object.fromEntries(
       foreign.filter((key) => key in request.props).map((key) => [key, request.props[key] ?? '']),

@@ -58,14 +58,14 @@ class Draft {
 
 /**
  * The file with the driver registered. What is there already is left alone, whatever its layout; a second run
- * changes nothing. Throws BAD_CONFIG for a file that oned could not read or that lacks the driver processes.
+ * changes nothing. `more`: what was asked for beside. Throws BAD_CONFIG for a file that oned could not read or that lacks the driver processes.
  */
-export function registerInOnedConf(text: string): Edited {
+export function registerInOnedConf(text: string, more: readonly SingleRule[] = []): Edited {
   const draft = new Draft(text);
   for (const rule of lists) ensureListed(draft, rule);
   ensureLocalActions(draft);
   for (const rule of sections) ensureSection(draft, rule);
-  for (const rule of singles) ensureSingle(draft, rule);
+  for (const rule of [...singles, ...more]) ensureSingle(draft, rule);
   return { text: draft.text, edits: draft.edits, kept: draft.kept, conflicts: draft.conflicts };
 }
 

@@ -11,6 +11,7 @@ import { type EditEntry, type Manifest, sha256 } from './manifest.ts';
 import { kvmDrivers, registerInOnedConf } from './oned-conf.ts';
 import { type OnedEdit, revertInOnedConf } from './oned-revert.ts';
 import { type Entry, parseOnedConf, singlesOf } from './oned-syntax.ts';
+import { ioClassAttributes, ioClasses } from './registration.ts';
 import { type ConfigReview, findBashDriver, reviewConfig, unknownFiles } from './takeover.ts';
 import { type ExecrcEdit, registerInExecrc, revertInExecrc, wantedPairs } from './vmm-execrc.ts';
 
@@ -44,9 +45,15 @@ export interface Plan {
 }
 
 /** `binary`: the executable to install. Throws BAD_CONFIG when OpenNebula is not there or its files are not understood. */
-export function planInstallation(layout: Layout, binary: string, manifest: Manifest | undefined): Plan {
+export function planInstallation(
+  layout: Layout,
+  binary: string,
+  manifest: Manifest | undefined,
+  options: { readonly ioClasses?: boolean } = {},
+): Plan {
   const oned = readRequired(layout, layout.onedConf);
-  const registered = inFile(layout.onedConf, () => registerInOnedConf(oned));
+  const more = options.ioClasses ? ioClasses : [];
+  const registered = inFile(layout.onedConf, () => registerInOnedConf(oned, more));
   const entries = parseOnedConf(registered.text);
   const links = actionLinks(layout);
   const bash = findBashDriver(layout, [layout.launcher, ...links.map((link) => link.path)]);
@@ -68,7 +75,11 @@ export function planInstallation(layout: Layout, binary: string, manifest: Manif
   return {
     steps: withDirectories(layout, steps, bash.files),
     kept: [...registered.kept, ...namedByOned(oned)],
-    conflicts: [...registered.conflicts, ...unrestricted(entries)],
+    conflicts: [
+      ...registered.conflicts,
+      ...unrestricted(entries),
+      ...(options.ioClasses ? openClasses(entries) : []),
+    ],
     bashDriver: bash.present,
     config: config.review,
     unknown: unknownFiles(layout, known),
@@ -88,6 +99,19 @@ function unrestricted(entries: readonly Entry[]): string[] {
       ([name, value]) => !singlesOf(entries, name).some((each) => each.value.text.toUpperCase() === value),
     )
     .map(([name, value, why]) => `${name} = "${value}" is not in oned.conf: ${why}`);
+}
+
+/** A limit that a tenant may set is none. */
+function openClasses(entries: readonly Entry[]): string[] {
+  const closed = new Set(
+    singlesOf(entries, 'VM_RESTRICTED_ATTR').map((each) => each.value.text.toUpperCase()),
+  );
+  const open = ioClassAttributes.filter((name) => !closed.has(`DISK/${name}`));
+  return open.length === 0
+    ? []
+    : [
+        `VM_RESTRICTED_ATTR lacks ${open.map((name) => `DISK/${name}`).join(', ')}: a tenant could choose its own class`,
+      ];
 }
 
 function namedByOned(onedConf: string): string[] {

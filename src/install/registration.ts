@@ -106,6 +106,21 @@ export const singles: readonly SingleRule[] = ['DATASTORE_ENCRYPTED_ATTR', 'INHE
   (name) => singlesOf(parsed, name).map((item) => ({ name, value: item.value.text })),
 );
 
+/**
+ * What QEMU limits a disk by. Inherited from a datastore, they make it a class of service: a disk that sets none itself gets the
+ * datastore's when it is made (contract §7.4). OpenNebula ships them as restricted, so that tenants may not choose.
+ */
+export const ioClassAttributes: readonly string[] = ['BYTES', 'IOPS'].flatMap((unit) =>
+  ['TOTAL', 'READ', 'WRITE'].flatMap((kind) =>
+    ['', '_MAX', '_MAX_LENGTH'].map((limit) => `${kind}_${unit}_SEC${limit}`),
+  ),
+);
+
+export const ioClasses: readonly SingleRule[] = ioClassAttributes.map((value) => ({
+  name: 'INHERIT_DATASTORE_ATTR',
+  value,
+}));
+
 export function isOurs(section: Vector): boolean {
   return attributeOf(section, 'NAME')?.value.text === driverName;
 }

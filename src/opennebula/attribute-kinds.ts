@@ -193,3 +193,26 @@ export const nodeMap: Kind<Readonly<Record<string, string>>> = {
     return Object.fromEntries(map);
   },
 };
+
+/**
+ * Options of DRBD and the site's own notes. Whatever runs commands on hosts (handlers, options of lvcreate), holds a secret, or is the
+ * driver's to keep, is not among them: whoever may write a datastore is not root on every node.
+ */
+const propertyKey = /^(?:DrbdOptions\/(?:Net|Disk|PeerDevice|Resource)\/[a-z0-9-]+|Aux(?:\/\w[\w.-]*)+)$/;
+const keptProperty =
+  /^(?:DrbdOptions\/Net\/(?:allow-two-primaries|shared-secret|cram-hmac-alg|protocol)|Aux\/one(?:\/.*)?)$/i;
+
+/** `key=value key=value` */
+export const linstorProperties: Kind<Readonly<Record<string, string>>> = {
+  allowed:
+    'pairs “key=value”, separated by blanks, each key once: DrbdOptions/{Net,Disk,PeerDevice,Resource}/… or Aux/…, but not Aux/one/…, allow-two-primaries, protocol or secrets',
+  parse: (value) => {
+    const map = new Map<string, string>();
+    for (const pair of value.split(/\s+/).filter(Boolean)) {
+      const [, key = '', text = ''] = /^([^=]+)=([\w.,:/@%+-]{1,200})$/.exec(pair) ?? [];
+      if (!propertyKey.test(key) || keptProperty.test(key) || map.has(key)) return undefined;
+      map.set(key, text);
+    }
+    return map.size === 0 ? undefined : Object.fromEntries(map);
+  },
+};

@@ -177,6 +177,13 @@ export const attributes = {
     'a diskless third node that gives two replicas a majority',
     { default: 'the resource group’s' },
   ),
+  LINSTOR_PROPERTIES: placement.defaulted(
+    'linstorProperties',
+    kinds.linstorProperties,
+    {},
+    'properties of new resource definitions: DRBD’s options and Aux/ of your own',
+    { where: ['image', 'system'] },
+  ),
 
   CLONE_MODE: other.defaulted(
     'cloneMode',

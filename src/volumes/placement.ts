@@ -2,7 +2,7 @@ import { DriverError } from '../errors.ts';
 import type { LayerKind, Linstor, PlacementFilter, ResourceGroup } from '../linstor/linstor.ts';
 import { type NodeName, nodeName, resourceName } from '../linstor/names.ts';
 import type { PlacementSettings } from '../opennebula/settings.ts';
-import { quorumProps } from './quorum.ts';
+import { policyProps } from './policy.ts';
 import { hasNetworkLayer } from './replicas.ts';
 
 /** Where a new volume shall go, decided before anything is made. */
@@ -20,7 +20,7 @@ export interface Plan {
   readonly nodes: readonly NodeName[];
   /** Place count differs from the group's: keep the hourly balance task away (linstor-behaviour §7.9). */
   readonly unbalanced: boolean;
-  /** Properties of the definition beside the marks: the datastore's policy for lost peers. */
+  /** Properties of the definition beside the marks: what the datastore asks for. */
   readonly policy: Readonly<Record<string, string>>;
 }
 
@@ -77,7 +77,7 @@ export function planFor(
     replicas,
     nodes: settings.nodeList.map(nodeName),
     unbalanced: replicas !== groupCount,
-    policy: quorumProps(settings, effectiveLayers),
+    policy: policyProps(settings, effectiveLayers),
     filter: {
       // LINSTOR forgets a group's list of nodes, which it does not show either, for a request with any filter at all (seen with 1.33.3).
       ...(replicas === group.filter.placeCount ? {} : { placeCount: replicas }),

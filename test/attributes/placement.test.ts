@@ -118,6 +118,11 @@ describe('placement', () => {
   });
 });
 
+const propsOf = async (resource: string): Promise<Record<string, string>> => {
+  const definition = await rig.lab.linstor('GET', `/v1/resource-definitions/${resource}`);
+  return (definition as { props: Record<string, string> }).props;
+};
+
 describe('what DRBD does without its peers', () => {
   const policy = {
     QUORUM: 'majority',
@@ -133,11 +138,6 @@ describe('what DRBD does without its peers', () => {
     'DrbdOptions/Resource/on-suspended-primary-outdated': 'force-secondary',
     'DrbdOptions/auto-add-quorum-tiebreaker': 'false',
   };
-  const propsOf = async (resource: string): Promise<Record<string, string>> => {
-    const definition = await rig.lab.linstor('GET', `/v1/resource-definitions/${resource}`);
-    return (definition as { props: Record<string, string> }).props;
-  };
-
   test('QUORUM, ON_NO_QUORUM, ON_NO_DATA_ACCESSIBLE, ON_SUSPENDED_PRIMARY_OUTDATED, QUORUM_TIE_BREAKER', async () => {
     const { resource, replicas } = await rig.block({ RESOURCE_GROUP: 'drbd', ...policy });
     expect(await propsOf(resource)).toMatchObject(inLinstor);
@@ -179,6 +179,40 @@ describe('what DRBD does without its peers', () => {
       await rig.one.terminate(other.vm);
     },
   );
+});
+
+describe('LINSTOR_PROPERTIES', () => {
+  const given =
+    'DrbdOptions/PeerDevice/c-max-rate=102400 Aux/tier=gold DrbdOptions/Resource/on-no-quorum=io-error';
+
+  test('are set together with the volume; those of quorum have attributes, which win', async () => {
+    const { resource } = await rig.block({
+      RESOURCE_GROUP: 'drbd',
+      LINSTOR_PROPERTIES: given,
+      ON_NO_QUORUM: 'suspend-io',
+    });
+    expect(await propsOf(resource)).toMatchObject({
+      'DrbdOptions/PeerDevice/c-max-rate': '102400',
+      'Aux/tier': 'gold',
+      'DrbdOptions/Resource/on-no-quorum': 'suspend-io',
+    });
+    const plain = await rig.block({ RESOURCE_GROUP: 'plain', LINSTOR_PROPERTIES: given });
+    const props = await propsOf(plain.resource);
+    expect(props['Aux/tier']).toBe('gold');
+    expect(Object.keys(props).filter((key) => key.startsWith('DrbdOptions/PeerDevice'))).toEqual([]);
+  });
+
+  test.each(['snapshot', 'copy', 'clone'])('a disk by %s has those of its own datastore', async (mode) => {
+    const { image } = await rig.block({ RESOURCE_GROUP: 'drbd', LINSTOR_PROPERTIES: 'Aux/tier=gold' });
+    const system = await rig.datastore('SYSTEM', {
+      RESOURCE_GROUP: 'drbd',
+      CLONE_MODE: mode,
+      LINSTOR_PROPERTIES: 'Aux/tier=silver',
+    });
+    const { vm } = await rig.vm([{ image }], 'node1', system);
+    expect((await propsOf(`one-vm-${vm}-disk-0`))['Aux/tier']).toBe('silver');
+    await rig.one.terminate(vm);
+  });
 });
 
 describe('disks of VMs', () => {

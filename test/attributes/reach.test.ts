@@ -131,6 +131,7 @@ describe('a wrong value', () => {
     ON_NO_DATA_ACCESSIBLE: 'yes',
     ON_SUSPENDED_PRIMARY_OUTDATED: 'reconnect',
     QUORUM_TIE_BREAKER: 'perhaps',
+    LINSTOR_PROPERTIES: 'StorDriver/LvcreateOptions=-an',
     CLONE_MODE: 'move',
     BRIDGE_LIST: 'host;rm',
     CHECKPOINT_REPLICA_COUNT: 'many',

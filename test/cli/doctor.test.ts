@@ -88,6 +88,7 @@ describe('a healthy installation', () => {
     const { code, list } = await findings();
     expect(list.filter((item) => item.severity !== 'ok').map((item) => item.id)).toEqual([
       'linstor.security',
+      'linstor.database',
     ]);
     expect(list.map((item) => item.id)).toEqual([
       'installation',
@@ -95,6 +96,7 @@ describe('a healthy installation', () => {
       'opennebula',
       'linstor',
       'linstor.security',
+      'linstor.database',
       'datastores',
       'storage',
       'hosts',
@@ -111,7 +113,7 @@ describe('a healthy installation', () => {
       'LINSTOR\n  ok    linstor://c1: LINSTOR 1.33.3 (REST 1.27.0) answered in 0 ms over rest\n',
     );
     expect(text).toContain('Hosts\n  ok    alpha: kernel 5.15.0-100-generic, DRBD 9.2.11, qemu-img 8.2.2\n');
-    expect(text).toEndWith('\nAll well. (1 hint: linstor_un doctor --all)\n');
+    expect(text).toEndWith('\nAll well. (2 hints: linstor_un doctor --all)\n');
   });
 
   test('nothing is changed', async () => {
@@ -558,6 +560,52 @@ const provocations: readonly Provocation[] = [
     `onedatastore update 101 --append <(echo 'DISK_TYPE="BLOCK"')`,
     () => {
       world.datastores = [imageDatastore(), systemDatastore({}, { DISK_TYPE: '' })];
+    },
+  ],
+  [
+    'datastores.io-class',
+    'warn',
+    'TOTAL_IOPS_SEC is not inherited by disks',
+    'linstor_un install --with-io-classes',
+    () => {
+      world.datastores = [imageDatastore({}, { TOTAL_IOPS_SEC: '500' }), systemDatastore()];
+    },
+  ],
+  [
+    'linstor.authentication',
+    'info',
+    'asks nobody who they are',
+    'LS_TOKEN_FILE',
+    () => {
+      const secured = { LS_CONTROLLERS: 'linstor+ssl://c1' };
+      world.datastores = [imageDatastore({}, secured), systemDatastore({}, secured)];
+    },
+  ],
+  [
+    'storage.own-snapshots',
+    'info',
+    '2 snapshots that LINSTOR has taken by itself, of one-vm-7-disk-0',
+    'linstor snapshot list -r one-vm-7-disk-0',
+    () => {
+      world.snapshots = ['autoSnap00001', 'back_20261123_101500', 'mine'].map((name) =>
+        snapshot('one-vm-7-disk-0', name),
+      );
+    },
+  ],
+  [
+    'storage.discards',
+    'info',
+    '1 encrypted volumes pass no discards on',
+    'linstor resource-group set-property one Luks/AllowDiscards true',
+    () => {
+      world.capabilities = { ...world.capabilities, serverVersion: '1.36.0', restVersion: '1.30.0' };
+      world.definitions = [
+        definition('one-image-3', {
+          layers: ['DRBD', 'LUKS', 'STORAGE'],
+          props: { 'Luks/AllowDiscards': 'True' },
+        }),
+        definition('one-vm-7-disk-0', { layers: ['DRBD', 'LUKS', 'STORAGE'] }),
+      ];
     },
   ],
   [
@@ -1229,7 +1277,7 @@ describe('the screen', () => {
           # then, here:
           linstor node list
 `);
-    expect(world.text).toContain('1 failure, 0 warnings. (2 hints: linstor_un doctor --all)\n');
+    expect(world.text).toContain('1 failure, 0 warnings. (3 hints: linstor_un doctor --all)\n');
     expect(world.text).not.toContain('hint  ');
     world.out.length = 0;
     await runCli(['doctor', '--all'], world.environment());

@@ -14,6 +14,7 @@ import { applyPlan } from '../../src/install/apply.ts';
 import { type Layout, layoutOf } from '../../src/install/layout.ts';
 import { readManifest } from '../../src/install/manifest.ts';
 import { type Plan, planInstallation } from '../../src/install/plan.ts';
+import { ioClassAttributes } from '../../src/install/registration.ts';
 import { planRemoval, remove } from '../../src/install/remove.ts';
 import { execrc, FrontEnd, onedConf } from './fixtures.ts';
 
@@ -226,6 +227,15 @@ describe('installing', () => {
     expect(conflicts).toHaveLength(2);
     expect(conflicts[0]).toContain('IMAGE_RESTRICTED_ATTR = "SOURCE"');
     expect(conflicts[1]).toContain('VM_RESTRICTED_ATTR = "DISK/SOURCE"');
+  });
+
+  test('classes of service that tenants could choose are told, and only where classes are wanted', () => {
+    const plan = (ioClasses: boolean) => planInstallation(layout, frontEnd.binary, undefined, { ioClasses });
+    expect(plan(false).conflicts).toEqual([]);
+    expect(plan(true).conflicts.join()).toContain('VM_RESTRICTED_ATTR lacks DISK/TOTAL_BYTES_SEC');
+    const closed = ioClassAttributes.map((name) => `VM_RESTRICTED_ATTR = "DISK/${name}"`).join('\n');
+    frontEnd.write('/etc/one/oned.conf', `${onedConf}${closed}\n`, 0o640);
+    expect(plan(true).conflicts).toEqual([]);
   });
 
   test('one of several front-ends is recognised', () => {

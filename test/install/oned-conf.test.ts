@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { registerInOnedConf } from '../../src/install/oned-conf.ts';
 import { revertInOnedConf } from '../../src/install/oned-revert.ts';
 import { attributeOf, parseOnedConf, singlesOf, vectorsOf } from '../../src/install/oned-syntax.ts';
-import { localActions } from '../../src/install/registration.ts';
+import { ioClassAttributes, ioClasses, localActions } from '../../src/install/registration.ts';
 import { onedConf } from './fixtures.ts';
 
 const registered = registerInOnedConf(onedConf);
@@ -145,6 +145,16 @@ describe('registering', () => {
     expect(gone.every((line) => line.includes('ARGUMENTS'))).toBe(true);
     expect(registered.kept).toEqual([]);
     expect(registered.conflicts).toEqual([]);
+  });
+
+  test('classes of service, where they are asked for: each once, kept by later runs, and taken back', () => {
+    const asked = registerInOnedConf(onedConf, ioClasses);
+    const value = 'INHERIT_DATASTORE_ATTR = "TOTAL_IOPS_SEC"';
+    expect(ioClassAttributes).toHaveLength(18);
+    for (const name of ioClassAttributes) expect(asked.text.split(`"${name}"`)).toHaveLength(2);
+    expect(registered.text).not.toContain(value);
+    expect(registerInOnedConf(asked.text).text).toBe(asked.text);
+    expect(revertInOnedConf(asked.text, asked.edits)).toBe(onedConf);
   });
 
   test('a second run changes nothing', () => {

@@ -77,6 +77,7 @@ test('a group that does not exist is an error: OpenNebula then keeps its last fi
     replicasOnSame: [],
     replicasOnDifferent: [],
     doNotPlaceWith: [],
+    linstorProperties: {},
     storagePools: [],
     encryption: false,
   };

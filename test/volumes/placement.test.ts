@@ -10,6 +10,7 @@ const none: PlacementSettings = {
   replicasOnSame: [],
   replicasOnDifferent: [],
   doNotPlaceWith: [],
+  linstorProperties: {},
   storagePools: [],
   encryption: false,
 };

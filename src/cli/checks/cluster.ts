@@ -3,6 +3,7 @@ import { balanceProperty } from '../../volumes/marks.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type Facts, orElse } from './facts.ts';
 import { checkNodes } from './nodes.ts';
+import { checkUpkeep } from './upkeep.ts';
 import { between } from './versions.ts';
 
 /** LINSTOR itself: reach, version, nodes, settings of the controller. */
@@ -47,6 +48,7 @@ export function checkClusters(facts: Facts): Finding[] {
       ...checkBalance(facts, cluster, capabilities),
       ...checkEncryption(facts, cluster),
       ...checkSecurity(cluster),
+      ...checkUpkeep(cluster, capabilities),
     ] satisfies Finding[];
   });
 }

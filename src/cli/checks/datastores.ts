@@ -7,6 +7,7 @@ import { label, set } from './datastore-text.ts';
 import { datastoreDrift } from './drift.ts';
 import type { Facts } from './facts.ts';
 import { isOurs } from './gather.ts';
+import { checkClasses } from './io-classes.ts';
 import { checkSpelling } from './misspelt.ts';
 
 /** Datastores: what is set in them, how they fit together, and what LINSTOR has of it. */
@@ -28,6 +29,7 @@ export function checkDatastores(facts: Facts): Finding[] {
       ...checkOne(datastore),
       ...checkSettings(facts, datastore),
       ...checkPlacement(facts, datastore),
+      ...checkClasses(facts, datastore),
     ]),
     ...checkSpelling(facts, ours),
     ...checkDrift(facts),
