@@ -47,7 +47,11 @@ const vectorText = (name: string, template: Template): string =>
 
 export const oneChanges = (client: OnedClient): OneChanges => ({
   allocateImage: async (template, datastoreId) => {
-    const said = await client.call('one.image.allocate', templateText(template), datastoreId);
+    const parameters = [templateText(template), datastoreId];
+    // A volume that is there needs no room: oned is not to look for any.
+    const said = await ('SOURCE' in template
+      ? client.callWithExtra('one.image.allocate', parameters, [true])
+      : client.call('one.image.allocate', ...parameters));
     if (/^\d{1,9}$/.test(said.trim())) return Number(said);
     throw new DriverError('ONE_INCOMPLETE', 'oned does not say which image it has made');
   },

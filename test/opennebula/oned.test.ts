@@ -138,6 +138,32 @@ describe('calls', () => {
     ]);
   });
 
+  test('what changes something, as oned takes it', async () => {
+    const id = '<value><boolean>1</boolean></value><value><i4>31</i4></value><value><i4>0</i4></value>';
+    const { url, seen } = serve(() => array(id));
+    const client = one(url);
+    const here = { NAME: 'a', SOURCE: '/dev/drbd/by-res/one-image-3/0', SIZE: 5 };
+    expect(await client.allocateImage(here, 100)).toBe(31);
+    expect(await client.allocateImage({ NAME: 'b', PATH: 'linstor://web' }, 100)).toBe(31);
+    await client.renameImage(31, 'c');
+    await client.giveImage(31, 5);
+    await client.deleteImage(31);
+    await client.attachDisk(7, { IMAGE_ID: 31, TARGET: 'vda' });
+    await client.detachDisk(7, 0);
+    expect(seen.map(({ method, parameters }) => [method, ...parameters.slice(1)].join(' '))).toEqual([
+      // No room is looked for where the volume is there already.
+      'one.image.allocate NAME="a"\nSOURCE="/dev/drbd/by-res/one-image-3/0"\nSIZE="5" 100 1',
+      'one.image.allocate NAME="b"\nPATH="linstor://web" 100',
+      'one.image.rename 31 c',
+      'one.image.chown 31 5 -1',
+      'one.image.delete 31',
+      'one.vm.attach 7 DISK=[IMAGE_ID="31",TARGET="vda"]',
+      'one.vm.detach 7 0',
+    ]);
+    expect((await refusal(client.allocateImage({ NAME: 'a"\nSOURCE="x' }, 100))).code).toBe('USAGE');
+    expect(seen).toHaveLength(7);
+  });
+
   test('a VM with forbidden characters in it is read', async () => {
     const vm =
       '<VM><ID>1</ID><STATE>3</STATE><LCM_STATE>3</LCM_STATE><TEMPLATE/><USER_TEMPLATE><A>\u0001&#2;x</A></USER_TEMPLATE></VM>';
