@@ -30,6 +30,7 @@ const wanted = [
   'usr/share/linstor_un/grafana/vm-storage-on-linstor.json',
   'usr/share/doc/linstor_un/copyright',
   'usr/share/doc/linstor_un/README.md',
+  'usr/share/doc/linstor_un/docs/pictures/status.svg',
   'usr/share/doc/linstor_un/sbom.cdx.json',
 ];
 

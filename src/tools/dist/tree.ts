@@ -42,8 +42,10 @@ export function makeTree(tree: string, sources: TreeSources): void {
   const docs = 'usr/share/doc/linstor_un';
   for (const name of ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE'])
     if (listed(sources.root).includes(name)) copy(join(sources.root, name), `${docs}/${name}`);
-  for (const name of listed(join(sources.root, 'docs')))
+  for (const name of listed(join(sources.root, 'docs')).filter((each) => each.endsWith('.md')))
     copy(join(sources.root, 'docs', name), `${docs}/docs/${name}`);
+  for (const name of listed(join(sources.root, 'docs/pictures')))
+    copy(join(sources.root, 'docs/pictures', name), `${docs}/docs/pictures/${name}`);
   write(`${docs}/copyright`, sources.licences);
   write(`${docs}/sbom.cdx.json`, sources.sbom);
 }
