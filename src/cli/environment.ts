@@ -6,7 +6,7 @@ import { version } from './version.ts';
 
 /** The real outside. The effects are loaded only by the commands that need them. */
 export async function openEnvironment(): Promise<CliEnvironment> {
-  const terminal = openTerminal(process.env);
+  const terminal = await openTerminal(process.env);
   const stop = new AbortController();
   let stopping = false;
   const onSignal = (): void => {

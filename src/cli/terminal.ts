@@ -48,10 +48,11 @@ async function answerTo(question: string): Promise<string> {
  * What is written has reached the reader when these return: Node's own streams keep what a full pipe does not take (64 KiB), and
  * lose it when the process ends. A reader that has gone (`| head`) is no error: the work goes on and what it says is dropped.
  */
-export function openTerminal(env: Readonly<Record<string, string | undefined>>): Terminal {
+export async function openTerminal(env: Readonly<Record<string, string | undefined>>): Promise<Terminal> {
   const colorful = (stream: { isTTY?: boolean }): boolean =>
     Boolean(stream.isTTY) && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
   const inSigns = hasUtf8(env) ? (text: string): string => text : plain;
+  const messages = await openMessages((text) => writeTo(2, inSigns(text)));
   return {
     interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
     color: colorful(process.stdout),
@@ -59,7 +60,7 @@ export function openTerminal(env: Readonly<Record<string, string | undefined>>):
     rows: process.stdout.rows || 24,
     out: (text) => writeTo(1, inSigns(printableScreen(text))),
     data: (text) => writeTo(1, printableScreen(text)),
-    message: (kind, text) => writeTo(2, `${inSigns(prefixes[kind] + printableLines(text))}\n`),
+    message: (kind, text) => messages[kind](printableLines(text)),
     ...(process.stdout.isTTY ? { clear: () => writeTo(1, '\u001b[H\u001b[2J\u001b[3J') } : {}),
     ...(process.stderr.isTTY
       ? {
@@ -70,4 +71,21 @@ export function openTerminal(env: Readonly<Record<string, string | undefined>>):
     confirm: async (question) => /^y(?:es)?$/i.test(await answerTo(inSigns(`${question} [y/N] `))),
     ask: async (question, proposed) => (await answerTo(inSigns(`${question} [${proposed}] `))) || proposed,
   };
+}
+
+/** One line a message, in the words of this program: nothing of the environment (`CONSOLA_LEVEL`) hides one. */
+async function openMessages(
+  write: (text: string) => void,
+): Promise<Record<MessageKind, (text: string) => void>> {
+  const { createConsola } = await import('consola/core');
+  return createConsola({
+    level: 3,
+    throttle: 0,
+    reporters: [
+      {
+        log: ({ type, args }) =>
+          write(`${prefixes[type as MessageKind] ?? ''}${args.map(String).join(' ')}\n`),
+      },
+    ],
+  });
 }

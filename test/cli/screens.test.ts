@@ -67,7 +67,7 @@ describe('signs', () => {
     err: string;
   } => {
     const module = join(import.meta.dir, '../../src/cli/terminal.ts');
-    const text = `const { openTerminal } = await import(process.argv[1]); const terminal = openTerminal(process.env); ${call}`;
+    const text = `const { openTerminal } = await import(process.argv[1]); const terminal = await openTerminal(process.env); ${call}`;
     const { stdout, stderr } = Bun.spawnSync([process.execPath, '-e', text, module], {
       env: { PATH: process.env['PATH'] ?? '', LC_ALL: locale },
     });
