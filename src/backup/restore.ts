@@ -163,8 +163,7 @@ async function noteOnHost(
   disks: readonly BackupDisk[],
   isUnfinished: boolean,
 ): Promise<void> {
-  for (const disk of ctx.hosts.isFrontend(host) ? [] : disks)
-    await noteUnfinished(ctx.hosts, host, disk, 'restoring', isUnfinished);
+  if (!ctx.hosts.isFrontend(host)) await noteUnfinished(ctx.hosts, host, disks, 'restoring', isUnfinished);
 }
 
 async function fetchOne(ctx: Context, disk: BackupDisk, content: BackupContent): Promise<FileSource> {

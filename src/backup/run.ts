@@ -6,7 +6,6 @@ import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { type BackupConfig, readBackupConfig } from '../opennebula/backup-config.ts';
 import type { BackupMessage } from '../opennebula/backup-message.ts';
-import { inLcm } from '../opennebula/states.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
@@ -19,6 +18,7 @@ import { inParallel } from './parallel.ts';
 import { type BackupPlace, backupPlace } from './place.ts';
 import { type BackupKind, backupKind, pointName, superfluous, usableParent } from './points.ts';
 import { takeTogether } from './take.ts';
+import { requireWanted, whileWanted } from './while-wanted.ts';
 
 interface Backup {
   readonly message: BackupMessage;
@@ -51,10 +51,12 @@ async function run(ctx: Context, message: BackupMessage, live: boolean): Promise
       place,
     );
   const snapshots = await withLocks(ctx, backup.disks, () => takePoints(ctx, backup));
-  await inParallel(backup.disks, backup.parallel, async (disk) => {
-    await requireWanted(ctx, message.vmId);
-    await exportDisk(ctx, exportOf(ctx, backup, disk, snapshots, machines));
-  });
+  await whileWanted(ctx, message.vmId, (wanted) =>
+    inParallel(backup.disks, backup.parallel, async (disk) => {
+      await requireWanted(ctx, message.vmId);
+      await exportDisk(wanted, exportOf(wanted, backup, disk, snapshots, machines));
+    }),
+  );
   const files = await finishFiles(ctx, place, backup.disks, kind.number);
   if (kind.take === 'full') await dropAll(ctx, snapshots, backup.linstor);
   for (const file of files) ctx.log.info(described(kind, file));
@@ -181,17 +183,6 @@ function exportOf(
     `${pointName(disk.chain, kind.parent)} of ${disk.resource} is gone (restored, moved or deleted): increment ${kind.number} of disk ${disk.disk.id} holds the whole disk`,
   );
   return { ...common, snapshot, how: 'whole' };
-}
-
-/** OpenNebula cancels a backup without ending us: the VM is then in another state. */
-async function requireWanted(ctx: Context, vmId: number): Promise<void> {
-  const vm = await ctx.one.vm(vmId).catch((error: unknown) => toDriverError(error));
-  if (vm instanceof DriverError) {
-    ctx.log.warn(`whether the backup is still wanted is not known: ${vm.message}`);
-    return;
-  }
-  if (!inLcm(vm.lcmState, 'BACKUP', 'BACKUP_POWEROFF'))
-    throw new DriverError('INTERRUPTED', `the backup of VM ${vmId} was cancelled in OpenNebula`);
 }
 
 async function dropAll(ctx: Context, snapshots: readonly Snapshot[], linstor: Linstor): Promise<void> {

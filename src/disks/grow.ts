@@ -56,7 +56,7 @@ export async function growDisk(
 /** Without a link no VM can start on it in the meantime. */
 async function note(ctx: Context, { host, link, resource }: DiskToGrow, isGrowing: boolean): Promise<void> {
   if (host === undefined || link === undefined || ctx.hosts.isFrontend(host)) return;
-  await noteUnfinished(ctx.hosts, host, { link, resource }, 'growing', isGrowing);
+  await noteUnfinished(ctx.hosts, host, [{ link, resource }], 'growing', isGrowing);
 }
 
 /** The device's size on a host. It is attached for that, and so what is old in it is zeroed. */

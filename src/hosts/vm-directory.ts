@@ -76,28 +76,31 @@ export async function checkLinks(
 /** A resize of the disk, or a restore of a backup onto it: no guest may start on what one that was broken off has left. */
 export type Unfinished = 'growing' | 'restoring';
 
-/** Arguments: link of the disk, resource, which note, whether it shall be there. */
+/** Arguments: which note, whether it shall be there; then for each disk: link, resource. */
 const noteScript = `
-note=\${1%/*}/.$3-$2
-if [ "$4" = yes ]; then : >"$note"; else rm -f -- "$note"; fi
+what=$1 wanted=$2; shift 2
+while [ $# -gt 0 ]; do
+  note=\${1%/*}/.$what-$2; shift 2
+  if [ "$wanted" = yes ]; then : >"$note" || exit; else rm -f -- "$note" || exit; fi
+done
 `;
 
 /**
- * A note beside the link of a disk that its new part is still to be zeroed, or that it may hold a part of a backup. LINSTOR knows so too, but
+ * A note beside the link of each disk that its new part is still to be zeroed, or that it may hold a part of a backup. LINSTOR knows so too, but
  * a VM may start while that cannot be asked, and then on this host alone: whichever front-end starts it finds the note there. Throws what
  * keeps it from being written.
  */
 export async function noteUnfinished(
   hosts: Hosts,
   host: string,
-  disk: { readonly link: string; readonly resource: string },
+  disks: readonly { readonly link: string; readonly resource: string }[],
   what: Unfinished,
   isUnfinished: boolean,
 ): Promise<void> {
   await hosts.run(host, {
     verb: 'note-unfinished',
     script: noteScript,
-    args: [disk.link, disk.resource, what, isUnfinished ? 'yes' : 'no'],
+    args: [what, isUnfinished ? 'yes' : 'no', ...disks.flatMap(({ link, resource }) => [link, resource])],
     timeoutMs: 30_000,
   });
 }

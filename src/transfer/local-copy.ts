@@ -1,5 +1,6 @@
 import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
+import { memoryLimit } from './memory-limit.ts';
 import localCopyText from './shell/local-copy.sh' with { type: 'text' };
 import { zeroFunctions } from './wire.ts';
 
@@ -10,7 +11,7 @@ import { zeroFunctions } from './wire.ts';
  * stdin stays open as long as somebody waits (pipeline.ts, holdStdin): without that, a conversion on another host would go on
  * after its action has ended. Progress is qemu-img's own, on stderr.
  */
-export const localCopy = `${sizeFunctions}${identityFunctions}${zeroFunctions}\n${localCopyText}`;
+export const localCopy = `${memoryLimit}${sizeFunctions}${identityFunctions}${zeroFunctions}\n${localCopyText}`;
 
 /**
  * The first `bytes` of a raw device, and of a raw file, as names that qemu-img understands. LINSTOR's volumes may be larger

@@ -1,6 +1,7 @@
 import { hearFunction } from '../hosts/greeting.ts';
 import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
+import { memoryLimit } from './memory-limit.ts';
 import nbdReceiverText from './shell/nbd-receiver.sh' with { type: 'text' };
 import nbdSenderText from './shell/nbd-sender.sh' with { type: 'text' };
 import { zeroFunctions } from './wire.ts';
@@ -22,7 +23,7 @@ export const socketDirectory = (): string => `/tmp/.linstor_un-nbd-${crypto.rand
  * which means that all is written; the end of stdin instead means that nobody waits any more. Prints the image's length when
  * all is on the disk. The device is never created.
  */
-export const nbdReceiver = `${sizeFunctions}${identityFunctions}${zeroFunctions}\n${nbdReceiverText}`;
+export const nbdReceiver = `${memoryLimit}${sizeFunctions}${identityFunctions}${zeroFunctions}\n${nbdReceiverText}`;
 
 /**
  * Arguments: format, source, what it is (`-`: no volume), source as a part (a JSON name, or empty), reads zero (0/1), bytes a second (0: no limit), the
@@ -33,4 +34,4 @@ export const nbdReceiver = `${sizeFunctions}${identityFunctions}${zeroFunctions}
  *
  * Of the ciphers that the site allows, AES-GCM is taken first where this processor has instructions for it: half the time.
  */
-export const nbdSender = `${hearFunction}${identityFunctions}${zeroFunctions}\n${nbdSenderText}`;
+export const nbdSender = `${memoryLimit}${hearFunction}${identityFunctions}${zeroFunctions}\n${nbdSenderText}`;

@@ -1,3 +1,4 @@
+import { memoryLimit } from './memory-limit.ts';
 import countText from './shell/count.sh' with { type: 'text' };
 import headText from './shell/head.sh' with { type: 'text' };
 import openStreamText from './shell/open-stream.sh' with { type: 'text' };
@@ -13,14 +14,14 @@ import unpackStreamText from './shell/unpack-stream.sh' with { type: 'text' };
  * header of a second member: that is "trailing garbage" to the programs too, and half an image would be a good one. So the file
  * is looked at: where its one member ends, and what stands there. A download cannot be read twice and is refused.
  */
-export const unpackScript = `\n${unpackStreamText}`;
+export const unpackScript = `${memoryLimit}${unpackStreamText}`;
 
 /**
  * Arguments: file for the head, its length, FIFO, what to print when the head is complete. stdin tells when the FIFO has
  * its writer, which may be gone again by now: a short stream is written and closed before anybody looks, and opening the FIFO
  * only for reading would then wait for ever. Opened for both first, it never waits, and the end is seen all the same.
  */
-export const headScript = `\n${headText}`;
+export const headScript = `${memoryLimit}${headText}`;
 
 /**
  * For programs that take the rest of a stream. What they get of it (StreamInput): file with the head, FIFO with what
@@ -29,7 +30,7 @@ export const headScript = `\n${headText}`;
 export const streamFunctions = `\n${openStreamText}`;
 
 /** Arguments: most bytes, input. Into descriptor 3; holes for zeroes. */
-export const storeScript = `${streamFunctions}\n${storeText}`;
+export const storeScript = `${memoryLimit}${streamFunctions}\n${storeText}`;
 
 /** Arguments: input. Prints the length. */
-export const countScript = `${streamFunctions}\n${countText}`;
+export const countScript = `${memoryLimit}${streamFunctions}\n${countText}`;

@@ -1,5 +1,6 @@
 import { identityFunctions } from '../hosts/scripts/identity.ts';
 import { sizeFunctions } from '../hosts/scripts/records.ts';
+import { memoryLimit } from './memory-limit.ts';
 import wireReceiverText from './shell/wire-receiver.sh' with { type: 'text' };
 import { zeroFunctions } from './wire.ts';
 
@@ -10,4 +11,4 @@ import { zeroFunctions } from './wire.ts';
  * The device is never created (nocreat) and never larger than found. Where it is not known to read as zero, every
  * byte that is not data is zeroed: gaps between data, and the rest behind the image.
  */
-export const receiver = `${sizeFunctions}${identityFunctions}${zeroFunctions}\n${wireReceiverText}`;
+export const receiver = `${memoryLimit}${sizeFunctions}${identityFunctions}${zeroFunctions}\n${wireReceiverText}`;

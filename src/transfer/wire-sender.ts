@@ -1,4 +1,5 @@
 import { identityFunctions } from '../hosts/scripts/identity.ts';
+import { memoryLimit } from './memory-limit.ts';
 import wireSenderText from './shell/wire-sender.sh' with { type: 'text' };
 import { streamFunctions } from './stream-scripts.ts';
 
@@ -14,4 +15,4 @@ import { streamFunctions } from './stream-scripts.ts';
  *
  * Progress lines on stderr: `@<bytes done>/<total or 0>`.
  */
-export const sender = `${identityFunctions}${streamFunctions}\n${wireSenderText}`;
+export const sender = `${memoryLimit}${identityFunctions}${streamFunctions}\n${wireSenderText}`;

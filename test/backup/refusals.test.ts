@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveTpm } from '../../src/backup/directory.ts';
@@ -62,6 +62,33 @@ describe('what is refused, before anything is changed', () => {
     const said = await new Response(run.stderr).text();
     expect([await run.exited, said]).toEqual([1, expect.stringContaining('[INTERRUPTED]')]);
     expect((await world.lab.definitions()).filter((name) => name.includes('tmp'))).toEqual([]);
+  });
+
+  test('one that is cancelled while a disk is exported ends then, and not with the disk', async () => {
+    const { lab } = world;
+    const slow = join(lab.cluster.paths.bin, 'qemu-img');
+    const begun = join(lab.cluster.paths.bin, 'begun');
+    // Only what makes the file of a backup is slow.
+    writeFileSync(
+      slow,
+      `#!/bin/bash\ncase "$*" in *linstor_un-backup*|*/part.*) : >'${begun}'; sleep 600 & wait;; esac\nexec /usr/bin/qemu-img "$@"\n`,
+      { mode: 0o755 },
+    );
+    try {
+      const running = world.backup();
+      while (!existsSync(begun)) await Bun.sleep(50);
+      lab.one.options.store.update((state) => {
+        const vm = state.vms.find(({ id }) => id === world.vm);
+        if (vm) vm.lcmState = 3;
+      });
+      const done = await running;
+      expect(done.error).toContain('was cancelled in OpenNebula');
+      expect(codeOf(done)).toBe('INTERRUPTED');
+    } finally {
+      rmSync(slow);
+    }
+    expect((await lab.definitions()).filter((name) => name.includes('tmp'))).toEqual([]);
+    ok(await world.backup());
   });
 
   test('all disks are taken in one call', async () => {

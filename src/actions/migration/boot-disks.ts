@@ -77,7 +77,7 @@ export async function ensureBootDisks(ctx: Context, vm: Vm, target: DiskTarget):
   const wrong = views.filter((disk, index) => !right[index] || unwiped.has(disk.link));
   for (const [index, disk] of disks.entries()) {
     const note = links[index]?.unfinished;
-    if (note && !unwiped.has(disk.link)) await noteUnfinished(ctx.hosts, target.host, disk, note, false);
+    if (note && !unwiped.has(disk.link)) await noteUnfinished(ctx.hosts, target.host, [disk], note, false);
   }
   if (wrong.length === 0) return;
   ctx.log.info(`attaching again on ${target.host}: ${wrong.map((disk) => disk.resource).join(', ')}`);

@@ -173,7 +173,7 @@ describe.skipIf(!isolated)('context before a boot', () => {
     await lab.link('host1', 'disk.0', lab.device(resource));
     const disk = { link: `${lab.directory()}/disk.0`, resource };
     const noted = (): string | undefined => lab.read('host1', `.${note}-${resource}`);
-    await noteUnfinished(lab.context().hosts, 'host1', disk, note, true);
+    await noteUnfinished(lab.context().hosts, 'host1', [disk], note, true);
     expect(noted()).toBe('');
     for (const read of ['replicas', 'definitions'])
       lab.linstor.down.set(read, new DriverError('LINSTOR_UNREACHABLE', 'no controller answers'));
