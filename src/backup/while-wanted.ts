@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { inLcm } from '../opennebula/states.ts';
 
-/** A backup that is cancelled in OpenNebula is not stopped there: oned looks for its own drivers' processes (backup contract B14). */
+/** A backup that is cancelled in OpenNebula is not stopped there: oned looks for its own drivers' processes (backup contract B12). */
 
 /** How often OpenNebula is asked while disks are exported. */
 const askEveryMs = 10_000;
