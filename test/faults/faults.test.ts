@@ -23,12 +23,18 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
       [/POST .*snapshot-restore-resource/, '2xx with an error inside'],
       [/POST .*snapshot-restore-resource/, 'controller gone after'],
       [/POST .*snapshot-restore-resource/, 'SIGKILL after'],
-      [/POST .*\/spawn$/, 'another takes over, having forgotten it'],
-      [/POST .*snapshot-restore-resource/, 'another controller takes over'],
-      [/POST .*snapshot-restore-resource/, 'another takes over, having forgotten the action'],
       [/POST .*snapshot-restore-resource/, 'SIGTERM'],
       [/^one one\.vm\.info/, 'XML-RPC error'],
       [/^ssh /, 'answer lost'],
+    ],
+  },
+  {
+    action: 'tm/clone',
+    about: 'snapshot, diskless on the host, larger',
+    cases: [
+      [/POST .*\/spawn$/, 'another takes over, having forgotten it'],
+      [/POST .*snapshot-restore-resource/, 'another controller takes over'],
+      [/POST .*snapshot-restore-resource/, 'another takes over, having forgotten the action'],
     ],
   },
   {
