@@ -11,7 +11,7 @@ export interface Survival {
   readonly left: number;
   /** Would the nodes that are left let a guest write? Where quorum is off, or without DRBD, nobody asks. */
   readonly writable: boolean;
-  /** `off`, `majority`, `all` or a number, as new connections get it. */
+  /** `off`, `majority`, `all` or a number; LINSTOR writes it on every definition, and DRBD's own default is none. */
   readonly quorum: string;
   /** What a guest gets that cannot write. */
   readonly onNoQuorum: string;
@@ -38,7 +38,7 @@ export function survives(
   const isUp = (replica: Resource): boolean =>
     nodes.some((node) => sameName(node.name, replica.node) && node.status === 'ONLINE');
   const stays = present.filter((replica) => !sameName(replica.node, gone) && isUp(replica));
-  const quorum = (value(quorumKeys.quorum) ?? 'majority').toLowerCase();
+  const quorum = (value(quorumKeys.quorum) ?? 'off').toLowerCase();
   return {
     resource: definition.name,
     quorum,
@@ -48,6 +48,22 @@ export function survives(
     writable: !replicated || hasQuorum(quorum, present, stays),
     onNoQuorum: value(quorumKeys.onNoQuorum) ?? 'io-error',
   };
+}
+
+/** Nodes whose absence alone costs a replicated volume its data or its quorum: `node1 (last copy)`. */
+export function singlePoints(
+  definition: ResourceDefinition,
+  replicas: readonly Resource[],
+  cluster: Cluster,
+): string[] {
+  if (!definition.layers.includes('DRBD') || definition.flags.includes('DELETE')) return [];
+  return replicas
+    .filter((replica) => !isDeleting(replica))
+    .flatMap(({ node }) => {
+      const { copies, left, writable } = survives(definition, replicas, node, cluster);
+      if (copies > 0 && left === 0) return [`${node} (last copy)`];
+      return left > 0 && !writable ? [`${node} (quorum)`] : [];
+    });
 }
 
 function hasQuorum(setting: string, all: readonly Resource[], there: readonly Resource[]): boolean {

@@ -5,7 +5,7 @@ import type { NodeName, Resource, ResourceDefinition } from '../linstor/linstor.
 import type { Image, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { vmState } from '../opennebula/states.ts';
-import { parseResource, properName } from '../volumes/names.ts';
+import { parseResource, properName, sourceOf } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { settingsOfClusters } from './clusters.ts';
 import { requireHost } from './fence.ts';
@@ -105,19 +105,23 @@ async function readFacts(ctx: Context, host: string): Promise<WhatIfFacts[]> {
 
 export function judgeAbsence(facts: WhatIfFacts): WhatIf {
   const { vms, images, settings, node, host, definitions, resources, cluster } = facts;
+  const bySource = new Map(images.map((image) => [image.source.trim().toLowerCase(), image]));
   const byName = Map.groupBy(resources, ({ name }) => name.toLowerCase());
   const volumes = definitions.flatMap((definition): VolumeFate[] => {
     const parsed = parseResource(settings.namePrefix, definition.name);
-    if (!parsed || parsed.kind === 'scratch' || definition.flags.includes('DELETE')) return [];
+    // An image may be of any name: what was adopted, what was in the trash.
+    const image = bySource.get(sourceOf(definition.name).toLowerCase())?.id ?? parsed?.imageId;
+    const isOurs = image !== undefined || (parsed !== undefined && parsed.kind !== 'scratch');
+    if (!isOurs || definition.flags.includes('DELETE')) return [];
     const replicas = byName.get(definition.name.toLowerCase()) ?? [];
     const survival = survives(definition, replicas, node, cluster);
     return [
       {
         ...survival,
         fate: fateOf(survival),
-        ...(parsed.vmId === undefined ? {} : { vm: parsed.vmId }),
-        ...(parsed.diskId === undefined ? {} : { disk: parsed.diskId }),
-        ...(parsed.imageId === undefined ? {} : { image: parsed.imageId }),
+        ...(parsed?.vmId === undefined ? {} : { vm: parsed.vmId }),
+        ...(parsed?.diskId === undefined ? {} : { disk: parsed.diskId }),
+        ...(image === undefined ? {} : { image }),
       },
     ];
   });

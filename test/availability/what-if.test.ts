@@ -97,6 +97,14 @@ describe('a VM', () => {
   });
 });
 
+test('an image that was adopted keeps its own name', () => {
+  const definitions = [definition('OpenNebula-Image-3', majority)];
+  const resources = [replica('OpenNebula-Image-3', 'alpha')];
+  const images = [image(3, { source: '/dev/drbd/by-res/OpenNebula-Image-3/0' })];
+  const answer = judgeAbsence(facts({ vms: [], definitions, resources, images }));
+  expect(answer.images.map((each) => [each.image, each.fate])).toEqual([[3, 'lost']]);
+});
+
 test('an image counts for the VM that has it, else for itself', () => {
   const definitions = [definition('one-image-3', majority)];
   const resources = [

@@ -1067,6 +1067,16 @@ const provocations: readonly Provocation[] = [
     },
   ],
   [
+    'availability.directories',
+    'info',
+    'it keeps directories of VMs that are not there: 7, 99',
+    'on bravo: ls -l /var/lib/one/datastores/101/7; virsh list --all; then rm -r /var/lib/one/datastores/101/7',
+    () => {
+      world.datastores = [imageDatastore(), systemDatastore({ basePath: '/var/lib/one//datastores/101' })];
+      world.hostAnswer = (host) => healthyProbe({ vm: host === 'alpha' ? '101 7' : '101 7\n101 99' });
+    },
+  ],
+  [
     'availability.fencing',
     'warn',
     'hooks/ft/fence_host.sh is not there',

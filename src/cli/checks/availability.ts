@@ -18,6 +18,7 @@ export function checkAvailability(facts: Facts): Finding[] {
       ...checkPrimaries(facts, cluster),
     ]),
     ...checkModules(facts),
+    ...checkDirectories(facts),
     ...checkFenceScript(facts),
   ];
   if (findings.length > 0) return findings;
@@ -268,6 +269,39 @@ function checkModules(facts: Facts): Finding[] {
       remedy: 'upgrade drbd-dkms (or kmod-drbd9x) and drbd-utils on all hosts to one version',
     },
   ];
+}
+
+/** What a host that was dead, or could not be reached when its VM left, has kept: links to disks that are elsewhere now. */
+function checkDirectories(facts: Facts): Finding[] {
+  const { vms, datastores } = facts.one;
+  if (!vms.ok || !datastores.ok) return [];
+  const known = new Map(vms.value.map((vm) => [vm.id, vm]));
+  return [...facts.hosts].flatMap(([host, answer]): Finding[] => {
+    if (!answer.ok) return [];
+    const left = answer.value.vmDirectories.filter(({ vm: id }) => {
+      const vm = known.get(id);
+      // A VM that is on its way has two places.
+      const settled = vm === undefined || vm.state !== vmState.ACTIVE || vm.lcmState === 3;
+      return settled && !(vm?.history ?? []).slice(-1).some(({ hostname }) => sameName(hostname, host));
+    });
+    const [first] = left;
+    if (!first) return [];
+    const path = ({ datastore, vm }: (typeof left)[number]): string =>
+      `${datastores.value.find(({ id }) => id === datastore)?.basePath.replaceAll(/\/+/g, '/') ?? datastore}/${vm}`;
+    return [
+      {
+        id: 'availability.directories',
+        severity: 'info',
+        object: host,
+        what: `it keeps directories of VMs that are not there: ${left
+          .slice(0, 5)
+          .map(({ vm }) => vm)
+          .join(', ')}${left.length > 5 ? ` and ${left.length - 5} more` : ''}`,
+        why: 'the host could not be reached when they left; the links in them lead to disks that are in use elsewhere',
+        remedy: `on ${host}: ls -l ${path(first)}; virsh list --all; then rm -r ${path(first)}`,
+      },
+    ];
+  });
 }
 
 /** As OpenNebula ships it, `fence_host.sh` ends in exit 1: the host hook then does nothing for the VMs of a dead host. */

@@ -5,6 +5,7 @@ import { isHighAvailability } from '../../install/plan.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
+import { datastoreType } from '../../opennebula/states.ts';
 import { keptStore } from '../../volumes/kept-parts.ts';
 import { trashStore } from '../../volumes/trash.ts';
 import type { ClusterFacts, ClusterView, Facts, FileFacts, FrontEndFact, Known, OneFacts } from './facts.ts';
@@ -199,9 +200,15 @@ async function gatherHosts(
     ...(one.hosts.ok ? one.hosts.value.filter((host) => host.enabled).map((host) => host.name) : []),
     ...all.flatMap((item) => item.bridgeList),
   ]);
+  const stores = one.datastores.ok
+    ? one.datastores.value
+        .filter((item) => isOurs(item) && item.type === datastoreType.SYSTEM && item.basePath !== '')
+        .map((item) => item.basePath.replaceAll(/\/+/g, '/'))
+    : [];
   const answers = await Promise.all(
     [...names].map(
-      async (host) => [host, await known(() => probeHost(context.hosts, host, hostStagingDir, now))] as const,
+      async (host) =>
+        [host, await known(() => probeHost(context.hosts, host, hostStagingDir, now, stores))] as const,
     ),
   );
   return new Map(answers);

@@ -20,6 +20,8 @@ export interface HostFacts {
   readonly suspended: readonly string[];
   /** LVM thin pools that do not zero what they hand out; none where only root may ask. */
   readonly unzeroedPools: readonly string[];
+  /** Directories of VMs in the system datastores that were asked for: datastore and VM. */
+  readonly vmDirectories: readonly { readonly datastore: number; readonly vm: number }[];
   /** What the login shell prints without a terminal. */
   readonly noise: string;
 }
@@ -40,9 +42,16 @@ const tools = [
 /** Where a host that a copy is read from puts chunks (transfer/copy.ts); STAGING_DIR is the front-end's. */
 export const hostStagingDir = '/var/tmp';
 
-/** Reads only. `key=value` lines; "$1" is the staging directory, the rest are tools. */
+/** Reads only. `key=value` lines; "$1" is the staging directory, "$2" a list of datastore directories, one a line; the rest are tools. */
 const script = `
-staging=$1; shift
+staging=$1 stores=$2; shift 2
+printf '%s\\n' "$stores" | while IFS= read -r store; do
+  [ -n "$store" ] || continue
+  for vm in "$store"/*/; do
+    vm=\${vm%/}
+    case \${vm##*/} in *[!0-9]*|'') ;; *) printf 'vm=%s %s\\n' "\${store##*/}" "\${vm##*/}" ;; esac
+  done
+done
 printf 'kernel=%s\\n' "$(uname -r)"
 if [ -r /sys/module/drbd/version ]; then printf 'drbd=%s\\n' "$(cat /sys/module/drbd/version)"
 elif command -v modinfo >/dev/null 2>&1; then printf 'drbd=%s\\n' "$(modinfo -F version drbd 2>/dev/null)"; fi
@@ -74,6 +83,7 @@ export async function probeHost(
   host: string,
   stagingDir: string,
   now: () => number,
+  stores: readonly string[] = [],
 ): Promise<HostFacts> {
   const {
     stdout,
@@ -82,7 +92,7 @@ export async function probeHost(
   } = await hosts.run(host, {
     verb: 'probe',
     script,
-    args: [stagingDir, ...tools],
+    args: [stagingDir, stores.join('\n'), ...tools],
     timeoutMs: 20_000,
   });
   // The clock was read in the middle of the session, about.
@@ -114,6 +124,10 @@ export function parseProbe(text: string, askedAt: number): HostFacts {
     ...(multipath === '' ? {} : { multipathGrabsDrbd: multipath === 'open' }),
     suspended: many('suspended'),
     unzeroedPools: many('unzeroed'),
+    vmDirectories: many('vm').flatMap((line) => {
+      const [datastore, vm] = line.split(' ').map(Number);
+      return datastore === undefined || vm === undefined ? [] : [{ datastore, vm }];
+    }),
     noise: '',
   };
 }

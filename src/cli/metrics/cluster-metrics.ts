@@ -90,6 +90,12 @@ export function clusterMetrics(clusters: readonly ClusterStatus[], one: OneFacts
       ]),
     },
     {
+      name: 'linstor_un_volume_single_points',
+      type: 'gauge',
+      help: 'Nodes whose absence alone costs the volume its data or its quorum.',
+      samples: ofVolumes((volume) => [{ labels: identity(volume), value: volume.singlePoints?.length ?? 0 }]),
+    },
+    {
       name: 'linstor_un_volume_snapshots',
       type: 'gauge',
       help: 'Snapshots of the volume, by what they are of: the disk alone, the whole VM, a policy, a backup, anything else.',

@@ -279,6 +279,10 @@ function renderVolume(volume: VolumeStatus, screen: Screen): string[] {
     replica.device ?? '',
   ]);
   lines.push(...table(columns, rows, width - 4).map((line) => `    ${line}`));
+  if (volume.singlePoints)
+    lines.push(
+      ...wrapText(`cannot lose ${volume.singlePoints.join(' or ')}`, width - 4).map((line) => `    ${line}`),
+    );
   if (volume.snapshots.length > 0)
     lines.push(
       ...wrapText(`snapshots: ${volume.snapshots.join(', ')}`, width - 4).map((line) => `    ${line}`),

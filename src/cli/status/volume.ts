@@ -1,3 +1,4 @@
+import { singlePoints } from '../../availability/survival.ts';
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
 import type { Image } from '../../opennebula/one.ts';
 import { imageWith } from '../../trash/holder.ts';
@@ -36,6 +37,8 @@ export interface VolumeStatus {
   readonly layers: readonly string[];
   readonly replicas: readonly ReplicaStatus[];
   readonly snapshots: readonly string[];
+  /** Nodes whose absence alone costs it its data or its quorum; left out where there is none. */
+  readonly singlePoints?: readonly string[];
   /** LINSTOR is deleting it. */
   readonly deleting?: true;
   /** Empty when all is well. */
@@ -56,14 +59,30 @@ export function volumesOf(cluster: ClusterFacts, images: readonly Image[]): Volu
       replicas.get(definition.name) ?? [],
       snapshots.get(definition.name) ?? [],
     );
+    const points = pointsOf(cluster, definition, replicas.get(definition.name) ?? []);
     return [
       {
         ...volume,
+        ...(points.length > 0 ? { singlePoints: points } : {}),
         ...(image
           ? ({ kind: 'image', image: image.id } as const)
           : subjectOf(parsed as ParsedName, noteOf(notes, definition) !== undefined)),
       },
     ];
+  });
+}
+
+/** Not guessed where LINSTOR was not read as a whole. */
+function pointsOf(
+  { nodes, groups, properties }: ClusterFacts,
+  definition: ResourceDefinition,
+  replicas: readonly Resource[],
+): string[] {
+  if (!(nodes.ok && groups.ok && properties.ok)) return [];
+  return singlePoints(definition, replicas, {
+    nodes: nodes.value,
+    groups: groups.value,
+    properties: properties.value,
   });
 }
 

@@ -188,6 +188,7 @@ Disk 3: clone of image 3
 Checkpoint
   one-vm-7-checkpoint, 10 GiB, group one, DRBD+STORAGE
     alpha  thin  UpToDate    1 GiB  /dev/drbd1000
+    cannot lose alpha (last copy)
 `);
   });
 
