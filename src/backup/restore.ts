@@ -9,6 +9,7 @@ import type { Linstor } from '../linstor/linstor.ts';
 import type { ResourceName } from '../linstor/names.ts';
 import { type BackupImage, parseBackupImage } from '../opennebula/backup-image.ts';
 import type { Vm } from '../opennebula/one.ts';
+import type { Settings } from '../opennebula/settings.ts';
 import { imageType, inLcm, vmState } from '../opennebula/states.ts';
 import { importFile } from '../transfer/import.ts';
 import { withProgress } from '../transfer/progress.ts';
@@ -46,10 +47,17 @@ export interface RestoreRequest {
  * The disks of a powered-off VM become what a backup holds (backup contract B10). Everything is fetched and checked before the first byte
  * changes; what the disks held before is in a snapshot until all of them are written, and comes back when one fails.
  */
-export const restoreInPlace = (ctx: Context, request: RestoreRequest): Promise<void> =>
+export const restoreInPlace = (ctx: Context, request: RestoreRequest): Promise<RestoredVm> =>
   ctx.lock(`backup-vm-${request.vmId}`, () => restore(ctx, request));
 
-async function restore(ctx: Context, request: RestoreRequest): Promise<void> {
+/** Whose disks have been restored, as it was before. */
+export interface RestoredVm {
+  readonly vm: Vm;
+  readonly linstor: Linstor;
+  readonly settings: Pick<Settings, 'namePrefix'>;
+}
+
+async function restore(ctx: Context, request: RestoreRequest): Promise<RestoredVm> {
   const [vm, image] = await Promise.all([
     ctx.one.vm(request.vmId),
     ctx.one.document('image', request.imageId).then(parseBackupImage),
@@ -88,6 +96,7 @@ async function restore(ctx: Context, request: RestoreRequest): Promise<void> {
     for (const file of files.values()) await file.close();
   }
   await forgetOld(ctx, request, vm, linstor, disks);
+  return { vm, linstor, settings: first.settings };
 }
 
 function requireStopped(vm: Vm): void {

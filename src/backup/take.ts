@@ -75,6 +75,27 @@ export async function takeTogether(ctx: Context, request: TakeRequest): Promise<
   return points.map(({ resource, snapshot }) => usableSnapshot(all, resource, snapshot));
 }
 
+/**
+ * The same for a guest that is not there meanwhile, and comes back when this returns or throws: nothing is waited for, and nothing tried again.
+ * The caller has looked before, and looks afterwards.
+ */
+export async function takeOnce(
+  ctx: Context,
+  request: Pick<TakeRequest, 'linstor' | 'points'>,
+): Promise<readonly { readonly nodes: readonly string[] }[]> {
+  const { linstor, points } = request;
+  for (const { resource, snapshot } of points)
+    ctx.undo.push(`delete snapshot ${snapshot} of ${resource}`, () =>
+      linstor.deleteSnapshot(resource, snapshot),
+    );
+  const together = await canTakeTogether({ ...request, window: { host: '', mode: 'NONE', seconds: 1 } });
+  return adopted(
+    linstor,
+    await takeNow({ ...request, window: { host: '', mode: 'NONE', seconds: 1 } }, together),
+    points,
+  );
+}
+
 /** The client knows one name for all. */
 async function canTakeTogether({ linstor, points }: TakeRequest): Promise<boolean> {
   const names = new Set(points.map(({ snapshot }) => snapshot));

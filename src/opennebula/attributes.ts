@@ -321,6 +321,13 @@ export const attributes = {
     'snapshots that are taken of whole VMs and kept, also in a VM’s own template (USER_TEMPLATE)',
     { default: 'none are taken' },
   ),
+  VM_SNAPSHOT_MEMORY: other.defaulted(
+    'vmSnapshotMemory',
+    kinds.yesNo,
+    false,
+    'snapshots of whole VMs hold the memory too; also in a VM’s own template (USER_TEMPLATE)',
+    { where: ['system', 'conf'] },
+  ),
   TRASH: other.defaulted(
     'trash',
     kinds.duration,

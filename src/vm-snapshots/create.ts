@@ -3,6 +3,7 @@ import { DriverError, toDriverError } from '../errors.ts';
 import { inLcm } from '../opennebula/states.ts';
 import type { SystemSnapshotMessage } from '../opennebula/vmm-message.ts';
 import { vmSnapshotName } from '../volumes/names.ts';
+import { type Hypervisor, removeMemory, wantsMemory } from './memory.ts';
 import { takePoint } from './take-point.ts';
 import { requireNoTpm } from './tpm.ts';
 import { type DisksOfVm, openSnapshotVm, type VmPlace, vmLock } from './vm-disks.ts';
@@ -13,13 +14,18 @@ export const createVmSnapshot = (
   message: SystemSnapshotMessage,
   place: VmPlace,
   disks: DisksOfVm,
+  hypervisor: Hypervisor,
 ): Promise<string> =>
   ctx.lock(vmLock(message.vmId), async () => {
     const { vm, vmId } = message;
     requireNoTpm(vm);
     const target = await openSnapshotVm(vm, place, disks);
-    const name = vmSnapshotName(vmId, newId(message));
-    await takePoint(ctx, target, name);
+    const id = newId(message);
+    const name = vmSnapshotName(vmId, id);
+    const memory = wantsMemory(vm, target.settings);
+    // A number comes again (contract §5.9): the memory of an earlier snapshot is not this one's.
+    if (!memory) await removeMemory(ctx, target.linstor, target.settings, vmId, id);
+    await takePoint(ctx, target, name, memory ? { id, hypervisor } : undefined);
     await requireAwaited(ctx, vmId, 'snapshot');
     return name;
   });

@@ -19,7 +19,7 @@ export interface Domain {
 }
 
 /** Holds the display's password: nobody else may read it, and it goes when the domain runs. */
-const documentOf = ({ directory }: Domain): string => `${directory}/linstor_un-revert.xml`;
+export const documentOf = ({ directory }: Domain): string => `${directory}/linstor_un-revert.xml`;
 
 const stopMs = 180_000;
 const startMs = 300_000;

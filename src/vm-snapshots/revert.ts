@@ -5,7 +5,8 @@ import type { SystemSnapshotMessage } from '../opennebula/vmm-message.ts';
 import { vmSnapshotName } from '../volumes/names.ts';
 import { whenSnapshottable } from '../volumes/snapshot-ready.ts';
 import { requireAwaited } from './create.ts';
-import { type Domain, isAbsent, startDomain, stopDomain } from './domain.ts';
+import { type Domain, documentOf, isAbsent, startDomain, stopDomain } from './domain.ts';
+import { type Hypervisor, memoryOf, resumeFromMemory } from './memory.ts';
 import { requireOnAll, rollBackTogether } from './roll-back.ts';
 import { settleLocked } from './settle.ts';
 import { requireSnapshots } from './take-point.ts';
@@ -16,8 +17,7 @@ export interface RevertRequest {
   readonly message: SystemSnapshotMessage;
   readonly place: VmPlace;
   readonly disks: DisksOfVm;
-  /** OpenNebula's settings of the hypervisor's scripts, on the host. */
-  readonly config: string;
+  readonly hypervisor: Hypervisor;
 }
 
 /**
@@ -31,7 +31,8 @@ export const revertVm = (ctx: Context, request: RevertRequest): Promise<void> =>
     const { vm, vmId } = message;
     requireNoTpm(vm);
     const known = await openSnapshotVm(vm, place, request.disks);
-    const name = vmSnapshotName(vmId, snapshotIdOf(message));
+    const id = snapshotIdOf(message);
+    const name = vmSnapshotName(vmId, id);
     await withLocks(ctx, known.disks, async () => {
       await settleLocked(ctx, known.linstor, vm, place.host, request.disks.ours);
       const target = await openSnapshotVm(vm, place, request.disks);
@@ -39,12 +40,13 @@ export const revertVm = (ctx: Context, request: RevertRequest): Promise<void> =>
       requireSnapshots(target);
       for (const { resource } of target.disks)
         await whenSnapshottable(ctx, target.linstor, resource, `VM ${vmId} is not reverted`);
+      const memory = await memoryOf(target, id);
       await requireAwaited(ctx, vmId, 'revert');
       const domain: Domain = {
         host: place.host,
         deployId: message.deployId,
         directory: place.directory,
-        config: request.config,
+        config: request.hypervisor.config,
       };
       const forget = ctx.undo.push(`start ${domain.deployId} on ${domain.host} again`, () =>
         startDomain(ctx, domain),
@@ -52,7 +54,8 @@ export const revertVm = (ctx: Context, request: RevertRequest): Promise<void> =>
       await stopDomain(ctx, domain);
       const rolled = await rollBackTogether(ctx, target, name, () => isAbsent(ctx, domain));
       await rolled.noteDone();
-      await startDomain(ctx, domain);
+      if (memory) await resumeFromMemory(ctx, target, id, memory, request.hypervisor, documentOf(domain));
+      else await startDomain(ctx, domain);
       forget();
       await rolled.finish();
     });

@@ -1,11 +1,13 @@
 import type { BackupDisk } from '../backup/disks.ts';
 import { withLocks } from '../backup/locks.ts';
-import { takeTogether } from '../backup/take.ts';
+import { takeOnce, takeTogether } from '../backup/take.ts';
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { vmState } from '../opennebula/states.ts';
 import { sameName } from '../volumes/replicas.ts';
-import { dropSnapshot } from '../volumes/snapshot.ts';
+import { dropSnapshot, usableSnapshot } from '../volumes/snapshot.ts';
+import { whenSnapshottable } from '../volumes/snapshot-ready.ts';
+import { type Hypervisor, whileSaved } from './memory.ts';
 import type { SnapshotVm } from './vm-disks.ts';
 
 /**
@@ -15,7 +17,12 @@ import type { SnapshotVm } from './vm-disks.ts';
  *
  * Errors: those of `requireSnapshots` and `takeTogether`.
  */
-export async function takePoint(ctx: Context, target: SnapshotVm, name: string): Promise<void> {
+export async function takePoint(
+  ctx: Context,
+  target: SnapshotVm,
+  name: string,
+  memory?: WithMemory,
+): Promise<void> {
   const { vm, place, linstor, settings, disks } = target;
   requireSnapshots(target);
   const runs = vm.state === vmState.ACTIVE && vm.deployId !== '';
@@ -27,6 +34,10 @@ export async function takePoint(ctx: Context, target: SnapshotVm, name: string):
       if (!left) continue;
       ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
       await dropSnapshot(ctx, linstor, resource, left.name);
+    }
+    if (memory) {
+      await takeSaved(ctx, target, name, memory);
+      return;
     }
     await takeTogether(ctx, {
       linstor,
@@ -40,6 +51,32 @@ export async function takePoint(ctx: Context, target: SnapshotVm, name: string):
       },
     });
   });
+}
+
+/** The guest's memory is saved too, and the disks are taken while the guest is not there. */
+export interface WithMemory {
+  readonly id: number;
+  readonly hypervisor: Hypervisor;
+}
+
+/** What has to pass is waited for before the guest is saved: without it LINSTOR is asked once. */
+async function takeSaved(
+  ctx: Context,
+  target: SnapshotVm,
+  name: string,
+  { id, hypervisor }: WithMemory,
+): Promise<void> {
+  const { linstor, disks } = target;
+  const points = disks.map(({ resource }) => ({ resource, snapshot: name }));
+  for (const { resource } of disks)
+    await whenSnapshottable(ctx, linstor, resource, `snapshot ${name} of ${resource} is not taken`);
+  const stale = await whileSaved(ctx, target, id, hypervisor, () => takeOnce(ctx, { linstor, points }));
+  if (stale.length > 0)
+    throw new DriverError('SNAPSHOT', `snapshot ${name} is an older one on some node; nothing was kept`, {
+      remedy: 'linstor_un gc --apply, then repeat it',
+    });
+  const all = await linstor.snapshots({ names: disks.map(({ resource }) => resource) });
+  for (const { resource } of disks) usableSnapshot(all, resource, name);
 }
 
 /** Throws LINSTOR_UNSUPPORTED for pools without snapshots, LINSTOR_IN_USE during a live migration. */

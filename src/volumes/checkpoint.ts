@@ -64,7 +64,8 @@ export function checkpointPlacement(settings: Settings, vmId: number): Placement
   return { ...placement, nodeList: [...nodeList, ...nodeList].slice(start, start + count) };
 }
 
-async function checkpointKib(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB> {
+/** Size of a volume for the memory of this VM. */
+export async function volumeForMemory(linstor: Linstor, plan: Plan, vm: Vm): Promise<KiB> {
   const pools = (
     await linstor.storagePools(plan.filter.storagePools ? { pools: plan.filter.storagePools } : {})
   ).filter(isReal);
@@ -91,7 +92,7 @@ export async function createCheckpoint(
   const names = namesFor(proper);
   const [definitions, sizeKib] = await Promise.all([
     linstor.definitions({ names }),
-    checkpointKib(linstor, plan, vm),
+    volumeForMemory(linstor, plan, vm),
   ]);
   const left = await knownView(
     linstor,

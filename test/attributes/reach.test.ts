@@ -149,6 +149,7 @@ describe('a wrong value', () => {
     BACKUP_PARALLEL: 'all',
     ADOPT_ALLOW: 'a/b',
     LINSTOR_SNAPSHOTS: '24',
+    VM_SNAPSHOT_MEMORY: 'perhaps',
     TRASH: 'always',
     TRASH_WHEN_FULL: 'perhaps',
     LIMIT_TRANSFER_BW: 'fast',

@@ -18,6 +18,7 @@ import type { Vm } from '../../opennebula/one.ts';
 import { imageType, inLcm } from '../../opennebula/states.ts';
 import { type PathTarget, parseId, parseVmTarget } from '../../opennebula/target.ts';
 import { forgetVmSnapshots, isOfVm } from '../../vm-snapshots/forget.ts';
+import { removeMemories } from '../../vm-snapshots/memory.ts';
 import { dropBases } from '../../volumes/base.ts';
 import { removeCheckpoint } from '../../volumes/checkpoint.ts';
 import { forgetCopy, isCopy } from '../../volumes/copies.ts';
@@ -233,4 +234,7 @@ async function removeVmDirectory(
   if (!last || datastore.tmMad !== driverName) return;
   const settings = ctx.settings(datastore.template);
   await removeCheckpoint(ctx, ctx.linstor(settings), settings, vmId);
+  // OpenNebula may have dropped its list by now (contract §5.9).
+  if (vm.systemSnapshots.length > 0 || inLcm(vm.lcmState, 'CLEANUP_RESUBMIT', 'CLEANUP_DELETE'))
+    await removeMemories(ctx, ctx.linstor(settings), settings, vmId);
 }

@@ -23,6 +23,11 @@ export const restore: ActionHandler = async (call, ctx) => {
   if (vmId !== request.vmId)
     throw new DriverError('BAD_ARGUMENT', `${path} is not the directory of VM ${request.vmId}`);
   const { restoreInPlace } = await import('../../backup/restore.ts');
-  await restoreInPlace(ctx, request);
+  const { vm, linstor, settings } = await restoreInPlace(ctx, request);
+  // OpenNebula drops the list of them (contract §5.9).
+  if (vm.systemSnapshots.length > 0) {
+    const { removeMemories } = await import('../../vm-snapshots/memory.ts');
+    await removeMemories(ctx, linstor, settings, vm.id);
+  }
   return undefined;
 };

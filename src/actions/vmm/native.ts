@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Context } from '../../context.ts';
 import type { HostResult } from '../../hosts/hosts.ts';
+import type { Hypervisor } from '../../vm-snapshots/memory.ts';
 import { remotesOf, runThere } from '../foreign-script.ts';
 
 /** OpenNebula's own scripts on the host, which ours stand before (contract §5.1, §5.9). */
@@ -23,6 +24,13 @@ export function remoteScripts(ctx: Context): string {
 
 /** Settings of the hypervisor's scripts, on the host. */
 export const hypervisorConfig = (ctx: Context): string => `${remoteScripts(ctx)}/etc/vmm/kvm/kvmrc`;
+
+/** What a snapshot of a whole VM needs of it. */
+export const hypervisorOf = (ctx: Context): Hypervisor => ({
+  config: hypervisorConfig(ctx),
+  save: `${remoteScripts(ctx)}/vmm/kvm/save`,
+  restore: `${remoteScripts(ctx)}/vmm/kvm/restore`,
+});
 
 /**
  * Runs it with the arguments as they came and the *decoded* document: it looks in it for hooks of the system datastore's

@@ -1,4 +1,5 @@
 import { deleteVmSnapshot } from '../../vm-snapshots/forget.ts';
+import { removeMemory } from '../../vm-snapshots/memory.ts';
 import { snapshotIdOf } from '../../vm-snapshots/revert.ts';
 import { vmLock } from '../../vm-snapshots/vm-disks.ts';
 import { vmSnapshotName } from '../../volumes/names.ts';
@@ -9,7 +10,11 @@ import { onOurs } from './system-snapshot.ts';
 export const snapshotDelete: ActionHandler = (call, ctx) =>
   onOurs(call, ctx, 'snapshot_delete', async ({ message, disks }) => {
     const { vmId } = message;
-    const name = vmSnapshotName(vmId, snapshotIdOf(message));
-    await ctx.lock(vmLock(vmId), () => deleteVmSnapshot(ctx, disks.ours, name));
+    const id = snapshotIdOf(message);
+    await ctx.lock(vmLock(vmId), async () => {
+      await deleteVmSnapshot(ctx, disks.ours, vmSnapshotName(vmId, id));
+      const [first] = disks.ours;
+      if (first) await removeMemory(ctx, first.linstor, first.settings, vmId, id);
+    });
     return undefined;
   });
