@@ -74,7 +74,7 @@ export const errorCodes = {
   DEVICE_SIZE: { remedy: 'check the resource with `linstor volume list` and the host’s kernel log' },
   HOST_UNREACHABLE: { remedy: 'check that oneadmin can reach the host by ssh without a password' },
   HOST_TIMEOUT: { remedy: 'the host did not answer in time; check its load and retry' },
-  HOST_COMMAND: { remedy: 'run the command on the host as oneadmin and mend what it reports' },
+  HOST_COMMAND: { remedy: 'run the command on the host as oneadmin and fix what it reports' },
   NO_BRIDGE: { remedy: 'enable a host of BRIDGE_LIST, or add hosts whose satellite is online' },
   LOCK_TIMEOUT: { remedy: 'another action works on the same object; wait for it and retry' },
   LOCK_LOST: {

@@ -179,7 +179,7 @@ function lazily<T extends object>(load: () => Promise<T>, known: Partial<T> = {}
       return async (...args: unknown[]) => {
         const object = await loaded();
         const method: unknown = Reflect.get(object, name);
-        if (typeof method !== 'function') throw new TypeError(`${String(name)} is no method`);
+        if (typeof method !== 'function') throw new TypeError(`${String(name)} is not a method`);
         return Reflect.apply(method, object, args);
       };
     },

@@ -73,7 +73,7 @@ async function adopt(
   if (image?.state === imageState.READY) return image;
   const why = image?.template['ERROR'] ?? 'see oneimage show and linstor_un trace --failed';
   throw new DriverError('IMAGE_SOURCE', `image ${id} was not made of ${template['PATH']}: ${why}`, {
-    remedy: 'mend the cause and run the same command again',
+    remedy: 'fix the cause and run the same command again',
   });
 }
 
@@ -91,7 +91,7 @@ async function gone({ one, clock }: Pick<Context, 'one' | 'clock'>, id: number):
 }
 
 /**
- * Each disk of a powered-off VM becomes a persistent image of ours and takes the old one's place. The image is made anew unless the old disk
+ * Each disk of a powered-off VM becomes a persistent image of ours and takes the old one's place. The image is created again unless the old disk
  * has gone already: the VM may have run since an interrupted try.
  */
 export async function moveVm(
@@ -188,6 +188,6 @@ async function settled(
   });
   if (now && isDone(now)) return now;
   throw new DriverError('ONE_REFUSED', `oned has not changed the disks of VM ${id} as asked`, {
-    remedy: `see onevm show ${id} and its log, mend the cause, and run the same command again`,
+    remedy: `see onevm show ${id} and its log, fix the cause, and run the same command again`,
   });
 }

@@ -92,7 +92,7 @@ function requireTold({ name }: ResourceDefinition, content: Content, told: Told)
   if (told === undefined || told === content.format) return content;
   throw new DriverError(
     'IMAGE_FORMAT',
-    `${name} was said to hold a ${told} image, and begins as ${content.format}`,
+    `${name} was declared to hold a ${told} image, but begins as ${content.format}`,
     {
       remedy: 'leave ADOPT_FORMAT out, or set it to raw',
     },

@@ -98,7 +98,7 @@ async function look(ctx: Context, name: string): Promise<Scene> {
   );
   const clusters = found.flat();
   if (clusters.length === 0)
-    throw new DriverError('NODE_UNKNOWN', `host “${name}” is no node of a LINSTOR that a datastore uses`);
+    throw new DriverError('NODE_UNKNOWN', `host “${name}” is not a node of a LINSTOR that a datastore uses`);
   return { host, hosts, datastores, clusters };
 }
 
@@ -106,7 +106,7 @@ function refuse(host: string, reasons: readonly string[]): void {
   if (reasons.length === 0) return;
   throw new DriverError('PLACEMENT', `${host} cannot be emptied; nothing was changed`, {
     details: reasons,
-    remedy: 'mend what is listed, then call this again',
+    remedy: 'fix what is listed, then call this again',
   });
 }
 

@@ -174,7 +174,7 @@ function judge(clusters: readonly Cluster[]): DiskVerdict[] {
     return known.find(({ safe }) => !safe) ?? known[0] ?? same[0] ?? [];
   });
 }
-const unknownResource = 'nobody who was asked knows its resource';
+const unknownResource = 'no node that was asked knows its resource';
 
 const connectedTo = (clusters: readonly Cluster[]): string[] =>
   clusters.flatMap(({ evidence }) => stillConnected(evidence));

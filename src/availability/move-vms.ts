@@ -88,7 +88,7 @@ export async function moveVms(
       `${failures.length} of ${vms.length} VMs are still on ${destination.name}`,
       {
         details: failures,
-        remedy: `mend what is listed, then call this again; --undo takes ${destination.name} back into service`,
+        remedy: `fix what is listed, then call this again; --undo takes ${destination.name} back into service`,
       },
     );
 }

@@ -64,8 +64,8 @@ function foreignDisks({ vms, datastores }: Scene): DiskVerdict[] {
       disk,
       safe: local,
       why: local
-        ? 'lies on the host itself, where nobody else can open it'
-        : `belongs to ${foreign}: whether it is written cannot be told`,
+        ? 'lies on the host itself, where no other node can open it'
+        : `belongs to ${foreign}: it is not known whether it is written`,
     }));
 }
 
@@ -107,7 +107,7 @@ async function planOf(
 
 function promise({ replicated, quorum, writable, left }: Survival): Pick<DiskVerdict, 'safe' | 'why'> {
   if (!replicated)
-    return { safe: false, why: 'is plain storage of that host: nobody else sees whether it is written' };
+    return { safe: false, why: 'is plain storage of that host: no other node sees whether it is written' };
   if (!['majority', 'all'].includes(quorum)) return { safe: false, why: `quorum is ${quorum}` };
   if (!writable) return { safe: false, why: 'the other nodes would have no quorum without it' };
   return {

@@ -42,14 +42,20 @@ export function judgeDisk(disk: HostDisk, evidence: Evidence): DiskVerdict[] {
   const { vm, disk: id } = disk;
   if (disk.resource === undefined) {
     const why = disk.local
-      ? 'lies on the host itself, where nobody else can open it'
-      : `belongs to ${disk.foreign}: whether it is written cannot be told`;
+      ? 'lies on the host itself, where no other node can open it'
+      : `belongs to ${disk.foreign}: it is not known whether it is written`;
     return [{ vm, disk: id, safe: disk.local, why }];
   }
   const names = namesInUse(disk.resource, evidence);
   if (names.length === 0)
     return [
-      { vm, disk: id, resource: disk.resource, safe: false, why: 'nobody who was asked knows its resource' },
+      {
+        vm,
+        disk: id,
+        resource: disk.resource,
+        safe: false,
+        why: 'no node that was asked knows its resource',
+      },
     ];
   return names.map((resource) => ({ vm, disk: id, resource, ...judgeResource(resource, evidence) }));
 }
@@ -124,7 +130,7 @@ function judgeUnseen(name: string, { names, linstor }: Evidence, replicas: reado
   const definition = linstor.definitions.find((item) => sameName(item.name, name));
   if (definition && !isOn(replicas, names, linstor)) return { safe: true, why: 'is not on that host' };
   if (definition && !definition.layers.includes('DRBD'))
-    return no('is plain storage of that host: nobody else sees whether it is written');
+    return no('is plain storage of that host: no other node sees whether it is written');
   return no('has no other node that could be asked');
 }
 

@@ -60,7 +60,7 @@ export async function whatIf(ctx: Context, host: string): Promise<WhatIf> {
   const answers = facts.map(judgeAbsence);
   const [first] = answers;
   if (!first)
-    throw new DriverError('NODE_UNKNOWN', `host “${host}” is no node of a LINSTOR that a datastore uses`);
+    throw new DriverError('NODE_UNKNOWN', `host “${host}” is not a node of a LINSTOR that a datastore uses`);
   return {
     ...first,
     vms: answers.flatMap(({ vms }) => vms),

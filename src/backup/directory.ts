@@ -9,7 +9,7 @@ import type { BackupPlace } from './place.ts';
 const makeScript = `
 set -e
 umask 077
-case $1 in /*/backup) ;; *) echo "$1 is no backup directory" >&2; exit 1 ;; esac
+case $1 in /*/backup) ;; *) echo "$1 is not a backup directory" >&2; exit 1 ;; esac
 rm -rf --one-file-system -- "$1"
 mkdir -p -- "$1"
 cat >"$1/vm.xml"
@@ -17,7 +17,7 @@ cat >"$1/vm.xml"
 
 /** Arguments: directory, and the VM's directory above it, if that goes too. */
 const removeScript = `
-case $1 in /*/backup) ;; *) echo "$1 is no backup directory" >&2; exit 1 ;; esac
+case $1 in /*/backup) ;; *) echo "$1 is not a backup directory" >&2; exit 1 ;; esac
 rm -rf --one-file-system -- "$1" || exit 1
 if [ -n "$2" ]; then rmdir -- "$2" 2>/dev/null; fi
 exit 0

@@ -79,7 +79,7 @@ export async function fetchTpm(ctx: Context, url: string, settings: Settings): P
       filled += count;
     }
     if (filled < 2 || content[0] !== 0x1f || content[1] !== 0x8b)
-      throw new DriverError('IMAGE_FORMAT', `${source.label} is no archive of a TPM's state`);
+      throw new DriverError('IMAGE_FORMAT', `${source.label} is not an archive of a TPM's state`);
     return content.subarray(0, filled);
   } finally {
     await source.close();

@@ -107,7 +107,7 @@ function requireStopped(vm: Vm): void {
 /** OpenNebula does not look whose backup it is. */
 function requireOwnBackup(image: BackupImage, { vmId, increment }: RestoreRequest): void {
   if (image.type !== imageType.BACKUP)
-    throw new DriverError('BAD_ARGUMENT', `image ${image.id} is no backup`);
+    throw new DriverError('BAD_ARGUMENT', `image ${image.id} is not a backup`);
   if (!image.vmIds.includes(vmId))
     throw new DriverError(
       'NOT_OURS',

@@ -56,7 +56,7 @@ export async function takeTogether(ctx: Context, request: TakeRequest): Promise<
       if (stale.length === 0) return true;
       for (const { resource, snapshot, nodes } of stale)
         ctx.log.info(
-          `snapshot ${snapshot} of ${resource} is an older one on ${nodes.join(', ')}, kept there since a deletion while the node was away; all are taken anew`,
+          `snapshot ${snapshot} of ${resource} is an older one on ${nodes.join(', ')}, kept there since a deletion while the node was away; all are taken again`,
         );
       for (const { resource, snapshot } of points) await dropWhole(linstor, resource, snapshot);
       renewed = true;

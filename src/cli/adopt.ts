@@ -25,7 +25,7 @@ export const adopt = operatorCommand({
   },
   exitCodes: [
     [0, 'the plan is shown, or all that can be moved is moved'],
-    [1, 'something was not moved; the reason is told'],
+    [1, 'something was not moved; the reason is printed'],
   ],
   examples: [
     ['adopt --from-linbit --into default', 'what would be done'],
@@ -64,7 +64,7 @@ async function targetFor(context: Context, wanted: string | undefined): Promise<
     'USAGE',
     wanted === undefined
       ? 'adopt: into which datastore?'
-      : `“${wanted}” is no image datastore of this driver`,
+      : `“${wanted}” is not an image datastore of this driver`,
     { remedy: `--into ${ours.map(({ name }) => name).join(' | ') || 'DATASTORE (make one first)'}` },
   );
 }

@@ -175,6 +175,6 @@ function summary(findings: readonly Finding[], all: boolean): string {
   const plural = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
   const hints =
     all || count('info') === 0 ? '' : ` (${plural(count('info'), 'hint')}: linstor_un doctor --all)`;
-  if (count('fail') + count('warn') === 0) return `All well.${hints}`;
+  if (count('fail') + count('warn') === 0) return `No problems found.${hints}`;
   return `${plural(count('fail'), 'failure')}, ${plural(count('warn'), 'warning')}.${hints}`;
 }

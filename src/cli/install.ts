@@ -41,7 +41,7 @@ export const install: OperatorCommand = operatorCommand({
   args,
   exitCodes: installationCodes,
   examples: [
-    ['install --dry-run', 'show the differences first'],
+    ['install --dry-run', 'show the changes first'],
     ['install --yes', 'install without asking'],
     ['install --root /mnt/image', 'into a mounted file system'],
   ],
@@ -55,7 +55,7 @@ export const upgrade: OperatorCommand = operatorCommand({
   args,
   exitCodes: installationCodes,
   examples: [
-    ['upgrade --dry-run', 'show the differences first'],
+    ['upgrade --dry-run', 'show the changes first'],
     ['upgrade --yes', 'replace the installed version'],
   ],
   run: (options, environment) => runInstallation(options, environment, true),

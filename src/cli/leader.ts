@@ -3,7 +3,7 @@ import { operatorCommand } from './command.ts';
 export const leader = operatorCommand({
   name: 'leader',
   summary:
-    'Does this front-end lead its zone? Says it by the exit code alone. Timers use it: what acts on the cluster runs once.',
+    'Whether this front-end leads its zone. The exit code tells. Timers use it: what acts on the cluster runs once.',
   args: {},
   exitCodes: [
     [0, 'it leads, or it is the only one'],

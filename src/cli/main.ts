@@ -32,11 +32,11 @@ export const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./doctor.ts')).doctor,
   },
   status: {
-    summary: 'cluster, datastores, VM disks and images',
+    summary: 'show cluster, datastores, VM disks and images',
     load: async () => (await import('./status/status.ts')).status,
   },
   gc: {
-    summary: 'find leftovers and remove those that are provably ours',
+    summary: 'find leftovers and delete those proven to be unused',
     load: async () => (await import('./gc/gc.ts')).gc,
   },
   snapshots: {
@@ -56,7 +56,7 @@ export const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./evacuate.ts')).evacuateCommand,
   },
   fence: {
-    summary: 'is it sure that a dead host writes no more? for fence_host.sh',
+    summary: 'confirm that a dead host can no longer write, for fence_host.sh',
     load: async () => (await import('./fence.ts')).fence,
   },
   adopt: {
@@ -68,31 +68,31 @@ export const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./export.ts')).exportCommand,
   },
   trace: {
-    summary: 'what the driver did, as a timeline',
+    summary: 'actions of the driver, as a timeline',
     load: async () => (await import('./trace.ts')).trace,
   },
   report: {
-    summary: 'one archive for whoever is to help, without secrets',
+    summary: 'one archive for support, without secrets',
     load: async () => (await import('./report/report.ts')).report,
   },
   metrics: {
-    summary: 'metrics for Prometheus',
+    summary: 'export metrics for Prometheus',
     load: async () => (await import('./metrics/metrics.ts')).metrics,
   },
   lab: {
-    summary: 'a simulated cluster to try the driver on',
+    summary: 'simulate a cluster to try the driver',
     load: async () => (await import('./lab/lab.ts')).lab,
   },
   leader: {
-    summary: 'does this front-end lead its zone? for timers',
+    summary: 'whether this front-end leads its zone, for timers',
     load: async () => (await import('./leader.ts')).leader,
   },
   completion: {
-    summary: 'completion scripts for bash, zsh and fish',
+    summary: 'print completion scripts for bash, zsh and fish',
     load: async () => (await import('./completion.ts')).completion,
   },
   actions: {
-    summary: 'the actions that OpenNebula can call',
+    summary: 'list the actions that OpenNebula can call',
     load: async () => (await import('./actions.ts')).actionsCommand,
   },
   version: {
@@ -105,7 +105,7 @@ const overviewExamples: readonly (readonly [string, string])[] = [
   ['linstor_un install --dry-run', 'show what an installation would change'],
   ['linstor_un doctor', 'check LINSTOR, OpenNebula and the hosts'],
   ['linstor_un status vm 7', 'where the disks of VM 7 are'],
-  ['linstor_un lab demo', 'try everything here, without a cluster'],
+  ['linstor_un lab demo', 'try it here without a cluster'],
 ];
 
 /** Runs one command line; resolves with the exit code. Never throws. */

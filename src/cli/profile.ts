@@ -64,6 +64,6 @@ export function profileLines(records: readonly ActionRecord[], width: number): s
       ];
     });
   const right = (title: string) => ({ title, align: 'right' }) as const;
-  const titles = ['times', 'median', 'slowest', ...used, 'itself'].map(right);
+  const titles = ['times', 'median', 'slowest', ...used, 'driver'].map(right);
   return table([{ title: 'action', shrink: true }, ...titles], rows, width);
 }

@@ -36,7 +36,7 @@ export function runningLines(action: RunningAction, now: number, width: number, 
   const head = `${paint.strong(action.action)}${about === '' ? '' : `  ${about}`}`;
   if (action.result === 'lost')
     return [
-      `${head}: ${paint.bad('ended without a word')}, last seen ${duration(Math.max(0, now - action.at))} ago`,
+      `${head}: ${paint.bad('ended without a record')}, last seen ${duration(Math.max(0, now - action.at))} ago`,
       ...below(`its process was killed, or the machine stopped. ${lastText(action, action.at)}`, width),
     ];
   const age = duration(Math.max(0, now - Date.parse(action.time)));

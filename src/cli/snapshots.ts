@@ -311,7 +311,7 @@ function datastoreFor(
     'USAGE',
     wanted === undefined
       ? 'a volatile disk comes from no image datastore'
-      : `“${wanted}” is no image datastore of this driver`,
+      : `“${wanted}” is not an image datastore of this driver`,
     { remedy: 'name one with --datastore' },
   );
 }

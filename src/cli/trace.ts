@@ -18,7 +18,7 @@ export const slowFrom = 2000;
 export const trace = operatorCommand({
   name: 'trace',
   summary:
-    'What the driver did on this front-end, oldest first: each action with its calls to LINSTOR, hosts and OpenNebula.',
+    'Actions of the driver on this front-end, oldest first, each with its calls to LINSTOR, hosts and OpenNebula.',
   args: {
     vm: { type: 'string', valueHint: 'ID', description: 'only actions for this VM' },
     image: { type: 'string', valueHint: 'ID', description: 'only actions for this image' },
@@ -36,12 +36,12 @@ export const trace = operatorCommand({
     since: {
       type: 'string',
       valueHint: 'WHEN',
-      description: 'only actions that began then or later: 30m, 2h, 3d, or a time as 2026-11-30T14:00',
+      description: 'only actions started since: 30m, 2h, 3d, or a time as 2026-11-30T14:00',
     },
     follow: {
       type: 'boolean',
       alias: 'f',
-      description: 'then go on with what ends from now on, until Ctrl-C',
+      description: 'then print new actions as they end, until Ctrl-C',
     },
     last: {
       type: 'string',
@@ -54,8 +54,8 @@ export const trace = operatorCommand({
   examples: [
     ['trace --vm 7', 'what was done for VM 7'],
     ['trace --failed --last 3', 'the last three failures'],
-    ['trace --since 2h --follow', 'the last two hours, and what comes'],
-    ['trace --slow', 'where time goes'],
+    ['trace --since 2h --follow', 'the last two hours, then new actions'],
+    ['trace --slow', 'where the time is spent'],
   ],
   run: async (args, environment) => {
     const path = args.file ?? logPath(environment.env);
@@ -104,7 +104,7 @@ export const trace = operatorCommand({
   },
 });
 
-/** What has no record yet, or never will; a failure is what ended without a word, too. */
+/** What has no record yet, or never will; a failure is what ended without a record, too. */
 function unfinishedOf(path: string, filter: LogFilter, records: readonly ActionRecord[]): RunningAction[] {
   const ended = new Set(records.map(({ id }) => id));
   return readRunning(path, filter).filter(

@@ -36,10 +36,10 @@ export const trash = operatorCommand({
   },
   exitCodes: [
     [0, 'listed, restored or removed'],
-    [1, 'something stayed, or was not restored; the reason is told'],
+    [1, 'something was kept, or was not restored; the reason is printed'],
   ],
   examples: [
-    ['trash list', 'what is there, and until when'],
+    ['trash list', 'what is kept, and until when'],
     ['trash restore one-image-12', 'the image is back, under a new id'],
     ['trash restore one-vm-7-disk-0 --as-image default', 'the disk of a VM that is gone becomes an image'],
     ['trash empty one-image-12', 'remove one for good'],
@@ -184,7 +184,7 @@ async function datastoreFor(
       'USAGE',
       given === undefined
         ? `it is not known which datastore ${note.resource} was of`
-        : `“${given}” is no image datastore of this driver`,
+        : `“${given}” is not an image datastore of this driver`,
       { remedy: `linstor_un trash restore ${note.resource} --as-image DATASTORE` },
     );
   const theirs = context.settings(found.template);

@@ -11,7 +11,7 @@ export const whatIfCommand = operatorCommand({
     json: { type: 'boolean', description: 'one JSON document' },
   },
   exitCodes: [
-    [0, 'nobody loses data or stands still'],
+    [0, 'no VM loses data or stops'],
     [1, 'somebody does, or failed'],
   ],
   examples: [['what-if node3', 'before node3 is restarted']],
@@ -96,5 +96,5 @@ function summary(answer: WhatIf): string {
     ...(lost > 0 ? [`${lost} without data`] : []),
     ...(stalled > 0 ? [`${stalled} without quorum`] : []),
   ];
-  return `${parts.join(', ')}.${isHarmless(answer) ? ' Nobody loses data, nobody stands still.' : ''}`;
+  return `${parts.join(', ')}.${isHarmless(answer) ? ' No VM loses data or stops.' : ''}`;
 }

@@ -115,7 +115,7 @@ async function attachTo(
   if (!network && diskful.length > 1) {
     throw new DriverError(
       'PLACEMENT',
-      `resource ${resource} is plain storage on ${diskful.map((replica) => replica.node).join(', ')}: these are volumes of different content, and which one is meant cannot be told`,
+      `resource ${resource} is plain storage on ${diskful.map((replica) => replica.node).join(', ')}: these are volumes of different content, and it is not clear which one is meant`,
       {
         remedy: 'find out which one holds the data, delete the other with `linstor resource delete`',
       },

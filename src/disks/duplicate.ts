@@ -209,7 +209,7 @@ async function sharingObstacle(request: Duplicate): Promise<string | undefined> 
     hasNetworkLayer(layers) &&
     canCloneNatively(request.replicas);
   if (!native && !canSnapshot(request.replicas)) return 'the storage pool has no snapshots';
-  if (placement.encryption && !layers.includes('LUKS')) return 'it shall be encrypted and its origin is not';
+  if (placement.encryption && !layers.includes('LUKS')) return 'it is to be encrypted, and its source is not';
   if (placement.layerList.length > 0 && placement.layerList.join() !== layers.join()) {
     return `LAYER_LIST asks for ${placement.layerList.join(',')}, the origin has ${layers.join(',')}`;
   }

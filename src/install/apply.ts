@@ -44,8 +44,8 @@ export function applyPlan(layout: Layout, steps: readonly Step[], version: strin
       `the installation failed: ${error instanceof Error ? error.message : String(error)}`,
       {
         remedy: earlier
-          ? 'mend what is reported and run it again; the earlier installation is still recorded'
-          : 'mend what is reported (root is needed for a system-wide installation) and run it again; what had been done was taken back',
+          ? 'fix what is reported and run it again; the earlier installation is still recorded'
+          : 'fix what is reported (root is needed for a system-wide installation) and run it again; the changes were rolled back',
         cause: error,
       },
     );

@@ -100,7 +100,7 @@ function undo(layout: Layout, step: RemovalStep, left: string[]): void {
   // A directory of ours may stand where a linked directory was.
   removeEmpty(layout, step.path);
   if (infoOf(layout, step.path)) {
-    left.push(`${step.path}: something stands there; its backup is ${step.backup}`);
+    left.push(`${step.path}: something else is there now; its backup is ${step.backup}`);
     return;
   }
   makeDirectory(layout, dirname(step.path));

@@ -69,7 +69,7 @@ export interface LogFilter {
 
 export interface LogContent {
   readonly records: readonly ActionRecord[];
-  /** Lines that are no records: cut off by a full disk, or of another version. */
+  /** Lines that are not records: cut off by a full disk, or of another version. */
   readonly unreadable: number;
 }
 

@@ -4,7 +4,7 @@ import type { Subject } from './subject.ts';
 
 /**
  * What an action that runs for long is doing: a small file beside the log, written when the action has lasted some seconds and then
- * seldom, removed at its end. One that is left behind by a dead process says that the action ended without a word.
+ * seldom, removed at its end. One that is left behind by a dead process says that the action ended without a record.
  */
 export interface RunningState {
   /** As in the log. */

@@ -87,7 +87,7 @@ function refuseMisplaced(layer: Layer): void {
     if (where.length === 1 && where[0] === 'conf' && layer.values[name]?.trim()) {
       throw new DriverError(
         'BAD_ATTRIBUTE',
-        `${name} stands in ${ownerOf(layer.values)}, but is for the whole site`,
+        `${name} is set in ${ownerOf(layer.values)}, but applies to the whole site`,
         {
           remedy: `move ${name} to linstor_un.conf`,
         },

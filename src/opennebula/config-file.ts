@@ -47,7 +47,7 @@ const obsolete: Readonly<Record<string, string>> = {
   JQ: 'JSON is read by the driver itself',
   DD_BLOCK_SIZE: 'the driver chooses the block size',
   DD_CONV: 'zeroes are skipped only where the target is known to read as zero',
-  LEGACY_MONITORING: 'the form of monitoring is told from OpenNebula’s version',
+  LEGACY_MONITORING: 'the form of monitoring follows from OpenNebula’s version',
 };
 
 /**
@@ -82,8 +82,8 @@ function ignoredKey(key: string, line: number): IgnoredKey {
   if (reason !== undefined) return { key, line, reason };
   const meant = meantBy(key);
   return meant === undefined
-    ? { key, line, reason: 'no such attribute' }
-    : { key, line, reason: `no such attribute; ${meant} is probably meant`, meant };
+    ? { key, line, reason: 'unknown attribute' }
+    : { key, line, reason: `unknown attribute; ${meant} is probably meant`, meant };
 }
 
 function readText(file: string, required: boolean): string | undefined {

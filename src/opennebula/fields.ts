@@ -80,7 +80,7 @@ export function incomplete(object: string, reason: string): DriverError {
 
 function read(element: XmlElement, name: string, field: Field<unknown>, object: string): unknown {
   const found = element.all(name);
-  if (found.length > 1) throw incomplete(object, `${name} stands there ${found.length} times`);
+  if (found.length > 1) throw incomplete(object, `${name} occurs ${found.length} times`);
   const value = found[0]?.text;
   try {
     return field(value);

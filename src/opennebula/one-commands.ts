@@ -67,7 +67,7 @@ export class OneCommands {
     const output = await this.#run(['onevm', '--version']);
     const version = /OpenNebula\s+(\S+)/.exec(output)?.[1];
     if (version) return version;
-    throw new DriverError('ONE_UNREACHABLE', '`onevm --version` told no version');
+    throw new DriverError('ONE_UNREACHABLE', '`onevm --version` printed no version');
   }
 
   async #run(argv: readonly string[]): Promise<string> {

@@ -156,7 +156,7 @@ export interface One extends OneChanges {
   marketplaceHosts(): Promise<string[]>;
   /** XML-RPC alone tells; none before OpenNebula 5.10. */
   hooks(): Promise<Hook[]>;
-  /** Does this front-end lead its zone? True as well where it is the only one. XML-RPC alone tells. */
+  /** Whether this front-end leads its zone. True as well where it is the only one. XML-RPC alone tells. */
   leads(): Promise<boolean>;
   version(): Promise<string>;
 }

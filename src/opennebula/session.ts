@@ -35,9 +35,13 @@ function findSession(env: Environment, varLocation: string): string {
     const session = read(path);
     if (session) return session;
   }
-  throw new DriverError('ONE_UNREACHABLE', 'no session for oned: no readable file with user:password', {
-    details: [`looked at ${candidates.join(', ')}`],
-  });
+  throw new DriverError(
+    'ONE_UNREACHABLE',
+    'OpenNebula credentials not found: no readable file with user:password',
+    {
+      details: [`looked at ${candidates.join(', ')}`],
+    },
+  );
 }
 
 function homeFiles(env: Environment, varLocation: string, name: string): string[] {

@@ -24,7 +24,7 @@ export function parseAssignments(text: string, file: string, env: Environment): 
     const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(content);
     if (!assignment) {
       if (/^\s*(#|$)/.test(content)) continue;
-      return fail('this is no assignment');
+      return fail('this is not an assignment');
     }
     const [, key = '', rest = ''] = assignment;
     const value = new ValueReader(rest, (name) => known.get(name) ?? env[name], fail).read();

@@ -48,7 +48,7 @@ function httpAddress(path: string): Address {
   try {
     url = new URL(path);
   } catch {
-    throw refused(path, 'is no address');
+    throw refused(path, 'is not an address');
   }
   url.hash = '';
   return { kind: 'http', url };

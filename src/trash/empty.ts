@@ -34,7 +34,7 @@ export async function removeFromTrash(ctx: Context, place: TrashPlace, note: Tra
     const now = definition && noteOf(notes, definition);
     if (!now || now.since !== note.since) {
       if (definition && now)
-        throw new DriverError('IN_USE', `${note.resource} was put into the trash anew and is left`);
+        throw new DriverError('IN_USE', `${note.resource} was put into the trash again and is left`);
       if (!definition) await forgetTrash(linstor, prefix, note.resource);
       return 'gone';
     }

@@ -107,7 +107,7 @@ async function makeVolume(
   if (left) {
     if (!isOwn(left))
       throw new DriverError('LINSTOR_EXISTS', `resource ${resource} exists and has no mark of this driver`);
-    ctx.log.info(`${resource} is a leftover and is made anew`);
+    ctx.log.info(`${resource} is a leftover and is created again`);
     await removeResource(ctx, linstor, resource);
   }
   const sizeKib = await volumeForMemory(linstor, plan, vm);

@@ -66,5 +66,5 @@ export function snapshotIdOf({ word, vmId }: Pick<SystemSnapshotMessage, 'word' 
   const match = /^(?:one-vm-(\d{1,9})-snapshot-|snap-)?(\d{1,9})$/i.exec(word);
   if (match?.[2] !== undefined && (match[1] === undefined || Number(match[1]) === vmId))
     return Number(match[2]);
-  throw new DriverError('SNAPSHOT', `“${word}” is no snapshot of VM ${vmId}`);
+  throw new DriverError('SNAPSHOT', `“${word}” is not a snapshot of VM ${vmId}`);
 }

@@ -32,7 +32,7 @@ export async function takePoint(
     for (const { resource, snapshots } of disks) {
       const left = snapshots.find((each) => sameName(each.name, name));
       if (!left) continue;
-      ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
+      ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken again`);
       await dropSnapshot(ctx, linstor, resource, left.name);
     }
     if (memory) {

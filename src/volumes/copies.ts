@@ -34,7 +34,7 @@ export async function noteComplete(
   try {
     await linstor.modifyKeyValues(copyStore(prefix), { set: { [keyOf(resource)]: nonce } });
   } catch (error) {
-    ctx.log.info(`a retry will copy ${resource} anew: ${toDriverError(error).message}`);
+    ctx.log.info(`a retry will copy ${resource} again: ${toDriverError(error).message}`);
   }
 }
 

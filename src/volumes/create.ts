@@ -212,7 +212,7 @@ async function requireUnlocked(linstor: Linstor, name: ResourceName): Promise<vo
   if (state === 'locked' || state === 'unset') {
     throw new DriverError(
       'LINSTOR_LOCKED',
-      `${name} shall be encrypted, but LINSTOR’s master passphrase is ${state}`,
+      `${name} cannot be encrypted: LINSTOR’s master passphrase is ${state}`,
       {
         remedy:
           state === 'unset' ? 'linstor encryption create-passphrase' : 'linstor encryption enter-passphrase',

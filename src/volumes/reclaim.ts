@@ -21,7 +21,7 @@ export function requireOwn(existing: ResourceDefinition | undefined): void {
     'LINSTOR_EXISTS',
     `resource ${existing.name} exists and carries no mark of this driver; it was left alone`,
     {
-      remedy: `find out whose it is (two OpenNebulas on one cluster need NAME_PREFIX); if nobody's: linstor resource-definition delete ${existing.name}`,
+      remedy: `find out whose it is (two OpenNebulas on one cluster need NAME_PREFIX); if it is unused: linstor resource-definition delete ${existing.name}`,
     },
   );
 }

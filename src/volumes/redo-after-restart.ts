@@ -25,7 +25,7 @@ export async function undisturbed<T extends { readonly copied?: boolean }>(
       });
     } catch (error) {
       if (again || ctx.signal.aborted || !isLinstors(error) || !(await wasAway())) throw error;
-      ctx.log.warn(`${toDriverError(error).message}; ${what} is made anew`);
+      ctx.log.warn(`${toDriverError(error).message}; ${what} is created again`);
     }
   }
 }

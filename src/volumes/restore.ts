@@ -76,13 +76,13 @@ const discardMs = 30_000;
 /** What the lost request has made is not to be trusted, and goes first: LINSTOR does not restore over replicas (502). */
 async function secondTry(ctx: Waiting, linstor: Linstor, restore: Target): Promise<Outcome> {
   const { to } = restore;
-  ctx.log.info(`the answer to the restore of ${to} was lost; it is restored anew`);
+  ctx.log.info(`the answer to the restore of ${to} was lost; it is restored again`);
   for (const { node } of await linstor.replicas([to])) await linstor.deleteResource(to, node);
   const gone = await poll(ctx.clock, discardMs, async () =>
     (await linstor.replicas([to])).length === 0 ? true : undefined,
   );
   if (!gone)
-    throw new DriverError('LINSTOR_DELETING', `${to} is not restored anew: its first replicas do not go`);
+    throw new DriverError('LINSTOR_DELETING', `${to} is not restored again: its first replicas do not go`);
   return send(linstor, restore);
 }
 

@@ -88,7 +88,7 @@ export async function takeSnapshot(
       if (!stale) return taken;
       const said = `snapshot ${name} of ${resource} is an older one on ${stale.nodes.join(', ')}`;
       if (options.atOnce) throw new NotNow('SNAPSHOT', said);
-      ctx.log.info(`${said}, kept there since a deletion while the node was away; it is taken anew`);
+      ctx.log.info(`${said}, kept there since a deletion while the node was away; it is taken again`);
       await dropWhole(linstor, resource, name);
       renewed = true;
       return undefined;
@@ -98,7 +98,7 @@ export async function takeSnapshot(
         props = undefined;
         return undefined;
       }
-      // Asked again, an own one that the lost request has made is refused as existing: it is taken anew, because it
+      // Asked again, an own one that the lost request has made is refused as existing: it is taken again, because it
       // might as well be an older one.
       if (isReplyLost(error) && !error.late && !lost) {
         lost = true;
@@ -109,7 +109,7 @@ export async function takeSnapshot(
         (options.existing !== 'fail' || lost) &&
         !replaced
       ) {
-        ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
+        ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken again`);
         await linstor.deleteSnapshot(resource, name);
         replaced = true;
         return undefined;

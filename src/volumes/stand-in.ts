@@ -99,7 +99,7 @@ async function requireNotInTrash(
   const notes = await trashOf(linstor, prefix);
   const kept = found.find((each) => !isGoing(each) && noteOf(notes, each));
   if (!kept) return;
-  throw new DriverError('LINSTOR_EXISTS', `resource ${kept.name} is in the trash and is not made anew`, {
+  throw new DriverError('LINSTOR_EXISTS', `resource ${kept.name} is in the trash and is not created again`, {
     remedy: `linstor_un trash restore ${kept.name}, or linstor_un trash empty ${kept.name}`,
   });
 }

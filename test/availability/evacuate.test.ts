@@ -46,7 +46,7 @@ test('a host is emptied, is safe, and comes back', async () => {
   const whatIf = await world.run(['what-if', host]);
   expect(whatIf.code).toBe(0);
   expect(whatIf.stdout).toContain(`VM ${vms[0]}`);
-  expect(whatIf.stdout).toContain('2 VMs stop. Nobody loses data, nobody stands still.');
+  expect(whatIf.stdout).toContain('2 VMs stop. No VM loses data or stops.');
 
   const done = await world.run(['evacuate', '--yes', host]);
   expect(done.stderr).toContain(`${host} is disabled`);

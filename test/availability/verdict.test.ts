@@ -156,7 +156,7 @@ describe('not safe', () => {
       evidence([n2({ peers: { n3: 'Connected' } }), n3()]),
       'n2 is not told any more',
     ],
-    ['nobody knows it', evidence([]), 'nobody who was asked knows its resource'],
+    ['nobody knows it', evidence([]), 'no node that was asked knows its resource'],
     [
       'plain storage',
       evidence(
@@ -196,7 +196,7 @@ describe('not safe', () => {
   test('a disk of another driver', () => {
     expect(verdict(evidence([n2(), n3()]), { vm: 7, disk: 1, foreign: 'ceph', local: false })).toEqual([
       false,
-      'belongs to ceph: whether it is written cannot be told',
+      'belongs to ceph: it is not known whether it is written',
     ]);
   });
 

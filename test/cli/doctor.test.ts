@@ -113,7 +113,7 @@ describe('a healthy installation', () => {
       'LINSTOR\n  ok    linstor://c1: LINSTOR 1.33.3 (REST 1.27.0) answered in 0 ms over rest\n',
     );
     expect(text).toContain('Hosts\n  ok    alpha: kernel 5.15.0-100-generic, DRBD 9.2.11, qemu-img 8.2.2\n');
-    expect(text).toEndWith('\nAll well. (2 hints: linstor_un doctor --all)\n');
+    expect(text).toEndWith('\nNo problems found. (2 hints: linstor_un doctor --all)\n');
   });
 
   test('nothing is changed', async () => {
@@ -166,14 +166,14 @@ const provocations: readonly Provocation[] = [
   [
     'installation.dangling',
     'fail',
-    'links that lead nowhere: tm/linstor_un/ln',
+    'dangling links: tm/linstor_un/ln',
     'linstor_un install',
     () => relink('tm/linstor_un/ln', '/gone'),
   ],
   [
     'installation.direct-links',
     'warn',
-    '1 names lead straight to the program: tm/linstor_un/ln',
+    '1 action links point directly at the program: tm/linstor_un/ln',
     'launcher of a few bytes',
     () => {
       truncateSync(layout.binary, 90 * 1024 * 1024);
@@ -194,7 +194,13 @@ const provocations: readonly Provocation[] = [
     'linstor_un upgrade',
     () => writeFileSync(`${layout.remotes}/datastore/linstor_un/linstor_utils.sh`, ''),
   ],
-  ['configuration', 'fail', 'this is no assignment', '', () => writeFileSync(layout.config, 'rm -rf /\n')],
+  [
+    'configuration',
+    'fail',
+    'this is not an assignment',
+    '',
+    () => writeFileSync(layout.config, 'rm -rf /\n'),
+  ],
   [
     'configuration.ignored',
     'warn',
@@ -328,7 +334,7 @@ const provocations: readonly Provocation[] = [
   [
     'registration.tm_mad_conf',
     'warn',
-    'stands 2 times',
+    'is defined 2 times',
     'remove all but one',
     () => edit(layout.onedConf, (text) => `${text}TM_MAD_CONF = [ NAME = "linstor_un" ]\n`),
   ],
@@ -523,7 +529,7 @@ const provocations: readonly Provocation[] = [
   [
     'storage.leftovers',
     'info',
-    '2 objects look left over',
+    '2 objects look like leftovers',
     'linstor_un gc',
     () => {
       world.definitions.push(definition('one-vm-999-disk-0'));
@@ -808,7 +814,7 @@ const provocations: readonly Provocation[] = [
   [
     'storage.deleting',
     'warn',
-    '1 resources are being deleted',
+    '1 resources are stuck while being deleted',
     'linstor resource list -r one-image-3',
     () => {
       world.definitions = [definition('one-image-3', { flags: ['DELETE'] }), definition('one-vm-7-disk-0')];
@@ -979,7 +985,7 @@ const provocations: readonly Provocation[] = [
   [
     'hosts.clock',
     'warn',
-    'its clock is 60 s away',
+    'its clock differs by 60 s',
     'timedatectl',
     () => probe({ clock: String(now / 1000 + 60) }),
   ],
@@ -1441,7 +1447,7 @@ describe('the front-end’s own programs', () => {
 });
 
 test('with a broken configuration LINSTOR is not asked: another one might answer', async () => {
-  world.configError = new DriverError('BAD_CONFIG', 'linstor_un.conf line 3: this is no assignment');
+  world.configError = new DriverError('BAD_CONFIG', 'linstor_un.conf line 3: this is not an assignment');
   let asked = 0;
   const linstor = world.linstor.bind(world);
   world.linstor = () => {
@@ -1450,7 +1456,9 @@ test('with a broken configuration LINSTOR is not asked: another one might answer
   };
   const { code, list } = await findings();
   expect([code, asked]).toEqual([1, 0]);
-  expect(list.find(({ id }) => id === 'linstor.not-asked')?.what).toContain('line 3: this is no assignment');
+  expect(list.find(({ id }) => id === 'linstor.not-asked')?.what).toContain(
+    'line 3: this is not an assignment',
+  );
   expect(list.filter(({ id }) => /^(?:storage|availability)/.test(id))).toEqual([]);
 });
 

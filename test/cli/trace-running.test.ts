@@ -100,7 +100,7 @@ describe('what runs', () => {
     write({});
     running({ startedTicks: '1' });
     await run('trace', '--failed');
-    expect(world.text).toContain('tm/clone  vm 7 disk 0: ended without a word, last seen 3.0 s ago\n');
+    expect(world.text).toContain('tm/clone  vm 7 disk 0: ended without a record, last seen 3.0 s ago\n');
     expect(world.text).toContain('42 % of 10 GiB');
   });
 });

@@ -74,7 +74,7 @@ describe('gc', () => {
     return found.map(({ kind, resource, proof }) => `${kind} ${resource} ${proof}`);
   };
 
-  test('what is in the trash is no leftover until it is due', async () => {
+  test('what is in the trash is not a leftover until it is due', async () => {
     volume('one-image-9');
     expect(await leftovers()).toEqual(['image one-image-9 unproven']);
     await keep('one-image-9');

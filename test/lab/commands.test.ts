@@ -68,7 +68,7 @@ async function cli(...argv: string[]): Promise<Ran> {
 
 test('a lab from its start to its end', async () => {
   const up = await cli('up', '--nodes', '2', '--pool', 'thin=LVM_THIN:20G', '--generation', '1.31');
-  expect(up).toMatchObject({ code: 0, said: `made and started: the lab in ${dir}\n` });
+  expect(up).toMatchObject({ code: 0, said: `created and started: the lab in ${dir}\n` });
   const status = async () => JSON.parse((await cli('status', '--json')).out);
   expect(await status()).toMatchObject({
     running: true,
@@ -159,7 +159,7 @@ test('two that start one lab at once make one; two labs know nothing of each oth
   const [first, second] = await Promise.all([cli('up', '--nodes', '1'), cli('up', '--nodes', '1')]);
   expect([first.code, second.code]).toEqual([0, 0]);
   expect([first.said, second.said].sort()).toEqual([
-    `made and started: the lab in ${dir}\n`,
+    `created and started: the lab in ${dir}\n`,
     `running: the lab in ${dir}\n`,
   ]);
   const other = join(root, 'other');

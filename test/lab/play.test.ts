@@ -88,7 +88,7 @@ test('commands for a lab elsewhere name it', () => {
   const up = run(program, 'lab', 'up', '--dir', dir, '--nodes', '1');
   const shown = up.out.split('\n').filter((line) => line.includes(' lab '));
   expect(
-    shown.filter((line) => !line.includes(`--dir '${dir}'`) && !line.startsWith('made and started')),
+    shown.filter((line) => !line.includes(`--dir '${dir}'`) && !line.startsWith('created and started')),
   ).toEqual([]);
   const list = shown.find((line) => line.includes('node list'))?.split('    ')[0] ?? 'false';
   expect(run('bash', '-c', list).out).toContain('node1');

@@ -78,11 +78,11 @@ describe('assignments', () => {
     ['A=b|c', 'line 1: “|”'],
     ['A="b', 'line 1: a quote is not closed'],
     ["A='b", 'line 1: a quote is not closed'],
-    ['source other.conf', 'line 1: this is no assignment'],
-    ['# c\n\nif true; then', 'line 3: this is no assignment'],
+    ['source other.conf', 'line 1: this is not an assignment'],
+    ['# c\n\nif true; then', 'line 3: this is not an assignment'],
     [`A=\${B:=c}`, `line 1: “\${B:=c” is not one of`],
     [`A=\${B:-$(id)}`, 'line 1: '],
-    ['A = b', 'line 1: this is no assignment'],
+    ['A = b', 'line 1: this is not an assignment'],
   ])('refused: %p', (text, reason) => {
     expect(refusal(() => values(text))).toContain(reason);
   });
@@ -106,7 +106,7 @@ describe('linstor_un.conf', () => {
       ['DD_BLOCK_SIZE', 6],
       ['DD_CONV', 7],
     ]);
-    expect(config.ignored.every(({ reason }) => reason !== 'no such attribute')).toBeTrue();
+    expect(config.ignored.every(({ reason }) => reason !== 'unknown attribute')).toBeTrue();
   });
 
   test('unknown keys are told, known ones and aliases are taken', () => {
@@ -115,7 +115,7 @@ describe('linstor_un.conf', () => {
       {
         key: 'RESOURCE_GRUOP',
         line: 1,
-        reason: 'no such attribute; RESOURCE_GROUP is probably meant',
+        reason: 'unknown attribute; RESOURCE_GROUP is probably meant',
         meant: 'RESOURCE_GROUP',
       },
     ]);

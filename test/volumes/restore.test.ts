@@ -167,7 +167,7 @@ describe('a restore', () => {
     expect(await content(`${name}-r`, nodes[0] ?? '')).toBe('data');
   });
 
-  test.each(['lose', 'drop'] as const)('whose answer is lost (%s) is made anew', async (kind) => {
+  test.each(['lose', 'drop'] as const)('whose answer is lost (%s) is created again', async (kind) => {
     const { name, nodes } = await volume();
     await takeSnapshot(makeContext(), linstor, resourceName(name), 'snap');
     served.lab.setFaults([

@@ -37,7 +37,7 @@ export const mkfs: ActionHandler = async (call, ctx) => {
   if (image.image.sizeMib < 1)
     throw new DriverError(
       'IMAGE_SIZE',
-      `image ${image.image.id} shall have a size of ${image.image.sizeMib} MiB`,
+      `image ${image.image.id} is to have a size of ${image.image.sizeMib} MiB`,
       { remedy: 'give a SIZE of at least 1 MiB' },
     );
   await ctx.lock(lockName(resource), () => makeImage(ctx, image, resource));

@@ -27,7 +27,7 @@ const copyTimeoutMs = 4 * 60 * 60_000;
 /**
  * What is in the VM's directory besides our disks: context ISO, NVRAM, TPM state, libvirt's files, other TMs' disks. Our links
  * are left out: those of the destination are already made, and the source's may name devices of that host.
- * A dead source is not spoken to; everything in its directory is made anew.
+ * A dead source is not spoken to; everything in its directory is created again.
  */
 export async function moveVmDirectory(
   ctx: Context,

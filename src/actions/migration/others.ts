@@ -28,7 +28,7 @@ export async function callOther(
   message: MigrationMessage,
 ): Promise<void> {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(tm))
-    throw new DriverError('ONE_INCOMPLETE', `“${tm}” is no name of a transfer driver`);
+    throw new DriverError('ONE_INCOMPLETE', `“${tm}” is not the name of a transfer driver`);
   const inArguments = message.shape === 'arguments';
   const { sourceHost, destinationHost, directory, vmId, datastoreId, encoded } = message;
   const result = await runHere(ctx, {

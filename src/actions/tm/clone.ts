@@ -37,7 +37,7 @@ export const clone: ActionHandler = async (call, ctx) => {
   if (disk.disk.kind !== 'clone' || !sameName(resourceOfSource(disk.disk.source), source)) {
     throw new DriverError(
       'ONE_INCOMPLETE',
-      `disk ${target.diskId} of VM ${disk.vm.id} is no clone of ${source} in OpenNebula’s document; nothing was changed`,
+      `disk ${target.diskId} of VM ${disk.vm.id} is not a clone of ${source} in OpenNebula’s document; nothing was changed`,
     );
   }
   await ctx.lock(lockName(disk.diskResource.resource), () => cloneDisk(ctx, disk, source));

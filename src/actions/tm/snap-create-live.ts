@@ -43,7 +43,7 @@ export async function snapshotFrozen(
     ]);
     if (leftover) {
       // It belongs to a list that OpenNebula has dropped (contract §3.4), or to a try that was killed.
-      ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken anew`);
+      ctx.log.info(`snapshot ${name} of ${resource} is a leftover and is taken again`);
       await dropSnapshot(ctx, linstor, resource, name);
     }
     const props = usageProps(view);

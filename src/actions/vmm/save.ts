@@ -122,7 +122,7 @@ async function judgeFailure(ctx: Context, message: CheckpointMessage, failure: u
     `${original.message}; ${message.deployId} is not running on ${message.host} any more (${state || 'unknown'}), so its checkpoint is kept`,
     {
       details: original.details,
-      remedy: `look at the domain with \`virsh list --all\` on ${message.host}; resume the VM from ${message.checkpoint} with virsh restore, or boot it anew`,
+      remedy: `look at the domain with \`virsh list --all\` on ${message.host}; resume the VM from ${message.checkpoint} with virsh restore, or boot it again`,
       cause: failure,
     },
   );

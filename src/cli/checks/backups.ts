@@ -56,7 +56,7 @@ const mixedSystem = (vm: Vm, system: string): Finding => ({
   severity: 'warn',
   object: nameOf(vm),
   what: `its increments are left to the driver “${system}” of its system datastore`,
-  why: 'that one keeps a checkpoint in libvirt, which refuses it for disks that are no qcow2 files',
+  why: 'that one keeps a checkpoint in libvirt, which refuses it for disks that are not qcow2 files',
   remedy: 'set MODE=FULL, or move the VM to a system datastore of linstor_un',
 });
 

@@ -27,7 +27,7 @@ export function checkClusters(facts: Facts): Finding[] {
           severity: 'fail',
           object: cluster.label,
           what: error.message,
-          why: 'every action that touches a disk fails',
+          why: 'every action that uses a disk fails',
           remedy: error.remedy,
         },
       ];
@@ -63,7 +63,7 @@ function checkLatency(cluster: ClusterFacts): Finding[] {
       severity: 'warn',
       object: cluster.label,
       what: `the controller took ${Math.round(cluster.latencyMs)} ms to say its version`,
-      why: 'each action asks several times',
+      why: 'each action queries it several times',
       remedy: 'look at the load of the controller and its database; linstor controller version',
     },
   ];
@@ -191,8 +191,8 @@ function checkSecurity(cluster: ClusterFacts): Finding[] {
       object: label,
       what: `${remote.join(', ')} is reached without TLS${secret ? ', and LS_TOKEN or LS_PASSWORD are sent to it' : ''}`,
       why: secret
-        ? 'whoever sees the network sees the secret, and may then change every disk'
-        : 'whoever reaches the controller’s port may change every disk',
+        ? 'anyone on the network can read the secret and change every disk'
+        : 'anyone who can reach the controller’s port can change every disk',
       remedy:
         'LS_CONTROLLERS="linstor+ssl://HOST" with LS_CAFILE, LS_CERTFILE and LS_KEYFILE, or a network of its own for LINSTOR',
     },

@@ -53,7 +53,7 @@ export function checkPlacement(facts: Facts, datastore: Datastore): Finding[] {
       severity: 'fail',
       object,
       what: 'none of RESOURCE_GROUP, REPLICA_COUNT and NODE_LIST is set',
-      why: 'there is no rule where volumes go',
+      why: 'there is no rule for where volumes are placed',
       remedy: set(datastore, 'RESOURCE_GROUP="opennebula"'),
     });
   }

@@ -38,7 +38,7 @@ export function checkDatastores(facts: Facts): Finding[] {
   return findings.some((item) => item.severity !== 'info')
     ? findings
     : [
-        { id: 'datastores', severity: 'ok', what: `${ours.length} datastores of linstor_un fit together` },
+        { id: 'datastores', severity: 'ok', what: `${ours.length} datastores of linstor_un are consistent` },
         ...findings,
       ];
 }

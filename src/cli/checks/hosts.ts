@@ -169,7 +169,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       severity: 'warn',
       object: host,
       what: `the login shell prints without a terminal: ${JSON.stringify(state.noise.split('\n')[0]?.slice(0, 60))}`,
-      why: 'the driver passes over it, OpenNebula’s own scripts and scp do not',
+      why: 'the driver ignores it, OpenNebula’s own scripts and scp do not',
       remedy: `# on ${host}, in ~/.bashrc or ~/.ssh/rc of oneadmin: print only where [ -t 1 ] holds`,
     });
   if (state.unzeroedPools.length > 0)
@@ -229,8 +229,8 @@ function checkRest(host: string, state: HostFacts): Finding[] {
       id: 'hosts.clock',
       severity: 'warn',
       object: host,
-      what: `its clock is ${Math.round(skew / 1000)} s away from this one`,
-      why: 'logs do not fit together, and certificates may count as not yet valid',
+      what: `its clock differs by ${Math.round(skew / 1000)} s`,
+      why: 'timestamps in logs do not match, and certificates may appear not yet valid',
       remedy: `# on ${host}, as root:\ntimedatectl set-ntp true`,
     });
   return findings;

@@ -24,7 +24,7 @@ export function checkInstallation(facts: Facts): Finding[] {
     {
       id: 'installation',
       severity: 'ok',
-      what: `${facts.files.links.length} action names lead to ${facts.layout.binary}`,
+      what: `${facts.files.links.length} action links point to ${facts.layout.binary}`,
     },
     ...findings,
   ];
@@ -76,7 +76,7 @@ function checkUser({ files, layout }: Facts): Finding[] {
       severity: 'warn',
       object: layout.remotes,
       what: `doctor does not run as ${files.owner ?? 'oneadmin'}, who owns it`,
-      why: 'ssh keys, known hosts and the session for oned are those of that user: what follows may be wrong for this reason alone',
+      why: 'ssh keys, known hosts and the session for oned are those of that user: the findings below may be caused by this alone',
       remedy: `sudo -u ${files.owner ?? 'oneadmin'} linstor_un doctor`,
     },
   ];
@@ -115,8 +115,8 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       id: 'installation.dangling',
       severity: 'fail',
       object: layout.remotes,
-      what: `links that lead nowhere: ${names(dangling)}`,
-      why: 'the copy of remotes/ to hosts fails (rsync exit 23), and hosts are not monitored any more',
+      what: `dangling links: ${names(dangling)}`,
+      why: 'the copy of remotes/ to hosts fails (rsync exit 23), and hosts are no longer monitored',
       remedy: asRoot('linstor_un install'),
     });
   }
@@ -127,7 +127,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       id: 'installation.direct-links',
       severity: 'warn',
       object: layout.remotes,
-      what: `${direct.length} names lead straight to the program: ${names(direct)}`,
+      what: `${direct.length} action links point directly at the program: ${names(direct)}`,
       why: `onehost sync follows links: ${humanSize(bytes(total))} for every host`,
       remedy: 'sudo linstor_un install   # puts a launcher of a few bytes in their place',
     });
@@ -137,7 +137,7 @@ function checkLinks({ files, layout }: Facts): Finding[] {
       id: 'installation.foreign',
       severity: 'warn',
       object: layout.remotes,
-      what: `not ours, though under our names: ${names(of('foreign'))}`,
+      what: `not ours, but under our names: ${names(of('foreign'))}`,
       why: 'OpenNebula calls them instead of the driver',
       remedy: 'sudo linstor_un install   # sets them aside',
     });

@@ -23,7 +23,7 @@ export function withoutStandIns<T extends { readonly title: string; readonly fin
     id: 'lab',
     severity: 'ok',
     object: lab,
-    what: 'a lab: its installation, its registration and its hosts’ kernels are stand-ins, and not checked',
+    what: 'a lab: its installation, its registration and its hosts’ kernels are simulated and not checked',
   };
   return [
     { title: 'Lab', findings: [notice] },

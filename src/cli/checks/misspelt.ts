@@ -26,9 +26,7 @@ function ofDatastore(datastore: Datastore): Finding[] {
     severity: isDangerous ? 'fail' : 'warn',
     object: label(datastore),
     what: `${key} is not an attribute of this driver${meant === undefined ? '' : `; ${meant} is probably meant`}`,
-    why: isDangerous
-      ? `it has no effect: new volumes are made as if ${meant} were not set`
-      : 'it has no effect',
+    why: isDangerous ? `no effect: new volumes are created as if ${meant} were not set` : 'it has no effect',
     remedy:
       meant === undefined
         ? `onedatastore update ${datastore.id}   # remove ${key}`

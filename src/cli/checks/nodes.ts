@@ -16,7 +16,7 @@ export function checkNodes(facts: ClusterView, cluster: ClusterFacts): Finding[]
         severity: 'fail',
         object: cluster.label,
         what: 'LINSTOR has no nodes',
-        why: 'there is nowhere to put a volume',
+        why: 'volumes cannot be placed',
         remedy: 'linstor node create NAME ADDRESS',
       },
     ];
@@ -32,7 +32,7 @@ export function checkNodes(facts: ClusterView, cluster: ClusterFacts): Finding[]
             severity: 'warn',
             object: node.name,
             what: `the node is ${flags.join(', ')}`,
-            why: 'it gets no new volumes',
+            why: 'no new volumes are placed on it',
             remedy: `linstor node restore ${node.name}`,
           },
         ];

@@ -11,7 +11,7 @@ export function checkOpenNebula({ one }: Facts): Finding[] {
         severity: 'fail',
         object: 'oned',
         what: error.message,
-        why: 'actions ask oned about VMs and datastores; they fail without it',
+        why: 'actions query oned about VMs and datastores and fail without it',
         remedy: error.remedy,
       },
     ];
@@ -52,7 +52,7 @@ export function checkOpenNebula({ one }: Facts): Finding[] {
       severity: 'warn',
       object: host.name,
       what: 'the host is in state ERROR',
-      why: 'no VM is deployed there, and it is no bridge',
+      why: 'no VM is deployed there, and it is not used as a bridge',
       remedy: `onehost show ${host.id}; onehost enable ${host.id}`,
     });
   }

@@ -16,7 +16,7 @@ export function checkPools(facts: ClusterView, cluster: ClusterFacts): Finding[]
         severity: 'fail',
         object: cluster.label,
         what: 'LINSTOR has no storage pool',
-        why: 'there is nowhere to put a volume',
+        why: 'volumes cannot be placed',
         remedy: 'linstor storage-pool create lvmthin NODE POOL VG/THINPOOL',
       },
     ];

@@ -18,7 +18,7 @@ export function checkRegistration(facts: Facts): Finding[] {
         severity: 'fail',
         object: facts.layout.onedConf,
         what: `oned.conf cannot be read: ${onedConf.error.message}`,
-        why: 'without it nothing can be said about the registration',
+        why: 'without it the registration cannot be checked',
         remedy:
           'run doctor on the front-end, as oneadmin or root; set ONE_LOCATION for a self-contained installation',
       },
@@ -33,7 +33,7 @@ export function checkRegistration(facts: Facts): Finding[] {
           severity: 'fail',
           object: facts.layout.vmmExecrc,
           what: `it cannot be read: ${vmmExecrc.error.message}`,
-          why: 'it says which VMs may be snapshotted while they run',
+          why: 'it defines which VMs can be snapshotted while running',
           remedy: `restore ${facts.layout.vmmExecrc} from OpenNebula's package`,
         } as const,
       ];
@@ -44,7 +44,7 @@ export function checkRegistration(facts: Facts): Finding[] {
           severity: 'warn',
           object: facts.layout.onedConf,
           what: 'it was changed after oned was started',
-          why: 'oned reads it at its start only',
+          why: 'oned reads it only when it starts',
           remedy: asRoot('systemctl restart opennebula'),
         },
       ]
@@ -179,7 +179,7 @@ function checkValues(text: string, file: string): Finding[] {
             {
               id: `registration.${rule.name.toLowerCase()}`,
               severity: 'warn',
-              what: `${rule.name} for linstor_un stands ${found.length} times`,
+              what: `${rule.name} for linstor_un is defined ${found.length} times`,
               why: 'oned takes the first; a change of the others has no effect',
               remedy: `sudoedit ${file}   # remove all but one ${rule.name} with NAME = "linstor_un"\nsudo systemctl restart opennebula`,
             },

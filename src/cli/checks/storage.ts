@@ -30,7 +30,7 @@ export function checkStorage(facts: ClusterView): Finding[] {
             id: 'storage',
             severity: 'ok',
             object: cluster.label,
-            what: `${orElse(cluster.pools, []).filter(isReal).length} storage pools, ${count} replicas: no trouble`,
+            what: `${orElse(cluster.pools, []).filter(isReal).length} storage pools, ${count} replicas: no problems`,
           },
           ...findings,
         ] satisfies Finding[]);
@@ -89,7 +89,7 @@ function checkResources(cluster: ClusterFacts): Finding[] {
     'storage.deleting',
     'warn',
     named('deleting'),
-    'resources are being deleted and do not go',
+    'resources are stuck while being deleted',
     'LINSTOR waits for a satellite that is away; the name cannot be used again',
     'linstor node list\nlinstor resource list -r NAME   # bring these nodes online',
   );
@@ -98,7 +98,7 @@ function checkResources(cluster: ClusterFacts): Finding[] {
     'warn',
     named('unknown'),
     'resources have a replica of which LINSTOR does not know the state',
-    'its satellite is online, but has not reported it',
+    'its satellite is online but has not reported it',
     'linstor resource list -r NAME --all\nlinstor node reconnect NODE',
   );
   group(
@@ -122,7 +122,7 @@ function checkResources(cluster: ClusterFacts): Finding[] {
     'fail',
     named('no-disk'),
     'resources have no replica with a disk',
-    'their data are not there',
+    'their data is unavailable',
     'linstor resource list -r NAME --all',
   );
   group(
@@ -189,8 +189,8 @@ function checkLeftovers(facts: ClusterView, cluster: ClusterFacts): Finding[] {
       severity: 'info',
       object:
         names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', '),
-      what: `${found.length} objects look left over: disks, temporary resources, helper snapshots or attached replicas`,
-      why: 'they take space, and block the deletion of images',
+      what: `${found.length} objects look like leftovers: disks, temporary resources, helper snapshots or attached replicas`,
+      why: 'they use space and block the deletion of images',
       remedy: 'linstor_un gc',
     },
   ];

@@ -13,7 +13,7 @@ const usualGroup = 'opennebula';
 export const datastore = operatorCommand({
   name: 'datastore',
   summary:
-    'Create an image and a system datastore on LINSTOR, with safe defaults. Checks first that LINSTOR can make volumes in them. Safe to repeat: what is there already is left as it is.',
+    'Create an image and a system datastore on LINSTOR, with safe defaults. Checks first that LINSTOR can make volumes in them. Safe to repeat: existing datastores are left as they are.',
   args: {
     what: { type: 'positional', description: 'create' },
     name: {
@@ -53,8 +53,8 @@ export const datastore = operatorCommand({
     json: { type: 'boolean', description: 'one JSON document' },
   },
   exitCodes: [
-    [0, 'both are there'],
-    [1, 'refused, not confirmed, or one is there and differs'],
+    [0, 'both exist'],
+    [1, 'refused, not confirmed, or one exists and differs'],
   ],
   examples: [
     ['datastore create', 'asks for what is not given'],
@@ -151,7 +151,7 @@ function throwIfDifferent(compared: readonly Compared[]): void {
   if (!first) return;
   throw new DriverError(
     'BAD_ARGUMENT',
-    `datastore ${first.id} “${first.name}” is there, and is not what was asked for`,
+    `datastore ${first.id} “${first.name}” exists with other attributes`,
     {
       details: different.flatMap(({ name, differs }) => differs.map((text) => `${name}: ${text}`)),
       remedy: `give another --name, or change it: onedatastore update ${first.id}`,
@@ -200,7 +200,7 @@ function planText(compared: readonly Compared[], width: number): string {
 
 function closing(made: readonly Compared[], missing: readonly Compared[], dryRun: boolean): string {
   if (dryRun) return '\nNothing was created (--dry-run).\n';
-  if (missing.length === 0) return '\nBoth are there already; nothing was changed.\n';
+  if (missing.length === 0) return '\nBoth exist already; nothing was changed.\n';
   const created = made.filter(({ name }) => missing.some((each) => each.name === name));
   return `\n${created.map(({ id, name, type }) => `${type} datastore ${id} “${name}” created\n`).join('')}onedatastore list shows their capacity after a minute.\n`;
 }

@@ -29,7 +29,7 @@ export const gc = operatorCommand({
   name: 'gc',
   summary:
     'Find leftovers in LINSTOR: disks of terminated VMs, temporary resources, unused helper snapshots, replicas attached without a VM, two primaries still allowed after a live migration, parts of deleted snapshots on nodes that were away, and what has been in the trash for its time. ' +
-    '--apply removes what is provably ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
+    '--apply deletes objects proven to be ours and unused, and nothing else. Stops if OpenNebula or LINSTOR does not answer.',
   args: {
     apply: { type: 'boolean', description: 'delete objects that are proven unused' },
     name: {
@@ -51,7 +51,7 @@ export const gc = operatorCommand({
   examples: [
     ['gc', 'list leftovers'],
     ['gc --apply', 'delete the proven ones'],
-    ['gc --apply --name one-vm-7-checkpoint', 'and one that you have checked'],
+    ['gc --apply --name one-vm-7-checkpoint', 'and one that you have checked yourself'],
   ],
   run: async (args, environment) => {
     const context = await environment.context();
@@ -196,12 +196,12 @@ async function ifKnown<T>(read: () => Promise<T>): Promise<T | undefined> {
 const isForHand = ({ kind }: Leftover): boolean =>
   kind === 'deleting' || kind === 'window' || kind === 'kept' || kind === 'lock';
 
-/** The proven ones, and what was named. Throws USAGE for a name that is no leftover. */
+/** The proven ones, and what was named. Throws USAGE for a name that is not a leftover. */
 function choose(found: readonly Found[], named: readonly string[]): Found[] {
   for (const name of named) {
     const match = found.find(({ leftover }) => leftover.resource === name && !isForHand(leftover));
     if (!match)
-      throw new DriverError('USAGE', `“${name}” is no leftover`, {
+      throw new DriverError('USAGE', `“${name}” is not a leftover`, {
         remedy: 'run linstor_un gc and take the name from its list',
       });
     if (/holds it open/.test(match.leftover.doubt ?? ''))

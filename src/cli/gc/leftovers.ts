@@ -336,7 +336,7 @@ function ofSnapshot(inventory: Inventory, index: Index, snapshot: Snapshot): Lef
     return old ? [{ ...base, proof, why: 'temporary snapshot of an export', ...doubt }] : [];
   if (isBase(snapshot)) {
     const gone = old && isSuperseded(snapshot, inventory.snapshots, index.replicasOf(snapshot.resource));
-    return gone ? [{ ...base, proof, why: 'clones are made of it no more', ...doubt }] : [];
+    return gone ? [{ ...base, proof, why: 'no longer used for clones', ...doubt }] : [];
   }
   const shared = ofSharedVolume(inventory, index, snapshot);
   if (shared.length > 0) return shared;

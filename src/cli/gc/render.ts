@@ -56,7 +56,7 @@ export function renderLeftovers(
     lines.push('');
   }
   if (doubtful.length > 0) {
-    lines.push(paint.strong(`Probably left over: ${doubtful.length}. Look before you remove one:`));
+    lines.push(paint.strong(`Probably leftovers: ${doubtful.length}. Look before you remove one:`));
     for (const item of doubtful) {
       lines.push(
         ...wrapText(

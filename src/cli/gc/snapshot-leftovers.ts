@@ -21,7 +21,7 @@ import type { Leftover } from './leftovers.ts';
 /**
  * Snapshots that an action made and did not live to take away, on volumes that are in use: `one-image-N`, of which image N was made (saved
  * from a disk or cloned from an image), and `snapshot-N`, which OpenNebula has dropped from its lists because the action that made it
- * failed. A snapshot may be all that is left of somebody's data: in any doubt there is no leftover.
+ * failed. A snapshot may be all that is left of somebody's data: in any doubt there is not a leftover.
  */
 export function ofSharedVolume(inventory: Inventory, index: Index, snapshot: Snapshot): Leftover[] {
   const { datastores } = inventory;

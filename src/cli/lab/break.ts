@@ -62,7 +62,7 @@ export const labBreak = operatorCommand({
     ['lab break slow node2 --value 5', 'every pass and every view of node2 takes five seconds'],
     ['lab break hang node2', 'the satellite of node2 answers nothing, and LINSTOR does not notice'],
     ['lab break dead node3', 'node3 loses power: LINSTOR notices after nine seconds'],
-    ['lab break cut node3', 'node3 runs on, and nobody reaches it'],
+    ['lab break cut node3', 'node3 keeps running and cannot be reached'],
     ['lab break pool node2 thin', 'no space left in the pool'],
     [
       'lab break controller POST lose --match snapshots --times 1',
@@ -257,7 +257,7 @@ async function breakController(cluster: Cluster, wish: Wish): Promise<string> {
   const method = wish.method ?? words.find((word) => /^(GET|POST|PUT|DELETE|PATCH)$/i.test(word ?? ''));
   const how = words.find((word) => word !== method) ?? 'drop';
   if (/^\d+$/.test(how) && (Number(how) < 1 || Number(how) > 0x7fff))
-    throw new DriverError('USAGE', `${how} is no return code of LINSTOR`, {
+    throw new DriverError('USAGE', `${how} is not a LINSTOR return code`, {
       remedy: '1 to 32767; 998 is an unexpected error',
     });
   const fault = /^\d+$/.test(how)
@@ -337,7 +337,7 @@ export const labMend = operatorCommand({
     for (const name of target ? [target] : cluster.description.nodes) setHostFaults(cluster.dir, name, []);
     if (!target) await admin(cluster, 'DELETE', '/lab/faults');
     await admin(cluster, 'POST', '/lab/mend', target ? { node: target } : {});
-    terminal.message('success', `mended: ${target ?? 'everything'}`);
+    terminal.message('success', `cleared: ${target ?? 'everything'}`);
     return 0;
   },
 });

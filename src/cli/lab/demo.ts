@@ -25,7 +25,7 @@ export const labDemo = operatorCommand({
     [1, 'one failed'],
   ],
   examples: [
-    ['lab demo', 'the main job, on this machine, in seconds'],
+    ['lab demo', 'an end-to-end demo on this machine, in seconds'],
     ['lab demo --json', 'for scripts'],
   ],
   run: async ({ json, keep, generation }, environment) => {

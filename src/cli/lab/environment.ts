@@ -37,7 +37,7 @@ export const labShell = operatorCommand({
   name: 'lab shell',
   summary: 'Start a shell in the lab: linstor, oneimage, onevm, ssh node1 and linstor_un mean the lab there.',
   args: { dir: dirOption },
-  examples: [['lab shell', 'until exit']],
+  examples: [['lab shell', 'leave it with exit']],
   run: async ({ dir }, { env }) => {
     const cluster = openLab(dir, env);
     const rc = join(cluster.dir, 'shellrc');

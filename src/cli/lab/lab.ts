@@ -17,7 +17,7 @@ export const labCommands: Readonly<Record<string, Listed>> = {
   },
   up: { summary: 'create or start a lab', load: async () => (await import('./up.ts')).labUp },
   status: {
-    summary: 'its parts and the faults injected into it',
+    summary: 'its components and injected faults',
     load: async () => (await import('./up.ts')).labStatus,
   },
   break: { summary: 'inject a fault', load: async () => (await import('./break.ts')).labBreak },
@@ -28,7 +28,7 @@ export const labCommands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./environment.ts')).labEnv,
   },
   story: {
-    summary: 'what can happen, as commands to type',
+    summary: 'failure scenarios as commands to type',
     load: async () => (await import('./story.ts')).labStory,
   },
   serve: {

@@ -54,7 +54,7 @@ export const stories: Readonly<Record<string, Story>> = {
         see: 'one node with space is not enough for two replicas',
       },
       { command: 'oneimage create --name three --size 64', see: '[NO_SPACE], and what to do', fails: true },
-      { command: 'linstor_un lab mend', see: 'space again' },
+      { command: 'linstor_un lab mend', see: 'the space is back' },
       { command: 'oneimage delete three', see: 'the failed image, which has nothing in LINSTOR' },
     ],
   },

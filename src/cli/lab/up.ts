@@ -89,7 +89,7 @@ export const labUp = operatorCommand({
         'warn',
         `there is a lab already, its ${ignored.join(', ')} stay: \`linstor_un lab down\` first for another`,
       );
-    terminal.message('success', `${fresh ? 'made and started' : 'running'}: the lab in ${dir}`);
+    terminal.message('success', `${fresh ? 'created and started' : 'running'}: the lab in ${dir}`);
     terminal.out(overview(cluster, environment));
     return 0;
   },
@@ -167,7 +167,7 @@ function overview(cluster: Cluster, environment: CliEnvironment): string {
     [`${lab} linstor${dir} node list`, 'look at it'],
     [`${lab} story${dir}`, 'stories to play: a disk fails, a node dies, a snapshot is reverted'],
     [`${lab} break${dir} host node1`, 'inject a fault'],
-    [`${lab} down${dir}`, 'throw it away'],
+    [`${lab} down${dir}`, 'delete the lab'],
   ];
   const width = Math.max(...commands.map(([command]) => command.length));
   const { nodes, pools, generation, isolation } = cluster.description;

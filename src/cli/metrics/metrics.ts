@@ -55,7 +55,7 @@ export async function collect(context: Context, environment: CliEnvironment): Pr
     {
       name: 'linstor_un_leftovers',
       type: 'gauge',
-      help: 'Objects in LINSTOR that nobody uses any more (linstor_un gc).',
+      help: 'Unused objects in LINSTOR (linstor_un gc).',
       samples: leftovers === undefined ? [] : [{ labels: {}, value: leftovers }],
     },
     {

@@ -103,7 +103,7 @@ function readActions(
   try {
     if (path === undefined) throw new Error('there is no log: LINSTOR_UN_LOG is empty');
     const { records, unreadable } = readLog(path);
-    if (unreadable > 0) missing.push(`${unreadable} lines of ${path} are no records`);
+    if (unreadable > 0) missing.push(`${unreadable} lines of ${path} are not records`);
     return {
       failed: records.filter(({ result }) => result === 'failed').slice(-last),
       slow: records.filter(({ result, ms }) => result === 'ok' && ms >= slowFrom).slice(-last),

@@ -6,7 +6,7 @@ import { html, Markup } from './html.ts';
 import { style } from './style.ts';
 import { timeline } from './timeline.ts';
 
-const words = { ok: 'all well', warn: 'warnings', fail: 'failures' } as const;
+const words = { ok: 'OK', warn: 'warnings', fail: 'failures' } as const;
 
 /** One file that needs no other and runs nothing: the browser is told so, should a text of others ever get through as markup. */
 export function reportPage(report: Report): string {

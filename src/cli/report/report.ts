@@ -12,7 +12,7 @@ import { reportPage } from './page.ts';
 export const report = operatorCommand({
   name: 'report',
   summary:
-    'Write one archive for whoever is to help: doctor, status, versions, configuration without secrets, the last failed and slow actions, ' +
+    'Write one archive for support: doctor, status, versions, configuration without secrets, the last failed and slow actions, ' +
     'error reports of LINSTOR, and a page that shows them (report.html).',
   args: {
     output: {

@@ -68,7 +68,7 @@ export function renderLocks(locks: readonly LockStatus[], { width, paint }: Scre
       ? []
       : [
           '',
-          `${silent} without a sign of life: whoever needs the lock next takes it over after ${silentAfter} s.`,
+          `${silent} without a sign of life: the next action that needs the lock takes it over after ${silentAfter} s.`,
         ];
   return `${[...table(columns, rows, width), ...note].join('\n')}\n`;
 }

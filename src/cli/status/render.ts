@@ -48,7 +48,7 @@ export function renderOverview(overview: Overview, screen: Screen): string {
       wrapText(`OpenNebula cannot be asked: ${overview.oneError}`, screen.width).map(screen.paint.bad),
     );
   if (overview.leftovers)
-    blocks.push([`Probably left over: ${plural(overview.leftovers, 'object')}   (linstor_un gc)`]);
+    blocks.push([`Probably leftovers: ${plural(overview.leftovers, 'object')}   (linstor_un gc)`]);
   if (overview.running?.length) blocks.push(runningBlock(overview.running, screen));
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
@@ -167,7 +167,7 @@ function renderVolumes(cluster: JudgedCluster, screen: Screen): string[] {
     say(`${volume.resource}: ${text}`);
   if (!screen.all && trouble.volumes.length > troubleShown)
     lines.push(`  … and ${trouble.volumes.length - troubleShown} more degraded (--all)`);
-  if (cluster.problems.length > 0) lines.push('  linstor_un doctor says why it matters and what to do');
+  if (cluster.problems.length > 0) lines.push('  Run linstor_un doctor for the reasons and remedies.');
   if (screen.all || volumes.length <= listed) {
     if (volumes.length > 0) lines.push('', ...volumeTable(volumes, screen));
   } else lines.push(`  linstor_un status --all lists them; status vm ID and status image ID show one`);

@@ -36,9 +36,9 @@ export const status = operatorCommand({
     [1, 'something is degraded, or could not be asked'],
   ],
   examples: [
-    ['status', 'cluster and datastores at a glance'],
-    ['status vm 7', 'disks of VM 7: where, how many replicas, in sync?'],
-    ['status image alpine', 'the volume of an image, and who uses it'],
+    ['status', 'overview of cluster and datastores'],
+    ['status vm 7', 'the disks of VM 7: nodes, replicas, sync state'],
+    ['status image alpine', 'the volume of an image and the VMs using it'],
     ['status node node1', 'pools, VMs and volumes of one machine'],
     ['status locks', 'who works on what, across front-ends'],
     ['status --watch', 'watch a resync'],

@@ -108,7 +108,7 @@ export function unknownSubject(
     {
       remedy:
         meant === undefined
-          ? `${lists[what]} shows what there is`
+          ? `${lists[what]} lists them`
           : `did you mean “linstor_un status ${what} ${meant}”?`,
     },
   );

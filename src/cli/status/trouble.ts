@@ -80,6 +80,6 @@ function nodeText(node: NodeStatus, held: readonly VolumeStatus[]): string {
   const what =
     held.length === 0 ? '' : `: ${count(held.length)} ${held.length === 1 ? 'has' : 'have'} a replica there`;
   const alone =
-    last.length === 0 || held.length === 0 ? '' : `; no other is up to date of ${count(last.length)}`;
+    last.length === 0 || held.length === 0 ? '' : `; no other up-to-date replica for ${count(last.length)}`;
   return `${node.name} is ${node.status}${what}${alone}`;
 }

@@ -55,7 +55,7 @@ export async function recreateVm(options: LabOnedOptions, id: number): Promise<O
   session.update((state) => {
     const current = vmOf(state, id);
     Object.assign(current, { state: vmState.PENDING, lcmState: lcm.INIT, deployId: '' });
-    // The list of a disk that is made anew is dropped with its counter: ids start at 0 again.
+    // The list of a disk that is created again is dropped with its counter: ids start at 0 again.
     current.snapshots = Object.fromEntries(
       Object.entries(current.snapshots).filter(
         ([id]) => diskOf(current, Number(id)).attributes['SAVE'] === 'YES',

@@ -47,7 +47,7 @@ function info<T extends { readonly id: number }>(
     method,
     (context, [id]) => {
       if (typeof id !== 'number')
-        return { ok: false, code: codes.api, message: `[${method}] Parameter is no integer.`, id: -1 };
+        return { ok: false, code: codes.api, message: `[${method}] Parameter is not an integer.`, id: -1 };
       const object = list(context.state).find((each) => each.id === id);
       return object ? show(context, object) : missing(method, kind, id);
     },

@@ -36,7 +36,7 @@ export function linesOf(session: Session, vm: LabVm): Lines {
 /** A new history record; volatile disks move into the system datastore's attributes. */
 export function addRecord(state: OneState, vm: LabVm, target: Target): void {
   const datastore = datastoreOf(state, target.datastore);
-  if (datastore.type !== 1) throw new OneRefusal(`Datastore ${datastore.id} is no system datastore.`);
+  if (datastore.type !== 1) throw new OneRefusal(`Datastore ${datastore.id} is not a system datastore.`);
   const host = state.hosts.find((each) => each.name === target.host);
   if (!host) throw new OneRefusal(`There is no host ${target.host}.`);
   vm.history.push({

@@ -14,7 +14,7 @@ const secureSchemes = new Set(['linstor+ssl', 'https']);
 const plainSchemes = new Set(['linstor', 'http']);
 
 function invalid(form: string, why: string): DriverError {
-  return new DriverError('BAD_ATTRIBUTE', `"${form}" is no address of a LINSTOR controller: ${why}`, {
+  return new DriverError('BAD_ATTRIBUTE', `"${form}" is not an address of a LINSTOR controller: ${why}`, {
     remedy:
       'write LS_CONTROLLERS as host, host:port, linstor://host[:port] or linstor+ssl://host[:port], separated by commas',
   });
@@ -43,7 +43,7 @@ export function parseController(form: string, tlsFiles = false): Controller {
   if (scheme !== undefined && !secureSchemes.has(scheme) && !plainSchemes.has(scheme)) {
     throw invalid(form, `${scheme}:// is not known`);
   }
-  if (port !== undefined && (port < 1 || port > 65535)) throw invalid(form, `${port} is no port`);
+  if (port !== undefined && (port < 1 || port > 65535)) throw invalid(form, `${port} is not a valid port`);
   const secure =
     secureSchemes.has(scheme ?? '') ||
     (scheme !== 'http' && port === tlsPort) ||

@@ -48,7 +48,7 @@ export function losses(
 export function leftovers(before: Observation, now: Observation): Finding[] {
   const found: Finding[] = [];
   const leaked = (what: string): number => found.push({ verdict: 'leaked', what });
-  // A link that leads to its volume is no leftover: it is replaced by the retry, taken away by delete, and never trusted.
+  // A link that leads to its volume is not a leftover: it is replaced by the retry, taken away by delete, and never trusted.
   for (const [path, what] of Object.entries(now.links)) {
     if (before.links[path] === undefined && what === danglingLink) leaked(`${path}: ${what}`);
   }

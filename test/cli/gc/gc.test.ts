@@ -275,7 +275,7 @@ describe('gc', () => {
 
   linstor_un gc --apply removes these.
 
-Probably left over: 2. Look before you remove one:
+Probably leftovers: 2. Look before you remove one:
   one-vm-9-checkpoint: VM 9 is done; checkpoints have no mark of their
     deployment
     linstor resource-definition delete one-vm-9-checkpoint
@@ -352,7 +352,7 @@ Probably left over: 2. Look before you remove one:
     expect(world.writes).not.toContain('delete definition one-image-99');
     world.writes.length = 0;
     expect(await run('--apply', '--name', 'one-vm-7-disk-0')).toBe(64);
-    expect(world.messages.join()).toContain('“one-vm-7-disk-0” is no leftover');
+    expect(world.messages.join()).toContain('“one-vm-7-disk-0” is not a leftover');
     expect(world.writes).toEqual([]);
   });
 

@@ -80,14 +80,14 @@ Volumes  2 VM disks, 1 image; 3 replicas
   thin on alpha: 1 GiB of 15 GiB free (6 %)
   one-vm-7-disk-0: alpha Inconsistent
   one-vm-9-disk-0: being deleted
-  linstor_un doctor says why it matters and what to do
+  Run linstor_un doctor for the reasons and remedies.
 
 Volume             Size  Replicas     State     In use on
 one-image-3      10 GiB  alpha bravo  degraded  –
 one-vm-7-disk-0  10 GiB  alpha        degraded  –
 one-vm-9-disk-0  10 GiB               degraded  –
 
-Probably left over: 1 object   (linstor_un gc)
+Probably leftovers: 1 object   (linstor_un gc)
 `);
     expect(fits()).toBe(true);
   });

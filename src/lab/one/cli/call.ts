@@ -62,7 +62,7 @@ export const option = ({ options }: OneCall, name: string): string | undefined =
 export function mebibytes(text: string, what: string): number {
   const [, digits, unit = 'M'] = /^(\d+)([mMgGtT]?)[bB]?$/.exec(text) ?? [];
   const factor = { '': 1, M: 1, G: 1024, T: 1024 ** 2 }[unit.toUpperCase()];
-  if (digits === undefined || factor === undefined) throw new OneRefusal(`${what} is no size: “${text}”`);
+  if (digits === undefined || factor === undefined) throw new OneRefusal(`${what} is not a size: “${text}”`);
   return Number(digits) * factor;
 }
 
