@@ -18,6 +18,8 @@ export interface Inventory {
   readonly kept?: Readonly<Record<string, string>>;
   /** Notes of what is in the trash, by resource. */
   readonly trash?: Readonly<Record<string, string>>;
+  /** Notes of moves between pools, by resource. */
+  readonly moves?: Readonly<Record<string, string>>;
   /** Entries of the store of locks. */
   readonly locks?: Readonly<Record<string, string>>;
   /** Disks that a restore in place was writing to when it was last heard of. */

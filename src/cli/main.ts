@@ -59,6 +59,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'confirm that a dead host can no longer write, for fence_host.sh',
     load: async () => (await import('./fence.ts')).fence,
   },
+  move: {
+    summary: 'move disks into another pool while their VM runs',
+    load: async () => (await import('./move.ts')).moveCommand,
+  },
   adopt: {
     summary: 'move an installation of LINBIT’s driver',
     load: async () => (await import('./adopt.ts')).adopt,

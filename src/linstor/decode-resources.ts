@@ -61,12 +61,22 @@ function toAllocated(raw: RawAllocation['volumes'][number]): Allocation['volumes
   };
 }
 
+type RawStates = NonNullable<RawResource['volumes'][number]['state']>['replication_states'];
+
+/** By the peer that it gets its data from. */
+function syncedPercent(states: RawStates): Pick<ResourceVolume, 'syncedPercent'> {
+  const [target] = Object.values(states ?? {}).filter((each) => each.replication_state === 'SyncTarget');
+  const done = target?.done_percentage;
+  return typeof done === 'number' ? { syncedPercent: done } : {};
+}
+
 function toVolume(raw: RawResource['volumes'][number]): ResourceVolume {
   return {
     ...toAllocated(raw),
     provider: raw.provider_kind ?? '',
     ...(raw.device_path ? { devicePath: raw.device_path } : {}),
     ...(raw.state?.disk_state ? { diskState: raw.state.disk_state } : {}),
+    ...syncedPercent(raw.state?.replication_states),
   };
 }
 

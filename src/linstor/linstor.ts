@@ -136,6 +136,8 @@ export interface ResourceVolume extends ReplicaVolume {
   readonly allocatedKib?: KiB;
   /** UpToDate, Inconsistent, Diskless, …; absent for plain storage. */
   readonly diskState?: string;
+  /** How much of a resync has been done; absent where none runs (REST 1.25). */
+  readonly syncedPercent?: number;
 }
 
 /** A resource on a node, as the controller knows it by itself: where it is, what it is called there, and whether it is open. */

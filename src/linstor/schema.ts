@@ -127,7 +127,17 @@ export const resource = z.object({
       provider_kind: text,
       device_path: text,
       allocated_size_kib: z.nullish(z.number()),
-      state: z.nullish(z.object({ disk_state: text })),
+      state: z.nullish(
+        z.object({
+          disk_state: text,
+          replication_states: z.nullish(
+            z.record(
+              z.string(),
+              z.object({ replication_state: text, done_percentage: z.nullish(z.number()) }),
+            ),
+          ),
+        }),
+      ),
     }),
   ),
 });

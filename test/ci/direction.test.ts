@@ -14,7 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ['context'],
   ['volumes', 'transfer'],
   ['disks'],
-  ['availability', 'backup', 'trash', 'adopt', 'export'],
+  ['availability', 'backup', 'trash', 'adopt', 'export', 'move'],
   ['vm-snapshots'],
   ['actions'],
   ['run'],

@@ -87,6 +87,8 @@ export interface ClusterFacts {
   readonly kept: Known<Readonly<Record<string, string>>>;
   /** Notes of what is in the trash. */
   readonly trash: Known<Readonly<Record<string, string>>>;
+  /** Notes of moves between pools. */
+  readonly moves: Known<Readonly<Record<string, string>>>;
   readonly encryption: Known<'unset' | 'locked' | 'unlocked' | undefined>;
 }
 

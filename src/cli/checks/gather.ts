@@ -2,6 +2,7 @@ import type { Context } from '../../context.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { type Layout, onDisk } from '../../install/layout.ts';
 import { isHighAvailability } from '../../install/plan.ts';
+import { moveStore } from '../../move/note.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
@@ -130,19 +131,31 @@ async function gatherCluster(
   const capabilities = await known(() => linstor.capabilities());
   const latencyMs = now() - started;
   if (!capabilities.ok) return unreachable(label, datastores, settings, capabilities.error);
-  const [nodes, pools, groups, definitions, resources, snapshots, properties, kept, trash, encryption] =
-    await Promise.all([
-      known(() => linstor.nodes()),
-      known(() => linstor.storagePools()),
-      known(() => linstor.resourceGroups()),
-      known(() => linstor.definitions()),
-      known(() => linstor.resources()),
-      known(() => linstor.snapshots()),
-      known(() => linstor.controllerProperties()),
-      known(() => linstor.keyValues(keptStore)),
-      known(() => linstor.keyValues(trashStore(settings.namePrefix))),
-      known(() => linstor.encryption()),
-    ]);
+  const [
+    nodes,
+    pools,
+    groups,
+    definitions,
+    resources,
+    snapshots,
+    properties,
+    kept,
+    trash,
+    moves,
+    encryption,
+  ] = await Promise.all([
+    known(() => linstor.nodes()),
+    known(() => linstor.storagePools()),
+    known(() => linstor.resourceGroups()),
+    known(() => linstor.definitions()),
+    known(() => linstor.resources()),
+    known(() => linstor.snapshots()),
+    known(() => linstor.controllerProperties()),
+    known(() => linstor.keyValues(keptStore)),
+    known(() => linstor.keyValues(trashStore(settings.namePrefix))),
+    known(() => linstor.keyValues(moveStore(settings.namePrefix))),
+    known(() => linstor.encryption()),
+  ]);
   return {
     label,
     datastores,
@@ -158,6 +171,7 @@ async function gatherCluster(
     properties,
     kept,
     trash,
+    moves,
     encryption,
   };
 }
@@ -184,6 +198,7 @@ function unreachable(
     properties: none,
     kept: none,
     trash: none,
+    moves: none,
     encryption: none,
   };
 }

@@ -6,6 +6,7 @@ import { isDiskful, sameName } from '../../volumes/replicas.ts';
 import { findLeftovers } from '../gc/leftovers.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
+import { checkMoves } from './moves.ts';
 import { checkPools } from './pools.ts';
 import { checkSnapshotPolicies } from './snapshot-policies.ts';
 import { checkTrash } from './trash.ts';
@@ -20,6 +21,7 @@ export function checkStorage(facts: ClusterView): Finding[] {
       ...checkLeftovers(facts, cluster),
       ...checkTrash(facts, cluster),
       ...checkSnapshotPolicies(facts, cluster),
+      ...checkMoves(cluster),
     ];
     const trouble = findings.some((item) => item.severity !== 'info');
     const count = orElse(cluster.resources, []).filter(isDiskful).length;

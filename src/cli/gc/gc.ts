@@ -4,6 +4,7 @@ import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
 import type { Linstor } from '../../linstor/linstor.ts';
 import { lockStore } from '../../linstor/locks/entries.ts';
 import { type NodeName, resourceName } from '../../linstor/names.ts';
+import { dropNote, moveStore } from '../../move/note.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { vmState } from '../../opennebula/states.ts';
@@ -147,17 +148,19 @@ async function takeInventory(
   hours: number,
 ): Promise<Inventory> {
   // LINSTOR first: what OpenNebula makes in between is then not taken for a leftover.
-  const [definitions, resources, snapshots, nodes, copies, kept, trash, locks, restores] = await Promise.all([
-    linstor.definitions(),
-    linstor.resources(),
-    linstor.snapshots(),
-    linstor.nodes(),
-    linstor.keyValues(copyStore(settings.namePrefix)),
-    linstor.keyValues(keptStore),
-    linstor.keyValues(trashStore(settings.namePrefix)),
-    linstor.keyValues(lockStore(settings.namePrefix)),
-    linstor.keyValues(restoreStore(settings.namePrefix)),
-  ]);
+  const [definitions, resources, snapshots, nodes, copies, kept, trash, locks, restores, moves] =
+    await Promise.all([
+      linstor.definitions(),
+      linstor.resources(),
+      linstor.snapshots(),
+      linstor.nodes(),
+      linstor.keyValues(copyStore(settings.namePrefix)),
+      linstor.keyValues(keptStore),
+      linstor.keyValues(trashStore(settings.namePrefix)),
+      linstor.keyValues(lockStore(settings.namePrefix)),
+      linstor.keyValues(restoreStore(settings.namePrefix)),
+      linstor.keyValues(moveStore(settings.namePrefix)),
+    ]);
   const [vms, images] = await Promise.all([context.one.vms(), context.one.images()]);
   const prefix = settings.namePrefix;
   const past = new Map<number, Vm | undefined>();
@@ -174,6 +177,7 @@ async function takeInventory(
     kept,
     trash,
     locks,
+    moves,
     restores,
     vms,
     images,
@@ -267,7 +271,7 @@ async function lookAgain(
   const { prefix } = inventory;
   // A helper snapshot is named after the resource that is made of it.
   const names = snapshot === undefined ? [resource] : [resource, resourceName(snapshot)];
-  const [definitions, resources, snapshots, copies, kept, trash, locks, restores] = await Promise.all([
+  const [definitions, resources, snapshots, copies, kept, trash, locks, restores, moves] = await Promise.all([
     linstor.definitions({ names }),
     linstor.resources({ names }),
     linstor.snapshots({ names: [resource] }),
@@ -276,8 +280,20 @@ async function lookAgain(
     linstor.keyValues(trashStore(prefix)),
     kind === 'lock' ? linstor.keyValues(lockStore(prefix)) : {},
     kind === 'note' ? linstor.keyValues(restoreStore(prefix)) : {},
+    kind === 'move-note' ? linstor.keyValues(moveStore(prefix)) : {},
   ]);
-  const fresh = { ...inventory, definitions, resources, snapshots, copies, kept, trash, locks, restores };
+  const fresh = {
+    ...inventory,
+    definitions,
+    resources,
+    snapshots,
+    copies,
+    kept,
+    trash,
+    locks,
+    restores,
+    moves,
+  };
   if (kind === 'trash' || kind === 'trash-note') return { ...fresh, images: await one.images() };
   // Any VM may have come to use an image; a disk has only its own.
   if (kind === 'replica' || kind === 'window') return { ...fresh, vms: await one.vms() };
@@ -317,6 +333,7 @@ async function removeOne(
     await linstor.deleteResource(leftover.resource, leftover.node as NodeName);
   else if (leftover.kind === 'window') await forbidTwoPrimaries(context, linstor, leftover.resource);
   else if (leftover.kind === 'trash-note') await forgetTrash(linstor, settings.namePrefix, leftover.resource);
+  else if (leftover.kind === 'move-note') await dropNote(linstor, settings.namePrefix, leftover.resource);
   else if (leftover.kind === 'note') {
     await forgetCopy(context, linstor, settings.namePrefix, leftover.resource);
     await forgetRestore(context, [{ linstor, settings, resource: leftover.resource }]);

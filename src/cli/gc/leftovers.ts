@@ -1,6 +1,7 @@
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
 import { heldKey, lostKey, readEntries } from '../../linstor/locks/entries.ts';
 import { type NodeName, type ResourceName, resourceName } from '../../linstor/names.ts';
+import { parseNote } from '../../move/note.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { inLcm, vmState } from '../../opennebula/states.ts';
 import { isBase, isSuperseded } from '../../volumes/base.ts';
@@ -33,6 +34,7 @@ export interface Leftover {
     | 'trash'
     | 'trash-note'
     | 'lock'
+    | 'move-note'
     | 'deleting'
     | 'window';
   readonly resource: ResourceName;
@@ -73,6 +75,17 @@ export function findLeftovers(inventory: Inventory): Leftover[] {
       why: 'note of a restore of a disk that is gone',
     })),
     ...ofLocks(inventory),
+    ...Object.entries(inventory.moves ?? {})
+      .filter(
+        ([key, text]) => parseNote(text) && !inventory.definitions.some(({ name }) => sameName(name, key)),
+      )
+      .map(([key]) => ({
+        kind: 'move-note' as const,
+        resource: resourceName(key),
+        bytes: 0,
+        proof: 'proven' as const,
+        why: 'note of the move of a volume that is gone',
+      })),
   ];
 }
 
@@ -454,7 +467,7 @@ export function commandFor({ kind, resource, snapshot, node }: Leftover): string
   if (kind === 'replica') return `linstor resource delete ${node} ${resource}`;
   if (kind === 'window')
     return `linstor resource-definition set-property ${resource} ${dualPrimaryProperty} no`;
-  if (kind === 'note' || kind === 'trash-note' || kind === 'kept' || kind === 'lock')
+  if (kind === 'note' || kind === 'trash-note' || kind === 'kept' || kind === 'lock' || kind === 'move-note')
     return 'linstor_un gc --apply';
   if (kind === 'trash') return `linstor_un trash empty ${resource}`;
   if (kind === 'deleting') return `linstor resource list -r ${resource} --all`;
