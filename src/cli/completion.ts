@@ -83,9 +83,12 @@ async function liveValues(words: readonly string[], environment: CliEnvironment)
         ? 'images'
         : before === 'host' || before === 'fence' || before === 'what-if' || before === 'evacuate'
           ? 'hosts'
-          : undefined;
+          : words.at(-3) === 'trash' && (before === 'restore' || before === 'empty')
+            ? 'trash'
+            : undefined;
   if (kind === undefined) return [];
   const read = async (): Promise<Values> => {
+    if (kind === 'trash') return (await import('./trash.ts')).namesInTrash(await environment.context());
     const { one } = await environment.context({ withoutConfig: true });
     if (kind === 'hosts') return (await one.hosts()).map((host) => [host.name, ''] as const);
     return (await one[kind]()).map(({ id, name }) => [String(id), name] as const);

@@ -92,6 +92,10 @@ const when = (ms: number): string => new Date(ms).toISOString().slice(5, 16).rep
 const described = ({ kind, name, image, vm, disk }: TrashNote): string =>
   kind === 'image' ? `image ${image} “${name}”` : `disk ${disk} of VM ${vm} “${name}”`;
 
+/** For whoever types one. */
+export const namesInTrash = async (context: Context): Promise<(readonly [string, string])[]> =>
+  (await contents(context)).map(({ note }) => [note.resource, described(note)] as const);
+
 async function list(context: Context, environment: CliEnvironment, json: boolean): Promise<number> {
   const kept = await contents(context);
   if (json) {

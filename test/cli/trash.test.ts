@@ -219,6 +219,17 @@ describe('a pool that is nearly full', () => {
   });
 });
 
+test('Tab offers the names of what is there', async () => {
+  volume('one-image-9');
+  await keep('one-image-9', { image: 9, name: 'alma' });
+  await run('complete', '--', 'trash', 'restore', '');
+  expect(world.text).toContain('one-image-9\timage 9 “alma”');
+  world.out.length = 0;
+  await run('complete', '--', 'trash', '');
+  expect(world.text).toContain('restore');
+  expect(world.text).not.toContain('one-image-9');
+});
+
 describe('doctor', () => {
   test('warns of what is overdue by a day', async () => {
     volume('one-image-9');
