@@ -44,7 +44,7 @@ export function hasUtf8(env: Readonly<Record<string, string | undefined>>): bool
 }
 
 /** A word that was cut keeps its width: tables are laid out by then. */
-const cutWord = /(?<=\S)…(?=\S)/g;
+const cutWord = /(?<=[^\s="'(“‘])…/g;
 
 export function plain(text: string): string {
   return text.replaceAll(cutWord, '~').replaceAll(known, (sign) => plainSigns[sign] ?? sign);

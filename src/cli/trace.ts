@@ -10,7 +10,7 @@ import { operatorCommand, printJson } from './command.ts';
 import { type Paint, paintFor } from './paint.ts';
 import { profileLines, profileOf } from './profile.ts';
 import { runningLines, subjectText } from './running.ts';
-import { cut, duration, pad, wrapText } from './table.ts';
+import { cut, duration, pad, widthOf, wrapText } from './table.ts';
 import { follow, sinceFrom } from './trace-follow.ts';
 
 export const slowFrom = 2000;
@@ -122,7 +122,8 @@ function renderAction(record: ActionRecord, width: number, paint: Paint): string
   const time = record.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
   const head = `${time}  ${mark}  ${duration(record.ms).padStart(8)}  ${paint.strong(record.action)}`;
   const about = subjectText(record.object);
-  const lines = [about === '' ? head : `${head}  ${about}`];
+  const whole = `${head}  ${about}`;
+  const lines = about === '' || widthOf(whole) <= width ? [whole.trimEnd()] : [head, `  ${about}`];
   // A single call has no summary to name the controller.
   const controller = record.calls.length > 1 ? controllerOf(record.calls) : undefined;
   lines.push(
@@ -141,7 +142,7 @@ function renderAction(record: ActionRecord, width: number, paint: Paint): string
   return lines;
 }
 
-const ruler = 16;
+const rulerFor = (width: number): number => (width < 72 ? 8 : 16);
 
 /** `at` is when the call ended: its bar stands where it ran within the action. */
 function renderCall(
@@ -149,6 +150,7 @@ function renderCall(
   what: string,
   { total, width, paint }: { total: number; width: number; paint: Paint },
 ): string {
+  const ruler = rulerFor(width);
   const scale = ruler / Math.max(total, 1);
   const from = Math.min(ruler - 1, Math.max(0, Math.floor((call.at - call.ms) * scale)));
   const length = Math.max(1, Math.min(ruler - from, Math.round(call.ms * scale)));
@@ -156,7 +158,7 @@ function renderCall(
   const left = `  ${paint.faint(line)} ${duration(call.ms).padStart(8)}  ${pad(call.kind, 7)}  `;
   const fine = /^(?:ok|2\d\d|exit 0)\b/.test(call.outcome);
   const outcome = cut(call.outcome, 24);
-  const room = Math.max(8, width - 38 - outcome.length - 2);
+  const room = Math.max(8, width - 22 - ruler - outcome.length - 2);
   const text = `${cut(what, room)}  ${fine ? paint.faint(outcome) : paint.bad(outcome)}`;
   return left + text;
 }

@@ -56,6 +56,8 @@ describe('signs', () => {
   test('ours are replaced, letters of others are not, and cut words keep their width', () => {
     expect(plain('“Jürgen” – 1 · 2 … → ≥ 3')).toBe('"Jürgen" - 1 . 2 ... > >= 3');
     expect(plain('one-vm-…-disk-0')).toBe('one-vm-~-disk-0');
+    expect(plain('link-di… node1')).toBe('link-di~ node1');
+    expect(plain('GROUP=…, “…” and more …')).toBe('GROUP=..., "..." and more ...');
     expect(plain('██████░░░░')).toBe('######....');
   });
 

@@ -80,6 +80,15 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const run = (...argv: string[]): Promise<number> => runCli(['trace', ...argv], world.environment());
 
 describe('trace', () => {
+  test('fits 60 columns', async () => {
+    world.columns = 60;
+    expect(await run()).toBe(0);
+    expect(
+      world.text.split('\n').filter((line) => Bun.stringWidth(line) > 60 && !line.startsWith('  →')),
+    ).toEqual([]);
+    expect(world.text).toContain('tm/clone\n  vm 7 disk 0 hv1\n');
+  });
+
   test('a timeline of 80 columns', async () => {
     expect(await run()).toBe(0);
     expect(world.text).toBe(`2026-11-23 10:00:00Z  ok        800 ms  tm/clone  vm 7 disk 0 hv1
@@ -122,7 +131,7 @@ describe('trace', () => {
     const lines = world.text.trimEnd().split('\n');
     expect(world.text).not.toContain('vm 7 disk 0');
     expect(lines.slice(-3)).toEqual([
-      'action    times  median  slowest  linstor   ssh  one  itself',
+      'action    times  median  slowest  linstor   ssh  one  driver',
       'tm/ln         1  12.4 s   12.4 s     81 %   0 %  0 %    19 %',
       'tm/clone      1  800 ms   800 ms     50 %  38 %  1 %    12 %',
     ]);

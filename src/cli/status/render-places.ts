@@ -1,5 +1,5 @@
 import { bytes, humanSize } from '../../units.ts';
-import { table } from '../table.ts';
+import { table, wrapText } from '../table.ts';
 import type { DatastoreDetail, DatastoreRow } from './datastore.ts';
 import type { PlaceStatus } from './place.ts';
 import { poolTable, type Screen } from './render.ts';
@@ -96,7 +96,8 @@ export function renderDatastore(detail: DatastoreDetail, { paint, width }: Scree
   });
   const kind = detail.type === 'other' ? 'Datastore' : `${isImage ? 'Image' : 'System'} datastore`;
   return `${[
-    `${paint.strong(`${kind} ${detail.id} “${detail.name}”`)}: ${facts.join(', ')}`,
+    paint.strong(`${kind} ${detail.id} “${detail.name}”`),
+    ...wrapText(facts.join(', '), width - 2).map((line) => `  ${line}`),
     '',
     ...(rows.length === 0 ? [isImage ? 'No image' : 'No VM'] : table(columns, rows, width)),
   ].join('\n')}\n`;

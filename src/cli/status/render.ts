@@ -102,13 +102,16 @@ export function poolTable(nodes: readonly NodeStatus[], { width, paint }: Screen
     const pools = node.pools.length > 0 ? node.pools : [undefined];
     return pools.map((pool, index) => [
       ...(index === 0 ? [node.name, host, state] : ['', '', '']),
-      ...poolCells(pool, paint),
+      ...poolCells(pool, paint, width < narrow ? 4 : 10),
     ]);
   });
   return table(columns, rows, width);
 }
 
-function poolCells(pool: PoolStatus | undefined, paint: Paint): string[] {
+/** Below so many columns bars are short. */
+const narrow = 72;
+
+function poolCells(pool: PoolStatus | undefined, paint: Paint, barWidth: number): string[] {
   if (!pool) return ['–', '', '', ''];
   const ratio = pool.total ? pool.provisioned / pool.total : 0;
   const promised =
@@ -119,7 +122,7 @@ function poolCells(pool: PoolStatus | undefined, paint: Paint): string[] {
   const color = share >= 0.97 ? paint.bad : share >= 0.9 ? paint.warn : paint.good;
   return [
     pool.name,
-    `${color(bar(share, 10))} ${pad(`${Math.round(share * 100)} %`, 5, 'right')}`,
+    `${color(bar(share, barWidth))} ${pad(`${Math.round(share * 100)} %`, 5, 'right')}`,
     size(pool.total),
     promised,
   ];

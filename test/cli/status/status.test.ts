@@ -37,6 +37,13 @@ one-vm-7-disk-0  10 GiB  alpha bravo  ok     alpha
     expect(fits()).toBe(true);
   });
 
+  test('a screen of 60 columns', async () => {
+    world.columns = 60;
+    await run();
+    expect(world.text).toContain('alpha  alpha  online  thin  █▋░░  40 %  100 GiB       20 GiB\n');
+    expect(world.text.split('\n').filter((line) => Bun.stringWidth(line) > 60)).toEqual([]);
+  });
+
   test('trouble shows, and is no success', async () => {
     world.nodes = [
       node('alpha'),

@@ -37,7 +37,9 @@ describe('what a person names', () => {
     expect(world.text).toStartWith('Image 3 “image-3”');
     world.out.length = 0;
     expect(await run('datastore', 'images')).toBe(0);
-    expect(world.text).toStartWith('Image datastore 100 “images”: group one, clone mode copy, not encrypted');
+    expect(world.text).toStartWith(
+      'Image datastore 100 “images”\n  group one, clone mode copy, not encrypted',
+    );
   });
 
   test.each([
