@@ -93,6 +93,25 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
     ],
   },
   {
+    action: 'vmm/snapshot_create_linstor_un',
+    about: 'three disks, drbd',
+    cases: [
+      [/snapshot\/multi/, 'answer lost'],
+      [/snapshot\/multi/, 'SIGKILL after'],
+      [/^ssh node\d #1/, 'SIGKILL after'],
+    ],
+  },
+  {
+    action: 'vmm/snapshot_revert_linstor_un',
+    about: 'three disks, drbd',
+    cases: [
+      [/snapshot-rollback\//, 'SIGKILL after'],
+      [/image-1\/snapshot-rollback\//, '2xx with an error inside'],
+      [/image-1\/snapshot-rollback\//, 'SIGTERM'],
+      [/^ssh node\d #3/, 'SIGKILL after'],
+    ],
+  },
+  {
     action: 'tm/cpds',
     about: 'disk of a running VM',
     cases: [
