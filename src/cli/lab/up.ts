@@ -4,6 +4,7 @@ import { DriverError } from '../../errors.ts';
 import { Cluster, createCluster, type LabDescription, type LabRequest, labPaths } from '../../lab/cluster.ts';
 import { isRunning, serveCluster, startCluster, stopCluster, withLab } from '../../lab/cluster-serve.ts';
 import { hostFaults } from '../../lab/hosts/faults.ts';
+import { installVirsh } from '../../lab/hosts/virsh.ts';
 import type { ClusterDamage } from '../../lab/linstor/strike.ts';
 import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
 import { type ArmedRule, inWords } from './fault-words.ts';
@@ -125,6 +126,8 @@ async function startLab(request: LabRequest): Promise<{ cluster: Cluster; fresh:
   return withLab(dir, async () => {
     const fresh = !existsSync(labPaths(dir).description);
     const cluster = fresh ? createCluster(request) : new Cluster(dir);
+    // What runs in a VM is not there, but its hypervisor answers.
+    if (fresh) installVirsh(cluster.dir, cluster.description.nodes);
     await startCluster(cluster);
     if (fresh) await makeGroup(cluster);
     return { cluster, fresh };
