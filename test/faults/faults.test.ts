@@ -107,8 +107,6 @@ const rows: readonly { action: string; about: string; cases: readonly [call: Reg
     cases: [
       [/snapshot-rollback\//, 'SIGKILL after'],
       [/image-1\/snapshot-rollback\//, '2xx with an error inside'],
-      [/image-1\/snapshot-rollback\//, 'SIGTERM'],
-      [/^ssh node\d #3/, 'SIGKILL after'],
     ],
   },
   {
