@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { inWords } from '../network-words.ts';
 import { ReplyLost } from './reply-lost.ts';
 
 /** Why a request brought no answer. */
@@ -25,7 +26,7 @@ export function classify(error: unknown, stopped: boolean): Failure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const name = cause instanceof Error ? cause.name : '';
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const why = code && !/^\d+$/.test(code) ? code : name || String(cause);
+  const why = code && !/^\d+$/.test(code) ? inWords(code) : name || String(cause);
   if (stopped) return { kind: 'stopped', why: 'stopped', cause };
   if (name === 'TimeoutError') return { kind: 'late', why: 'no answer in time', cause };
   if (tlsCodes.test(code)) return { kind: 'tls', why, cause };

@@ -1,5 +1,6 @@
 import { ofetch } from 'ofetch';
 import { DriverError, toDriverError } from '../errors.ts';
+import { inWords } from '../network-words.ts';
 import { type Environment, findAccess } from './session.ts';
 import { decodeReply, encodeCall, type Parameter, type Reply } from './xmlrpc.ts';
 
@@ -139,7 +140,9 @@ export class OnedClient {
         { cause: error },
       );
     }
-    const reason = codeOf(error) ?? (error instanceof Error ? error.message : String(error));
+    const code = codeOf(error);
+    const reason =
+      code === undefined ? (error instanceof Error ? error.message : String(error)) : inWords(code);
     return new DriverError('ONE_UNREACHABLE', `oned cannot be reached at ${shown(endpoint)}: ${reason}`, {
       cause: error,
     });

@@ -1,3 +1,4 @@
+import { inWords } from '../../network-words.ts';
 import type { Controller } from './controllers.ts';
 
 /**
@@ -16,7 +17,7 @@ export function dial(controller: Controller, timeoutMs: number): Promise<string 
       resolve(why);
     };
     const timer = setTimeout(() => finish(`no connection within ${timeoutMs} ms`), timeoutMs);
-    const refused = (error: Error) => finish('code' in error ? String(error.code) : error.message);
+    const refused = (error: Error) => finish('code' in error ? inWords(String(error.code)) : error.message);
     Bun.connect({
       hostname: controller.host,
       port: controller.port,

@@ -39,7 +39,7 @@ describe('which controller', () => {
     const ports = [deadPort(), deadPort()];
     const error = await failure(client(ports.map((port) => `127.0.0.1:${port}`)).nodes());
     expect(error.code).toBe('LINSTOR_UNREACHABLE');
-    for (const port of ports) expect(error.message).toContain(`127.0.0.1:${port} (ECONNREFUSED)`);
+    for (const port of ports) expect(error.message).toContain(`127.0.0.1:${port} (connection refused)`);
   });
 
   test('the second is alive, and stays the one that is asked', async () => {
@@ -51,7 +51,7 @@ describe('which controller', () => {
     expect(await linstor.nodes()).toEqual([]);
     expect(await linstor.nodes()).toEqual([]);
     expect(alive.seen).toHaveLength(2);
-    expect(calls).toEqual(['connect ECONNREFUSED', 'GET /v1/nodes 200', 'GET /v1/nodes 200']);
+    expect(calls).toEqual(['connect connection refused', 'GET /v1/nodes 200', 'GET /v1/nodes 200']);
   });
 
   test('a controller that dies is replaced for reads and for writes that may be repeated', async () => {
