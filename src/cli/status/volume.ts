@@ -1,9 +1,8 @@
 import { singlePoints } from '../../availability/survival.ts';
 import type { Resource, ResourceDefinition, Snapshot } from '../../linstor/linstor.ts';
 import type { Image } from '../../opennebula/one.ts';
-import { imageWith } from '../../trash/holder.ts';
 import { isBase } from '../../volumes/base.ts';
-import { type ParsedName, parseResource } from '../../volumes/names.ts';
+import { type ParsedName, parseResource, sourceOf } from '../../volumes/names.ts';
 import { isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
 import { noteOf, readTrash } from '../../volumes/trash.ts';
 import { type ClusterFacts, orElse } from '../checks/facts.ts';
@@ -47,12 +46,14 @@ export interface VolumeStatus {
 
 export function volumesOf(cluster: ClusterFacts, images: readonly Image[]): VolumeStatus[] {
   const notes = readTrash(orElse(cluster.trash, {}));
+  const bySource = new Map(images.map((image) => [image.source.trim().toLowerCase(), image]));
   const replicas = Map.groupBy(orElse(cluster.resources, []), (item) => item.name);
   const snapshots = Map.groupBy(orElse(cluster.snapshots, []), (item) => item.resource);
   return orElse(cluster.definitions, []).flatMap((definition) => {
     const parsed = parseResource(cluster.settings.namePrefix, definition.name);
     // An image may be made of any volume: what was in the trash, what was adopted.
-    const image = parsed?.kind === 'image' ? undefined : imageWith({ resource: definition.name }, images);
+    const image =
+      parsed?.kind === 'image' ? undefined : bySource.get(sourceOf(definition.name).toLowerCase());
     if (!parsed && !image) return [];
     const volume = volumeStatus(
       definition,
