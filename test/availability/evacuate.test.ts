@@ -86,6 +86,17 @@ test('a volume with more copies than its group asks for keeps as many', async ()
   expect(await world.lab.linstor('GET', '/v1/key-value-store')).toEqual([]);
 });
 
+test('a volume with fewer copies than its group asks for leaves too', async () => {
+  const name = `one-image-${world.image}`;
+  const [host = '', other = ''] = await holders(name);
+  await world.lab.linstor('DELETE', `/v1/resource-definitions/${name}/resources/${other}`);
+  expect(await holders(name)).toEqual([host]);
+  const done = await world.run(['evacuate', '--yes', host]);
+  expect([done.code, done.stderr.includes('safe to switch off')]).toEqual([0, true]);
+  expect(await holders(name)).toHaveLength(1);
+  expect(await dataOn(host)).toEqual([]);
+});
+
 test('interrupted in the middle, the next call ends it', async () => {
   const [host = ''] = await holders(`one-image-${world.image}`);
   const vm = await world.vm(host);

@@ -11,7 +11,15 @@ import {
   nodeJson,
 } from '../model/node.ts';
 import { changeProps } from '../model/properties.ts';
-import { diskful, isDeleting, isDiskless, isDrbd, type LabResource, setFlags } from '../model/resource.ts';
+import {
+  clearFlags,
+  diskful,
+  isDeleting,
+  isDiskless,
+  isDrbd,
+  type LabResource,
+  setFlags,
+} from '../model/resource.ts';
 import type { Body } from '../rest/body.ts';
 import { type Call, done, flag, type Handler, json, map, number, text } from '../rest/call.ts';
 import { CREATED, DELETED, MODIFIED } from '../rest/codes.ts';
@@ -193,10 +201,12 @@ export const evacuate: Handler = async (call) => {
       subject: `Auto-placing resource: ${definition.name}`,
     });
     try {
-      if (!isDiskless(own) && !hasEnough(lab, definition, own))
+      const others = inSyncWithout(lab, definition, own);
+      const enough = findGroup(lab.state, definition.group)?.filter.place_count ?? 2;
+      if (!isDiskless(own) && others < enough)
         await place(lab, nested, definition, { additional_place_count: 1 });
       setFlags(own, 'EVACUATE');
-      leaveLater(lab, definition, own);
+      leaveLater(lab, definition, own, isDiskless(own) ? 0 : Math.min(enough, others + 1));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       reply.add(
@@ -212,21 +222,20 @@ export const evacuate: Handler = async (call) => {
 const isInSync = (lab: Runtime, resource: LabResource): boolean =>
   resource.volumes.every((volume) => (volume.syncedAt ?? 0) <= lab.now() && volume.diskState === undefined);
 
-/** As many copies as its group asks for, without this one. */
-function hasEnough(lab: Runtime, definition: LabDefinition, own: LabResource): boolean {
-  const others = diskful(definition).filter(
+function inSyncWithout(lab: Runtime, definition: LabDefinition, own: LabResource): number {
+  return diskful(definition).filter(
     (other) => other !== own && !other.flags.includes('EVACUATE') && isInSync(lab, other),
-  );
-  return others.length >= (findGroup(lab.state, definition.group)?.filter.place_count ?? 2);
+  ).length;
 }
 
-function leaveLater(lab: Runtime, definition: LabDefinition, own: LabResource): void {
+/** When so many others are in sync. */
+function leaveLater(lab: Runtime, definition: LabDefinition, own: LabResource, others: number): void {
   lab.later(lab.tuning.evacuateSeconds * 1000, () =>
     lab.exclusively(async () => {
       const still = definition.resources.includes(own) && own.flags.includes('EVACUATE');
       if (!still || isDeleting(own)) return;
-      if (own.drbd?.inUse || !(isDiskless(own) || hasEnough(lab, definition, own))) {
-        leaveLater(lab, definition, own);
+      if (own.drbd?.inUse || inSyncWithout(lab, definition, own) < others) {
+        leaveLater(lab, definition, own, others);
         return;
       }
       const nobody: CallScope = { operation: 'delete', object: 'resource', refs: {}, subject: own.node };
@@ -245,6 +254,8 @@ export const restore: Handler = (call) => {
     return done(reply);
   }
   node.flags = node.flags.filter((mark) => !marks.includes(mark));
+  for (const { resources } of call.lab.state.definitions)
+    for (const resource of resources) if (resource.node === node.name) clearFlags(resource, 'EVACUATE');
   reply.add(MODIFIED, `Node '${node.name}' restored.`);
   return done(reply);
 };
