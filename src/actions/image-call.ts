@@ -6,6 +6,7 @@ import type { Image } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { registrationMark } from '../volumes/marks.ts';
 import { imageResource, resourceOfSource, snapshotName } from '../volumes/names.ts';
+import { readableImage } from '../volumes/readable.ts';
 import type { Call } from './action.ts';
 
 /** All that an action on an image needs to know, read from the driver message. */
@@ -40,9 +41,12 @@ export function targetSnapshot({ image }: ImageCall): { readonly id: number; rea
 
 /** Mark of a resource that is made for this image and no other; see `clearOwnLeftover`. */
 export const registrationProps = (
-  { image }: Pick<ImageCall, 'image'>,
+  { image, linstor }: Pick<ImageCall, 'image' | 'linstor'>,
   resource: ResourceName,
-): Record<string, string> => ({ [registrationMark(resource)]: registrationOf(image) });
+): Record<string, string> => ({
+  [registrationMark(resource)]: registrationOf(image),
+  ...readableImage(linstor, image),
+});
 
 export const registrationOf = ({ id, registeredAt }: Pick<Image, 'id' | 'registeredAt'>): string =>
   `${id}-${registeredAt}`;

@@ -3,6 +3,7 @@ import { lcm } from '../opennebula/states.ts';
 import { deploymentMark } from '../volumes/disk.ts';
 import { followProps } from '../volumes/follow.ts';
 import { marks } from '../volumes/marks.ts';
+import { readableVm } from '../volumes/readable.ts';
 import type { DiskCall } from './disk-call.ts';
 
 /** By which marks a disk is known to be the one that this deployment of the VM has made. */
@@ -23,6 +24,7 @@ export function isCompleted(call: DiskCall, existing: ResourceDefinition | undef
 
 export const diskMarks = (call: DiskCall): Record<string, string> => ({
   ...followProps(call.settings),
+  ...readableVm(call.linstor, call.vm),
   [marks.vmId]: String(call.vm.id),
   [marks.diskId]: String(call.disk.id),
   [marks.datastoreId]: String(call.target.systemDatastoreId),

@@ -1,6 +1,7 @@
 import { mib } from '../units.ts';
 import { count, id, idOrNone, optional, orElse, readFields, size, text, yesNo } from './fields.ts';
 import type { Image } from './one.ts';
+import { nameOfOwner } from './owner.ts';
 import { readNextSnapshot, readSnapshots } from './snapshot-list.ts';
 import { imageType } from './states.ts';
 import type { XmlElement } from './xml.ts';
@@ -53,6 +54,7 @@ export function readImage(element: XmlElement): Image {
     template: element.first('TEMPLATE')?.attributes() ?? {},
     ...(datastoreId === undefined || datastoreId < 0 ? {} : { datastoreId }),
     ...(fields.UID === undefined ? {} : { ownerId: fields.UID }),
+    ...nameOfOwner(element),
     ...(fields.TYPE === imageType.BACKUP ? { backupSources: backupSources(element) } : {}),
     ...(vms ? { vmIds: vms.all('ID').map((each) => Number(each.text)) } : {}),
   };

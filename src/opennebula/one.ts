@@ -50,6 +50,7 @@ export interface Image {
   readonly datastoreId?: number;
   /** The user; 0 is oneadmin. */
   readonly ownerId?: number;
+  readonly ownerName?: string;
   /** Of a backup: what its datastore calls it, and each increment. */
   readonly backupSources?: readonly string[];
   /** VMs that have the image, powered off ones too. Absent where the document has no such list. */
@@ -100,6 +101,7 @@ export interface SystemSnapshot {
 export interface Vm {
   readonly id: number;
   readonly name: string;
+  readonly ownerName?: string;
   readonly state: number;
   readonly lcmState: number;
   readonly deployId: string;

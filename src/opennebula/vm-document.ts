@@ -2,6 +2,7 @@ import { mib } from '../units.ts';
 import { readDisk } from './disk-document.ts';
 import { count, id, incomplete, optional, orElse, readFields, size, text } from './fields.ts';
 import type { Disk, History, SystemSnapshot, Vm, VmSnapshot } from './one.ts';
+import { nameOfOwner } from './owner.ts';
 import { readNextSnapshot, readSnapshots } from './snapshot-list.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -43,6 +44,7 @@ export function readVm(element: XmlElement, xml?: string): Vm {
   return {
     id: fields.ID,
     name: fields.NAME,
+    ...nameOfOwner(element),
     state: fields.STATE,
     lcmState: fields.LCM_STATE,
     deployId: fields.DEPLOY_ID,

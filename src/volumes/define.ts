@@ -6,6 +6,7 @@ import { isReplyLost } from '../linstor/reply-lost.ts';
 import type { KiB } from '../units.ts';
 import { balanceProperty, copyMark, madeByMark, marks, registrationMark } from './marks.ts';
 import type { DefinitionPlan } from './placement.ts';
+import { isReadableMark } from './readable.ts';
 import { clearLeftover } from './reclaim.ts';
 import { removeResource } from './remove.ts';
 
@@ -64,7 +65,7 @@ function isLate(existing: ResourceDefinition, props: Readonly<Record<string, str
   const { name, flags } = existing;
   if (flags.includes('DELETE') || existing.props[madeByMark(name)] === undefined) return false;
   // LINSTOR spells the values of its own properties its own way.
-  const marked = Object.entries(props).filter(([key]) => key.startsWith('Aux/'));
+  const marked = Object.entries(props).filter(([key]) => key.startsWith('Aux/') && !isReadableMark(key));
   const wanted = marked.filter(([key]) => key !== copyMark(name));
   const identified = wanted.some(([key]) => key === marks.deployment || key === registrationMark(name));
   return identified && wanted.every(([key, value]) => existing.props[key] === value);

@@ -1,3 +1,5 @@
+import { readableMarks } from './readable.ts';
+
 /**
  * Properties that the driver keeps on resource definitions. `VM_ID`, `DS_ID`, `DISK_ID` and `SNAPSHOT_<n>/DISK_SIZE`
  * are the bash driver's (contract §0.2); the others are ours. A restore or clone copies the source's marks over the
@@ -48,6 +50,8 @@ export const vmMarks: readonly string[] = [
   marks.incomplete,
   marks.helper,
   marks.reverting,
+  readableMarks.vm,
+  readableMarks.vmOwner,
 ];
 
 /** Allocated KiB at the time of a snapshot, on the snapshot itself: it goes with it, and costs no call. */
