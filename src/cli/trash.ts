@@ -7,7 +7,7 @@ import { removeFromTrash, type TrashPlace } from '../trash/empty.ts';
 import { relievePools } from '../trash/pressure.ts';
 import { restoreFromTrash } from '../trash/restore.ts';
 import { bytes, humanSize } from '../units.ts';
-import { noteOf, type TrashNote, trashOf } from '../volumes/trash.ts';
+import { notesByVolume, type TrashNote, trashOf } from '../volumes/trash.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
 import { clustersOf } from './gc/clusters.ts';
 import { paintFor } from './paint.ts';
@@ -75,8 +75,9 @@ async function contents(context: Context): Promise<Kept[]> {
       linstor.definitions({ names }),
       linstor.snapshots({ names }),
     ]);
+    const noteFor = notesByVolume(notes);
     for (const definition of definitions) {
-      const note = noteOf(notes, definition);
+      const note = noteFor(definition);
       if (!note) continue;
       const kib = definition.volumes.reduce((sum, volume) => sum + volume.sizeKib, 0);
       const own = snapshots.filter(({ resource }) => resource === definition.name);

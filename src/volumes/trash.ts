@@ -110,6 +110,17 @@ export const noteOf = (
 ): TrashNote | undefined =>
   notes.find((note) => sameName(note.resource, definition.name) && note.mark === trashMark(definition));
 
+/** The same for many volumes: looked up, not searched for. */
+export function notesByVolume(
+  notes: readonly TrashNote[],
+): (definition: Pick<ResourceDefinition, 'name' | 'props'>) => TrashNote | undefined {
+  const byName = new Map(notes.map((note) => [keyOf(note.resource), note]));
+  return (definition) => {
+    const note = byName.get(keyOf(definition.name));
+    return note?.mark === trashMark(definition) ? note : undefined;
+  };
+}
+
 /** Notes whose volume is gone or another one by now, by the key that they are kept under. */
 export function staleTrash(
   store: Readonly<Record<string, string>>,

@@ -1,6 +1,6 @@
 import { bytes, humanSize } from '../../units.ts';
 import { isDiskful, replicasOf } from '../../volumes/replicas.ts';
-import { noteOf, readTrash, type TrashNote } from '../../volumes/trash.ts';
+import { notesByVolume, readTrash, type TrashNote } from '../../volumes/trash.ts';
 import type { Finding } from './check.ts';
 import { type ClusterFacts, type ClusterView, orElse } from './facts.ts';
 
@@ -9,8 +9,8 @@ const overdueMs = 24 * 3_600_000;
 
 /** Deleted volumes that nobody removes, though their time is over; and what they hold back. */
 export function checkTrash(facts: ClusterView, cluster: ClusterFacts): Finding[] {
-  const notes = readTrash(orElse(cluster.trash, {}));
-  const kept = orElse(cluster.definitions, []).flatMap((definition) => noteOf(notes, definition) ?? []);
+  const noteFor = notesByVolume(readTrash(orElse(cluster.trash, {})));
+  const kept = orElse(cluster.definitions, []).flatMap((definition) => noteFor(definition) ?? []);
   const overdue = kept.filter((note) => facts.now - note.until > overdueMs);
   if (overdue.length === 0) return [];
   const sum = overdue.reduce((all, note) => all + allocated(cluster, note), 0);

@@ -1,5 +1,5 @@
 import { imageWith, isSettled } from '../../trash/holder.ts';
-import { noteOf, readTrash, staleTrash, type TrashNote } from '../../volumes/trash.ts';
+import { notesByVolume, readTrash, staleTrash, type TrashNote } from '../../volumes/trash.ts';
 import type { Index, Inventory } from '../inventory.ts';
 import { allocated, days, type Leftover } from './leftovers.ts';
 
@@ -8,10 +8,10 @@ export class TrashIndex {
   readonly #notes: ReadonlyMap<string, TrashNote>;
 
   constructor({ trash = {}, definitions }: Inventory) {
-    const notes = readTrash(trash);
+    const noteFor = notesByVolume(readTrash(trash));
     this.#notes = new Map(
       definitions.flatMap((definition) => {
-        const note = definition.flags.includes('DELETE') ? undefined : noteOf(notes, definition);
+        const note = definition.flags.includes('DELETE') ? undefined : noteFor(definition);
         return note ? [[definition.name.toLowerCase(), note] as const] : [];
       }),
     );

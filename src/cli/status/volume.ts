@@ -4,7 +4,7 @@ import type { Image } from '../../opennebula/one.ts';
 import { isBase } from '../../volumes/base.ts';
 import { type ParsedName, parseResource, sourceOf } from '../../volumes/names.ts';
 import { isDiskless, isTieBreaker } from '../../volumes/replicas.ts';
-import { noteOf, readTrash } from '../../volumes/trash.ts';
+import { notesByVolume, readTrash } from '../../volumes/trash.ts';
 import { type ClusterFacts, orElse } from '../checks/facts.ts';
 import { describeProblem, problemsOf, stateOf } from '../checks/volume-health.ts';
 import { natural } from '../table.ts';
@@ -45,7 +45,7 @@ export interface VolumeStatus {
 }
 
 export function volumesOf(cluster: ClusterFacts, images: readonly Image[]): VolumeStatus[] {
-  const notes = readTrash(orElse(cluster.trash, {}));
+  const noteFor = notesByVolume(readTrash(orElse(cluster.trash, {})));
   const bySource = new Map(images.map((image) => [image.source.trim().toLowerCase(), image]));
   const replicas = Map.groupBy(orElse(cluster.resources, []), (item) => item.name);
   const snapshots = Map.groupBy(orElse(cluster.snapshots, []), (item) => item.resource);
@@ -67,7 +67,7 @@ export function volumesOf(cluster: ClusterFacts, images: readonly Image[]): Volu
         ...(points.length > 0 ? { singlePoints: points } : {}),
         ...(image
           ? ({ kind: 'image', image: image.id } as const)
-          : subjectOf(parsed as ParsedName, noteOf(notes, definition) !== undefined)),
+          : subjectOf(parsed as ParsedName, noteFor(definition) !== undefined)),
       },
     ];
   });
