@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { vmState } from '../opennebula/states.ts';
 import { requireOnAll, rollBackTogether } from './roll-back.ts';
-import { settleLocked } from './settle.ts';
+import { isReverting, settleLocked } from './settle.ts';
 import { requireSnapshots } from './take-point.ts';
 import { disksOfVm, openSnapshotVm, vmLock } from './vm-disks.ts';
 import { placeOfVm } from './vm-place.ts';
@@ -20,8 +20,11 @@ export const revertPoweredOff = (ctx: Context, vmId: number, name: string): Prom
     const found = await disksOfVm(ctx, vm, place);
     const known = await openSnapshotVm(vm, place, found);
     await withLocks(ctx, known.disks, async () => {
-      await settleLocked(ctx, known.linstor, vm, place.host, found.ours);
-      const target = await openSnapshotVm(vm, place, found);
+      let target = known;
+      if (isReverting(known.disks)) {
+        await settleLocked(ctx, known.linstor, vm, place.host, found.ours);
+        target = await openSnapshotVm(vm, place, found);
+      }
       requireOnAll(target, name);
       requireSnapshots(target);
       const rolled = await rollBackTogether(ctx, target, name, async () => true);

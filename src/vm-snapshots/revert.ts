@@ -8,7 +8,7 @@ import { requireAwaited } from './create.ts';
 import { type Domain, documentOf, isAbsent, startDomain, stopDomain } from './domain.ts';
 import { type Hypervisor, memoryOf, resumeFromMemory } from './memory.ts';
 import { requireOnAll, rollBackTogether } from './roll-back.ts';
-import { settleLocked } from './settle.ts';
+import { isReverting, settleLocked } from './settle.ts';
 import { requireSnapshots } from './take-point.ts';
 import { requireNoTpm } from './tpm.ts';
 import { type DisksOfVm, openSnapshotVm, type VmPlace, vmLock } from './vm-disks.ts';
@@ -34,8 +34,11 @@ export const revertVm = (ctx: Context, request: RevertRequest): Promise<void> =>
     const id = snapshotIdOf(message);
     const name = vmSnapshotName(vmId, id);
     await withLocks(ctx, known.disks, async () => {
-      await settleLocked(ctx, known.linstor, vm, place.host, request.disks.ours);
-      const target = await openSnapshotVm(vm, place, request.disks);
+      let target = known;
+      if (isReverting(known.disks)) {
+        await settleLocked(ctx, known.linstor, vm, place.host, request.disks.ours);
+        target = await openSnapshotVm(vm, place, request.disks);
+      }
       requireOnAll(target, name);
       requireSnapshots(target);
       for (const { resource } of target.disks)

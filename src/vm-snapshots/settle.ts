@@ -2,7 +2,7 @@ import { bringBack } from '../backup/bring-back.ts';
 import { withLocks } from '../backup/locks.ts';
 import type { Context } from '../context.ts';
 import type { VmDisk } from '../disks/migration-disks.ts';
-import type { Linstor } from '../linstor/linstor.ts';
+import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
 import type { Vm } from '../opennebula/one.ts';
 import { revertSnapshotName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
@@ -24,6 +24,11 @@ export const settleRevert = (
   ctx.lock(vmLock(vm.id), () =>
     withLocks(ctx, ofOne(linstor, all), () => settleLocked(ctx, linstor, vm, host, all)),
   );
+
+/** Has a revert of the VM left a note? */
+export const isReverting = (
+  disks: readonly { readonly definition: Pick<ResourceDefinition, 'props'> }[],
+): boolean => disks.some(({ definition }) => readNote(definition) !== undefined);
 
 const ofOne = (linstor: Linstor, all: readonly VmDisk[]): VmDisk[] =>
   all.filter((disk) => disk.linstor === linstor && disk.sharing === 'exclusive');
