@@ -164,20 +164,30 @@ function isVouchedFor(
   return seen && links.length > 0 && links.every(([, link]) => !link.connected);
 }
 
-/** The host goes on with the quorum of its own last configuration: it does not count a node that came after it was lost. */
+/** Replicas of a volume are made together, within that time. */
+const togetherMs = 10 * 60_000;
+
+/**
+ * The host goes on with the quorum of its own last configuration: it does not count a node that came after it was lost. Where LINSTOR does not tell
+ * when that was, as without AutoEvict, whatever came after the host's own replica may have.
+ */
 function addedLater(
   replicas: readonly Replica[],
   names: readonly string[],
   linstor: LinstorEvidence | undefined,
 ): string | undefined {
-  const { lostAt } = linstor ?? {};
-  if (!linstor || lostAt === undefined) return undefined;
+  if (!linstor || linstor.node?.status === 'ONLINE') return undefined;
+  const isOwn = ({ node }: Replica): boolean =>
+    namesOfNode(node, linstor.nodes).some((each) => names.includes(each));
+  const ownAt = replicas.find(isOwn)?.createdAt;
+  const since = linstor.lostAt ?? (ownAt === undefined ? undefined : ownAt + togetherMs);
+  if (since === undefined) return undefined;
   const late = replicas.filter(
-    ({ node, createdAt }) =>
-      createdAt !== undefined &&
-      createdAt > lostAt &&
-      !namesOfNode(node, linstor.nodes).some((each) => names.includes(each)),
+    (replica) => replica.createdAt !== undefined && replica.createdAt > since && !isOwn(replica),
   );
   if (late.length === 0) return undefined;
-  return `${late.map(({ node }) => node).join(', ')} got it after the host was lost: the host does not count it`;
+  const where = late.map(({ node }) => node).join(', ');
+  return linstor.lostAt === undefined
+    ? `${where} got it after the host did, and LINSTOR does not tell since when the host is away: it may not count that one`
+    : `${where} got it after the host was lost: the host does not count it`;
 }

@@ -209,6 +209,7 @@ export function nextSteps(layout: Layout, plan: Plan, drift: readonly Drift[], d
     add('Next:', [
       layout.oneLocation ? 'one stop; one start' : 'systemctl restart opennebula',
       'linstor_un doctor',
+      'with the first datastore: linstor_un doctor again – it proposes quorum options for its resource group, so that guests survive a cut network',
     ]);
     if (plan.highAvailability) {
       add('This is one of several front-ends. On each of the others, before the leader may change:', [

@@ -106,6 +106,12 @@ describe('safe', () => {
     },
   );
 
+  test('a replica that came while LINSTOR reached the host is counted there too', () => {
+    const replicas = [replica('n1'), replica('n2'), replica('n3', { createdAt: 9_000_000 })];
+    const there = linstor({ replicas, node: node('n1') });
+    expect(verdict(evidence([n2(), n3()], there))[0]).toBe(true);
+  });
+
   test('a tie-breaker that only LINSTOR reaches may be vouched for', () => {
     const replicas = [
       replica('n1', { stateKnown: false }),
@@ -173,6 +179,14 @@ describe('not safe', () => {
       'a replica came when the host was away',
       evidence([n2(), n3()], linstor({ replicas: late, lostAt: 5000 })),
       'n3 got it after the host was lost',
+    ],
+    [
+      'a replica came later, and nobody knows since when the host is away',
+      evidence(
+        [n2(), n3()],
+        linstor({ replicas: [replica('n1'), replica('n2'), replica('n3', { createdAt: 9_000_000 })] }),
+      ),
+      'LINSTOR does not tell since when the host is away',
     ],
     ['the tie-breaker sees the host', evidence([n2()], vouched(link(true))), 'n3 cannot be asked'],
     ['LINSTOR knows nothing of its links', evidence([n2()], vouched({})), 'n3 cannot be asked'],
