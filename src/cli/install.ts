@@ -25,6 +25,10 @@ const args = {
     type: 'boolean',
     description: 'let disks inherit limits of bytes and IOPS from their datastore (oned.conf)',
   },
+  placer: {
+    type: 'boolean',
+    description: 'let VMs start where their data are: the placer of OpenNebula 7 (oned.conf), for LOCALITY',
+  },
   json: { type: 'boolean', description: 'one JSON document' },
 } as const;
 
@@ -68,6 +72,7 @@ interface Options {
   readonly binary?: string | undefined;
   readonly json?: boolean | undefined;
   readonly 'with-io-classes'?: boolean | undefined;
+  readonly placer?: boolean | undefined;
 }
 
 async function runInstallation(
@@ -80,6 +85,7 @@ async function runInstallation(
   const manifest = readManifest(layout);
   const plan = planInstallation(layout, binaryFrom(options.binary, environment), manifest, {
     ioClasses: options['with-io-classes'] ?? false,
+    placer: options.placer ?? false,
   });
   if (upgrading && !manifest && !plan.bashDriver) {
     throw new DriverError('USAGE', 'there is no installation to upgrade', {
@@ -100,7 +106,7 @@ async function runInstallation(
 
 /** The command line again, for whoever may run it. */
 export function commandWords(name: string, options: Readonly<Record<string, unknown>>): string[] {
-  const known = ['dry-run', 'yes', 'purge', 'root', 'binary', 'json'];
+  const known = ['dry-run', 'yes', 'purge', 'root', 'binary', 'json', 'with-io-classes', 'placer'];
   return [
     name,
     ...known.flatMap((key) => {

@@ -91,6 +91,10 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'whether this front-end leads its zone, for timers',
     load: async () => (await import('./leader.ts')).leader,
   },
+  place: {
+    summary: 'where the data of VMs are, for the scheduler of OpenNebula 7',
+    load: async () => (await import('./place.ts')).place,
+  },
   completion: {
     summary: 'print completion scripts for bash, zsh and fish',
     load: async () => (await import('./completion.ts')).completion,

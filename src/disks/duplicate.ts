@@ -9,6 +9,7 @@ import { noteComplete } from '../volumes/copies.ts';
 import { createVolume, readableReplica } from '../volumes/create.ts';
 import { LeftOut, without } from '../volumes/evacuation.ts';
 import { isPlainVolume, otherFirstReplica } from '../volumes/first-replica.ts';
+import { prefersNode } from '../volumes/follow.ts';
 import { copyMark, marks, vmMarks } from '../volumes/marks.ts';
 import { planPlacement, unknownGroup } from '../volumes/placement.ts';
 import { policyChange, policyProps } from '../volumes/policy.ts';
@@ -287,7 +288,9 @@ async function copyBytes(
     plan,
     props: { ...request.props, ...(completion === 'note' ? { [copyMark(target)]: nonce } : {}) },
     urgent: host !== undefined,
-    ...(host !== undefined && (local || settings.preferNode) ? await wishedNode(namesOf(request), host) : {}),
+    ...(host !== undefined && (local || prefersNode(settings))
+      ? await wishedNode(namesOf(request), host)
+      : {}),
   });
   await withStableSource(ctx, request, async (from) => {
     await copyResource(ctx, request, {

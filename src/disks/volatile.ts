@@ -4,6 +4,7 @@ import type { Resource, ResourceDefinition } from '../linstor/linstor.ts';
 import type { DiskTarget } from '../opennebula/target.ts';
 import { kibToBytes, type MiB, mibToKib } from '../units.ts';
 import { createVolume } from '../volumes/create.ts';
+import { prefersNode } from '../volumes/follow.ts';
 import { knownView } from '../volumes/known-view.ts';
 import { lockName, namesFor } from '../volumes/names.ts';
 import { type Plan, planPlacement } from '../volumes/placement.ts';
@@ -82,7 +83,7 @@ async function makeAnew(
       hosts: [call.target.host],
     });
   const name = await freeName(ctx, call.linstor, proper, left);
-  const prefer = call.settings.preferNode || !hasNetworkLayer(plan.effectiveLayers);
+  const prefer = prefersNode(call.settings) || !hasNetworkLayer(plan.effectiveLayers);
   return createVolume(ctx, call.linstor, {
     name,
     sizeKib: mibToKib(request.sizeMib),

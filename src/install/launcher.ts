@@ -45,6 +45,23 @@ ${processorCheck}LINSTOR_UN_CALLED_AS=$d/\${0##*/} exec "$b" "\${k##*/}" "\${0##
 `;
 }
 
+/**
+ * What one_sched calls as placer. The program adds to the message where data are; whatever keeps it from that – it is missing, it fails, it
+ * takes more than twenty seconds – the message goes on as it came to the placer that was there before.
+ */
+export const placerScript = (layout: Layout, next: string): string => `#!/bin/sh
+# linstor_un: places VMs where their data are, then hands on.
+next=${next}
+message=$(cat)
+d=\${0%/*}
+placed=$(printf '%s\\n' "$message" | timeout -k 2 20 ${layout.binary} place 2>/dev/null) && [ -n "$placed" ] || placed=$message
+printf '%s\\n' "$placed" | "$d/../$next/place"
+`;
+
+/** Which one a script of ours hands on to. */
+export const nextPlacerOf = (script: string): string | undefined =>
+  /^next=([A-Za-z0-9_.-]+)$/m.exec(script)?.[1];
+
 const folders: Readonly<Record<ActionKind, string>> = {
   datastore: 'datastore/linstor_un',
   tm: 'tm/linstor_un',

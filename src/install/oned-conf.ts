@@ -1,6 +1,6 @@
 import { DriverError } from '../errors.ts';
 import { driverName } from '../opennebula/driver-name.ts';
-import { executableOf, type OnedEdit } from './oned-revert.ts';
+import { executableOf, type OnedEdit, placerIn } from './oned-revert.ts';
 import {
   type Assignment,
   attributeOf,
@@ -60,13 +60,34 @@ class Draft {
  * The file with the driver registered. What is there already is left alone, whatever its layout; a second run
  * changes nothing. `more`: what was asked for beside. Throws BAD_CONFIG for a file that oned could not read or that lacks the driver processes.
  */
-export function registerInOnedConf(text: string, more: readonly SingleRule[] = []): Edited {
+export function registerInOnedConf(
+  text: string,
+  more: readonly SingleRule[] = [],
+  withPlacer = false,
+): Edited {
   const draft = new Draft(text);
   for (const rule of lists) ensureListed(draft, rule);
   ensureLocalActions(draft);
   for (const rule of sections) ensureSection(draft, rule);
   for (const rule of [...singles, ...more]) ensureSingle(draft, rule);
+  if (withPlacer) ensurePlacer(draft);
   return { text: draft.text, edits: draft.edits, kept: draft.kept, conflicts: draft.conflicts };
+}
+
+/** Ours hands on to the one that was there. */
+function ensurePlacer(draft: Draft): void {
+  const placer = placerIn(draft.entries);
+  if (!placer)
+    throw new DriverError(
+      'BAD_CONFIG',
+      'oned.conf has no SCHED_MAD section with a placer (-p) in its ARGUMENTS',
+      {
+        remedy:
+          'the placer is for OpenNebula 7; before, LOCALITY and PREFER_NODE put a replica where the VM goes',
+      },
+    );
+  if (placer.name === driverName) return;
+  draft.change(placer.at, driverName, { kind: 'placer', before: placer.name });
 }
 
 function ensureListed(draft: Draft, rule: ListRule): void {

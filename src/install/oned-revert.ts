@@ -23,6 +23,8 @@ export type OnedEdit =
     }
   | { readonly kind: 'section'; readonly section: string; readonly inserted: string }
   | { readonly kind: 'attribute'; readonly section: string; readonly name: string; readonly inserted: string }
+  /** The scheduler that places VMs, and the one before it. */
+  | { readonly kind: 'placer'; readonly before: string }
   | { readonly kind: 'single'; readonly name: string; readonly value: string; readonly inserted: string };
 
 /** Takes `edits` out of a text that may have been edited since, newest first; the rest stays as it is. */
@@ -49,6 +51,8 @@ function revert(text: string, edit: OnedEdit): string {
     }
     case 'attribute':
       return revertAttribute(text, entries, edit);
+    case 'placer':
+      return revertPlacer(text, entries, edit.before);
   }
 }
 
@@ -67,6 +71,27 @@ function revertList(
     return splice(text, args.value.inner, value.slice(0, -edit.created.length));
   }
   return splice(text, args.value.inner, removeFromList(value, edit.option, edit.items));
+}
+
+/** `-p NAME` or `--placer NAME` in the arguments of one_sched. */
+const placerOption = /((?:^|\s)(?:-p|--placer)[ =]\s*)(\S+)/;
+
+/** The placer that oned.conf names, and where; undefined before OpenNebula 7. */
+export function placerIn(
+  entries: readonly Entry[],
+): { readonly name: string; readonly at: Span } | undefined {
+  const section = vectorsOf(entries, 'SCHED_MAD')[0];
+  const args = section && attributeOf(section, 'ARGUMENTS');
+  const found = args && placerOption.exec(args.value.text);
+  if (!args || !found) return undefined;
+  const start = args.value.inner.start + found.index + (found[1]?.length ?? 0);
+  const name = found[2] ?? '';
+  return { name, at: { start, end: start + name.length } };
+}
+
+function revertPlacer(text: string, entries: readonly Entry[], before: string): string {
+  const placer = placerIn(entries);
+  return placer?.name === 'linstor_un' ? splice(text, placer.at, before) : text;
 }
 
 function revertAttribute(

@@ -4,12 +4,13 @@ import defaultConfig from '../../drivers/etc/datastore/linstor_un/linstor_un.con
 import { DriverError, toDriverError } from '../errors.ts';
 import { serverIdOf } from '../hosts/front-end.ts';
 import { nameByOned } from '../hosts/this-machine.ts';
+import { driverName } from '../opennebula/driver-name.ts';
 import { exists, infoOf, linkTarget, readBytes, readText } from './disk.ts';
-import { actionLinks, launcherScript } from './launcher.ts';
+import { actionLinks, launcherScript, nextPlacerOf, placerScript } from './launcher.ts';
 import { type Layout, onDisk } from './layout.ts';
 import { type EditEntry, type Manifest, sha256 } from './manifest.ts';
 import { kvmDrivers, registerInOnedConf } from './oned-conf.ts';
-import { type OnedEdit, revertInOnedConf } from './oned-revert.ts';
+import { type OnedEdit, placerIn, revertInOnedConf } from './oned-revert.ts';
 import { type Entry, parseOnedConf, singlesOf } from './oned-syntax.ts';
 import { ioClassAttributes, ioClasses } from './registration.ts';
 import { type ConfigReview, findBashDriver, reviewConfig, unknownFiles } from './takeover.ts';
@@ -49,11 +50,14 @@ export function planInstallation(
   layout: Layout,
   binary: string,
   manifest: Manifest | undefined,
-  options: { readonly ioClasses?: boolean } = {},
+  options: { readonly ioClasses?: boolean; readonly placer?: boolean } = {},
 ): Plan {
   const oned = readRequired(layout, layout.onedConf);
   const more = options.ioClasses ? ioClasses : [];
-  const registered = inFile(layout.onedConf, () => registerInOnedConf(oned, more));
+  const before = inFile(layout.onedConf, () => placerIn(parseOnedConf(oned)));
+  // Once asked for, it stays until the driver goes.
+  const withPlacer = options.placer === true || before?.name === driverName;
+  const registered = inFile(layout.onedConf, () => registerInOnedConf(oned, more, withPlacer));
   const entries = parseOnedConf(registered.text);
   const links = actionLinks(layout);
   const bash = findBashDriver(layout, [layout.launcher, ...links.map((link) => link.path)]);
@@ -63,6 +67,7 @@ export function planInstallation(
     ...binarySteps(layout, binary),
     ...fileStep(layout, { path: layout.launcher, content: launcherScript(layout), mode: 0o755 }),
     ...links.flatMap((link) => linkStep(layout, link.path, link.target, bash.files)),
+    ...(withPlacer ? placerSteps(layout, before?.name) : []),
     ...config.steps,
     ...editSteps(layout, layout.onedConf, oned, registered.text, registered.edits, manifest, revertOned),
     ...execrcSteps(
@@ -150,6 +155,14 @@ function binarySteps(layout: Layout, source: string): Step[] {
     ...(same ? [] : [{ do: 'binary', path: layout.binary, source } as const]),
     ...linkStep(layout, layout.command, layout.binary, []),
   ];
+}
+
+/** Once it is in place, which one it hands on to stands in it. */
+function placerSteps(layout: Layout, before: string | undefined): Step[] {
+  const path = `${layout.remotes}/scheduler/${driverName}/place`;
+  const known = exists(layout, path) ? nextPlacerOf(readText(layout, path)) : undefined;
+  const next = before !== undefined && before !== driverName ? before : (known ?? 'rank');
+  return fileStep(layout, { path, content: placerScript(layout, next), mode: 0o755 });
 }
 
 function sameFile(layout: Layout, source: string): boolean {

@@ -217,6 +217,12 @@ export const attributes = {
     false,
     'a replica on the node of the VM’s host, if it can be placed there',
   ),
+  LOCALITY: other.defaulted(
+    'locality',
+    kinds.choice('off', 'prefer', 'require'),
+    'off',
+    'a replica of what a VM gets on its host, as PREFER_NODE; and with the placer (OpenNebula 7) VMs go where their data are, or wait',
+  ),
   FOLLOW_VM: other.optional(
     'followVm',
     kinds.duration,

@@ -5,6 +5,10 @@ import type { Settings } from '../opennebula/settings.ts';
 export const autoDiskful = 'DrbdOptions/auto-diskful';
 const allowCleanup = 'DrbdOptions/auto-diskful-allow-cleanup';
 
+/** Is a replica wanted on the host that uses it, where a new volume can have one there? */
+export const prefersNode = ({ preferNode, locality }: Pick<Settings, 'preferNode' | 'locality'>): boolean =>
+  preferNode || locality !== 'off';
+
 /**
  * For the definition of a VM's disk, together with its marks: a change of its own would cost every satellite a round. A disk keeps what its
  * datastore said when it was made or linked.

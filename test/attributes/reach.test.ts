@@ -137,6 +137,7 @@ describe('a wrong value', () => {
     CHECKPOINT_REPLICA_COUNT: 'many',
     DISKLESS_POOL: 'a/b',
     PREFER_NODE: 'perhaps',
+    LOCALITY: 'always',
     FOLLOW_VM: '30s',
     STAGING_DIR: 'var/tmp',
     RESTRICTED_DIRS: 'etc',

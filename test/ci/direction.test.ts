@@ -14,7 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ['context'],
   ['volumes', 'transfer'],
   ['disks'],
-  ['availability', 'backup', 'trash', 'adopt', 'export', 'move'],
+  ['availability', 'backup', 'trash', 'adopt', 'export', 'move', 'placer'],
   ['vm-snapshots'],
   ['actions'],
   ['run'],

@@ -9,6 +9,7 @@ import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { kibToBytes } from '../../units.ts';
 import { createCheckpoint, planCheckpoint, removeCheckpoint } from '../../volumes/checkpoint.ts';
+import { prefersNode } from '../../volumes/follow.ts';
 import { checkpointResource, lockName } from '../../volumes/names.ts';
 import type { Plan } from '../../volumes/placement.ts';
 import type { ActionHandler, Call } from '../action.ts';
@@ -61,7 +62,7 @@ async function saveToVolume(
   { settings, linstor, plan }: Storage & { readonly plan: Plan },
 ): Promise<string | undefined> {
   const { host, checkpoint, vm } = message;
-  const wish = settings.preferNode ? await wishedNode({ linstor, nodeMap: settings.nodeMap }, host) : {};
+  const wish = prefersNode(settings) ? await wishedNode({ linstor, nodeMap: settings.nodeMap }, host) : {};
   const volume = await createCheckpoint(ctx, linstor, settings, vm, plan, wish);
   const minBytes = kibToBytes(volume.sizeKib);
   await ensureDiskAttached(ctx, { ...volume, linstor, settings, link: checkpoint, minBytes }, host);

@@ -133,6 +133,15 @@ function missing({ layout }: Facts, edit: OnedEdit, wanted: string): Finding {
         why: 'new datastores do not get it',
         remedy: `# adds to it: ${edit.inserted.trim()}\n${installRemedy}`,
       };
+    case 'placer':
+      return {
+        ...base,
+        id: 'registration.sched_mad',
+        severity: 'warn',
+        what: `SCHED_MAD places VMs by ${edit.before}, not by linstor_un`,
+        why: 'LOCALITY does not guide the scheduler',
+        remedy: 'linstor_un install --placer',
+      };
     case 'single':
       return {
         ...base,
