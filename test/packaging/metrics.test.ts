@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { runCli } from '../../src/cli/main.ts';
 import { JsonLog } from '../../src/log/json-log.ts';
-import { diskless, replica, World } from '../cli/world.ts';
+import { diskless, replica, snapshot, World } from '../cli/world.ts';
 
 const root = Bun.fileURLToPath(new URL('../../', import.meta.url));
 const rulesFile = join(root, 'packaging/prometheus/linstor_un.rules.yml');
@@ -58,6 +58,7 @@ beforeAll(async () => {
     replica('one-vm-7-disk-0', 'alpha'),
     diskless('one-vm-7-disk-0', 'bravo', { inUse: true }),
   ];
+  world.snapshots = [snapshot('one-vm-7-disk-0', 'snap-0')];
   for (const [id, result] of [
     ['1', 'ok'],
     ['2', 'failed'],
