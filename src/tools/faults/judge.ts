@@ -123,6 +123,12 @@ const excuses: readonly { call: RegExp; fault: RegExp; finding: RegExp; why: str
   },
   {
     call: /./,
+    fault: /^another takes over, having forgotten/,
+    finding: /but (?:attached|resources) one-image-1: (?:node\d|.*"tieBreakers":0)/,
+    why: 'that a disk was detached is forgotten: nothing is lost by it, the next use of the host takes it as it is, and gc removes it',
+  },
+  {
+    call: /./,
     fault: /./,
     finding: /\.linstor_un-[0-9a-f-]+: file of 0/,
     why: 'an empty marker in the datastore directory is swept after an hour by the next call that sets one',
