@@ -7,6 +7,7 @@ import type { NodeName } from '../linstor/linstor.ts';
 import type { ResourceName } from '../linstor/names.ts';
 import { type KiB, kibToBytes } from '../units.ts';
 import { knownReplicas } from '../volumes/known-view.ts';
+import { madeAtMark } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { clearLeftover } from '../volumes/reclaim.ts';
 import { removeResource } from '../volumes/remove.ts';
@@ -60,7 +61,7 @@ export async function withSnapshotDevice<T>(
     snapshot,
     to: scratch,
     plan: { group: disk.definition.group, layers: [], unbalanced: false },
-    props: {},
+    props: { [madeAtMark(scratch)]: String(ctx.clock.now()) },
     ...(node === undefined ? {} : { nodes: [node] }),
   });
   const view = await knownReplicas(linstor, scratch);

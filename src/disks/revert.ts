@@ -5,6 +5,7 @@ import type { KiB } from '../units.ts';
 import { dropBases } from '../volumes/base.ts';
 import { readableReplica } from '../volumes/create.ts';
 import { knownReplicas } from '../volumes/known-view.ts';
+import { madeAtMark } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
 import { hasNetworkLayer, layersOf, replicasOf } from '../volumes/replicas.ts';
@@ -58,7 +59,7 @@ async function copyBack(
     snapshot,
     to: scratch,
     plan: { group: definition?.group ?? 'DfltRscGrp', layers: [], unbalanced: false },
-    props: {},
+    props: { [madeAtMark(scratch)]: String(ctx.clock.now()) },
     ...(local ? { nodes: [local] } : {}),
   });
   await copyResource(

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linstor.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { knownReplicas } from '../volumes/known-view.ts';
+import { madeAtMark } from '../volumes/marks.ts';
 import { scratchResource } from '../volumes/names.ts';
 import { removeResource } from '../volumes/remove.ts';
 import { restoreSnapshot } from '../volumes/restore.ts';
@@ -29,7 +30,7 @@ export async function withSnapshotVolume<T>(
     snapshot,
     to: scratch,
     plan: { group, layers: [], unbalanced: false },
-    props: {},
+    props: { [madeAtMark(scratch)]: String(ctx.clock.now()) },
     ...(node ? { nodes: [node] } : {}),
   });
   const replicas = await knownReplicas(linstor, scratch);

@@ -38,6 +38,12 @@ export const madeByMark = (resource: string): string => `Aux/one/MADE_BY/${resou
  */
 export const registrationMark = (resource: string): string => `Aux/one/REGISTRATION/${resource}`;
 
+/**
+ * When a temporary resource was defined, in epoch milliseconds: LINSTOR tells it of replicas only, and an action may be killed before the
+ * first one is there. A restore does not hit it, for the name is part of the key.
+ */
+export const madeAtMark = (resource: string): string => `Aux/one/MADE_AT/${resource}`;
+
 /** The driver copies its bytes; once all have arrived, the same value is in the store of copies (`copies.ts`). */
 export const copyMark = (resource: string): string => `Aux/one/COPY/${resource}`;
 

@@ -8,7 +8,7 @@ import { isBase, isSuperseded } from '../../volumes/base.ts';
 import { staleCopies } from '../../volumes/copies.ts';
 import { type KeptPart, keptParts } from '../../volumes/kept-parts.ts';
 import { isLeftOpen } from '../../volumes/left-window.ts';
-import { marks } from '../../volumes/marks.ts';
+import { madeAtMark, marks } from '../../volumes/marks.ts';
 import { parseResource, properName } from '../../volumes/names.ts';
 import { isDiskful, isDiskless, isTieBreaker, sameName } from '../../volumes/replicas.ts';
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
@@ -145,7 +145,7 @@ function ofDefinition(inventory: Inventory, index: Index, definition: ResourceDe
   const base = { resource: name, bytes: allocated(index.replicasOf(name)) };
   switch (parsed.kind) {
     case 'scratch':
-      return ofScratch(inventory, index, base);
+      return ofScratch(inventory, index, base, definition);
     case 'image':
       if (index.imageIds.has(parsed.imageId as number)) return [];
       return [
@@ -300,16 +300,25 @@ function ofResumed(
 /** No action runs that long. */
 const surelyOverMs = 24 * 3_600_000;
 
-function ofScratch(inventory: Inventory, index: Index, base: Base): Leftover[] {
+function ofScratch(
+  inventory: Inventory,
+  index: Index,
+  base: Base,
+  { name, props }: ResourceDefinition,
+): Leftover[] {
   const why = 'temporary resource of an action';
-  const age = ageOf(inventory, index.replicasOf(base.resource));
+  const replicas = index.replicasOf(base.resource);
+  const defined = Number(props[madeAtMark(name)] || Number.NaN);
+  const age =
+    ageOf(inventory, replicas) ??
+    (replicas.length === 0 && Number.isFinite(defined) ? inventory.now - defined : undefined);
   if (age === undefined)
     return [{ ...base, kind: 'scratch', proof: 'unproven', why, doubt: 'its age is unknown' }];
   if (age < inventory.olderThanMs) return [];
   if (index.inUse(base.resource))
     return [{ ...base, kind: 'scratch', proof: 'unproven', why, doubt: 'some process holds it open' }];
   // Plain storage does not tell who has it open: only the age does then.
-  const unused = index.replicasOf(base.resource).every((replica) => replica.inUse === false);
+  const unused = replicas.every((replica) => replica.inUse === false);
   if (!unused && age < surelyOverMs)
     return [{ ...base, kind: 'scratch', proof: 'unproven', why, doubt: 'an action may still use it' }];
   return [{ ...base, kind: 'scratch', proof: 'proven', why: `${why}, ${days(age)} old` }];

@@ -151,6 +151,13 @@ describe('what is left over', () => {
     expect(found[0]?.why).toBe('temporary resource of an action, 3 days old');
   });
 
+  test('temporary resources of actions that were killed before they had a replica, by the time of their definition', () => {
+    const at = (name: string, hours: number) =>
+      definition(name, { props: { [`Aux/one/MADE_AT/${name}`]: String(now - hours * hour) } });
+    world.definitions.push(at('one-tmp-backup-v7d0new', 72), at('one-tmp-copy-young', 1));
+    expect(brief(find())).toEqual(['scratch one-tmp-backup-v7d0new proven']);
+  });
+
   test('plain storage does not tell who has it open: age alone must do', () => {
     world.definitions.push(definition('one-tmp-copy-ab12cd34', { layers: ['STORAGE'] }));
     const { inUse: _unknown, ...plain } = replica('one-tmp-copy-ab12cd34', 'alpha', {
