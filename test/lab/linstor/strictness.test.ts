@@ -115,6 +115,16 @@ describe('properties', () => {
       'Invalid property(DrbdOptions/Net/allow-two-primaries) value: maybe',
     ],
     [{ 'DrbdOptions/auto-quorum': 'off' }, 'Invalid property(DrbdOptions/auto-quorum) value: off'],
+    // DRBD's own bounds (drbdsetup xml-help).
+    [
+      { 'DrbdOptions/Net/max-buffers': '131073' },
+      'Invalid property(DrbdOptions/Net/max-buffers) value: 131073',
+    ],
+    [{ 'DrbdOptions/Net/ping-timeout': '0' }, 'Invalid property(DrbdOptions/Net/ping-timeout) value: 0'],
+    [
+      { 'DrbdOptions/PeerDevice/c-max-rate': '10M' },
+      'Invalid property(DrbdOptions/PeerDevice/c-max-rate) value: 10M',
+    ],
   ])('%p is refused', async (props, message) => {
     const answer = await lab.send('POST', '/v1/resource-definitions', {
       resource_definition: { name: 'strict', props },

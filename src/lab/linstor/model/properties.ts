@@ -12,7 +12,7 @@ export type PropertyOwner = 'C' | 'N' | 'P' | 'R' | 'D' | 'V';
 // C controller, N node, P storage pool, R resource, D resource definition and group, V volume definition
 
 interface ValueRule {
-  readonly test: RegExp;
+  readonly test: { test(value: string): boolean };
   readonly hint: string;
   /** As it is kept, whatever the case it was given in. */
   readonly normal?: (value: string) => string;
@@ -33,6 +33,14 @@ const truth: ValueRule = {
   normal: (value) => String(/^(?:true|yes)$/i.test(value)),
 };
 const whole: ValueRule = { test: /^-?\d+$/, hint: 'This value has to be of type Long.' };
+/** Both ends are taken. The hint names the unit behind two blanks. */
+const range = (min: number, max: number, unit?: string): ValueRule => ({
+  test: { test: (value) => /^[+-]?\d+$/.test(value) && Number(value) >= min && Number(value) <= max },
+  hint:
+    unit === undefined
+      ? `This value has to match (${min} - ${max}).`
+      : `This value  has to match (${min} - ${max}) ${unit}.`,
+});
 const decimal: ValueRule = { test: /^\d+(?:\.\d+)?$/, hint: 'This value must be a number.' };
 const text: ValueRule = { test: /^[\s\S]*$/, hint: '' };
 const poolName: ValueRule = {
@@ -58,18 +66,21 @@ const table: readonly (readonly [owners: string, rule: ValueRule, keys: string])
   [
     'CD',
     whole,
-    'AutoSnapshot/Keep AutoSnapshot/NextAutoId AutoSnapshot/RunEvery BalanceResourcesSkipDiskLimit DrbdOptions/AutoEvictMinReplicaCount DrbdOptions/auto-diskful NVMe/Port PeerSlotsNewResource',
+    'AutoSnapshot/Keep AutoSnapshot/NextAutoId AutoSnapshot/RunEvery BalanceResourcesSkipDiskLimit DrbdOptions/AutoEvictMinReplicaCount DrbdOptions/auto-diskful',
   ],
   [
     'C',
     whole,
-    'Autoplacer/PreSelectScriptTimeout BackupShipping/BackupTimeout BalanceResourcesGracePeriod BalanceResourcesInterval DrbdOptions/AutoEvictMaxDisconnectedNodes ExtCmdWaitTimeout UpdateCacheInterval',
+    'Autoplacer/PreSelectScriptTimeout BackupShipping/BackupTimeout BalanceResourcesGracePeriod BalanceResourcesInterval ExtCmdWaitTimeout UpdateCacheInterval',
   ],
   [
     'CN',
     whole,
     'DrbdOptions/AutoEvictAfterTime ExtCmd/IoPollInterval ExtCmd/IoStallTimeout ExtCmd/KillTimeout ExtCmd/TermTimeout ExtCmd/WaitTimeout StorDriver/SizesCacheTime BackupShipping/MaxConcurrentBackupsPerNode',
   ],
+  ['C', range(0, 100), 'DrbdOptions/AutoEvictMaxDisconnectedNodes'],
+  ['CD', range(1, 65535), 'NVMe/Port'],
+  ['CD', range(1, 31), 'PeerSlotsNewResource'],
   ['CNP', whole, 'Autoplacer/MaxThroughput'],
   [
     'CNPRDV',
@@ -173,11 +184,44 @@ const table: readonly (readonly [owners: string, rule: ValueRule, keys: string])
     symbols('off', 'majority', 'all', '[1-9]|[12][0-9]|3[0-2]'),
     'DrbdOptions/Resource/quorum DrbdOptions/Resource/quorum-minimum-redundancy',
   ],
+  ['CNPRDV', range(1, 600, '1/10 seconds'), 'DrbdOptions/Net/timeout'],
+  ['CNPRDV', range(1, 20000), 'DrbdOptions/Net/max-epoch-size'],
+  ['CNPRDV', range(1, 120, 'seconds'), 'DrbdOptions/Net/connect-int DrbdOptions/Net/ping-int'],
+  ['CNPRDV', range(0, 134217728, 'bytes'), 'DrbdOptions/Net/sndbuf-size DrbdOptions/Net/rcvbuf-size'],
+  ['CNPRDV', range(0, 200), 'DrbdOptions/Net/ko-count'],
+  ['CNPRDV', range(1, 300, '1/10 seconds'), 'DrbdOptions/Net/ping-timeout'],
+  ['CNPRDV', range(0, 20971520, 'bytes'), 'DrbdOptions/Net/congestion-fill'],
+  ['CNPRDV', range(67, 65534), 'DrbdOptions/Net/congestion-extents DrbdOptions/Disk/al-extents'],
+  ['CNPRDV', range(0, 300), 'DrbdOptions/Net/socket-check-timeout'],
+  ['CNPRDV', range(32, 131072), 'DrbdOptions/Net/max-buffers'],
   [
     'CNPRDV',
-    whole,
-    'DrbdOptions/Net/timeout DrbdOptions/Net/max-epoch-size DrbdOptions/Net/connect-int DrbdOptions/Net/ping-int DrbdOptions/Net/sndbuf-size DrbdOptions/Net/rcvbuf-size DrbdOptions/Net/ko-count DrbdOptions/Net/ping-timeout DrbdOptions/Net/congestion-fill DrbdOptions/Net/congestion-extents DrbdOptions/Net/socket-check-timeout DrbdOptions/Net/max-buffers DrbdOptions/Disk/al-extents DrbdOptions/Disk/disk-timeout DrbdOptions/Disk/rs-discard-granularity DrbdOptions/Disk/block-size DrbdOptions/Disk/discard-granularity DrbdOptions/Disk/max-bio-size DrbdOptions/PeerDevice/resync-rate DrbdOptions/PeerDevice/c-plan-ahead DrbdOptions/PeerDevice/c-delay-target DrbdOptions/PeerDevice/c-fill-target DrbdOptions/PeerDevice/c-max-rate DrbdOptions/PeerDevice/c-min-rate DrbdOptions/Resource/peer-ack-window DrbdOptions/Resource/peer-ack-delay DrbdOptions/Resource/twopc-timeout DrbdOptions/Resource/twopc-retry-timeout DrbdOptions/Resource/auto-promote-timeout DrbdOptions/Resource/max-io-depth',
+    range(0, 10485760),
+    'DrbdOptions/Net/rdma-ctrl-rcvbuf-size DrbdOptions/Net/rdma-ctrl-sndbuf-size',
   ],
+  ['CNPRDV', range(0, 6000, '1/10 seconds'), 'DrbdOptions/Disk/disk-timeout'],
+  [
+    'CNPRDV',
+    range(0, 1048576, 'bytes'),
+    'DrbdOptions/Disk/rs-discard-granularity DrbdOptions/PeerDevice/c-fill-target',
+  ],
+  ['CNPRDV', range(512, 4096), 'DrbdOptions/Disk/block-size'],
+  ['CNPRDV', range(0, 134217728), 'DrbdOptions/Disk/discard-granularity'],
+  ['CNPRDV', range(512, 1048576), 'DrbdOptions/Disk/max-bio-size'],
+  ['CNPRDV', range(1, 8388608, 'bytes/second'), 'DrbdOptions/PeerDevice/resync-rate'],
+  ['CNPRDV', range(0, 300, '1/10 seconds'), 'DrbdOptions/PeerDevice/c-plan-ahead'],
+  ['CNPRDV', range(1, 100, '1/10 seconds'), 'DrbdOptions/PeerDevice/c-delay-target'],
+  [
+    'CNPRDV',
+    range(0, 4194304, 'bytes/second'),
+    'DrbdOptions/PeerDevice/c-max-rate DrbdOptions/PeerDevice/c-min-rate',
+  ],
+  ['CNPRDV', range(2048, 204800, 'bytes'), 'DrbdOptions/Resource/peer-ack-window'],
+  ['CNPRDV', range(1, 10000, 'milliseconds'), 'DrbdOptions/Resource/peer-ack-delay'],
+  ['CNPRDV', range(50, 600, '1/10 seconds'), 'DrbdOptions/Resource/twopc-timeout'],
+  ['CNPRDV', range(1, 50, '1/10 seconds'), 'DrbdOptions/Resource/twopc-retry-timeout'],
+  ['CNPRDV', range(0, 600, '1/10 seconds'), 'DrbdOptions/Resource/auto-promote-timeout'],
+  ['CNPRDV', range(4, 4294967295), 'DrbdOptions/Resource/max-io-depth'],
   [
     'CNPRDV',
     text,
