@@ -185,7 +185,11 @@ export class CliClient {
     const result = await this.#reach(args, what, call);
     if (result.timedOut || result.exitCode === timeoutExit) throw lost(what, call, 'no answer in time');
     // Errors of LINSTOR come with exit 0 and as JSON; JSON with another exit is from a wait after the call.
-    if (result.stdout.trim() !== '' && result.exitCode !== usageExit) return this.#parse(result, what, call);
+    if (result.stdout.trim() !== '' && result.exitCode !== usageExit) {
+      const raw = this.#parse(result, what, call);
+      // A list of nothing says neither that it was done nor that it was not.
+      if (result.exitCode === 0 || !Array.isArray(raw) || raw.length > 0) return raw;
+    }
     if (result.exitCode === connectExit) this.absences += 1;
     throw exitError(this.#command, what, result, call);
   }

@@ -5,11 +5,14 @@ import type { HostResult, Hosts } from '../../hosts/hosts.ts';
 import { textOfBytes } from '../../hosts/raw-text.ts';
 import { deviceSizes, readLinks } from '../../hosts/scripts/device.ts';
 import { deviceUse } from '../../hosts/scripts/device-use.ts';
+import { checkLinks } from '../../hosts/vm-directory.ts';
 import { parseOnedConf } from '../../install/oned-syntax.ts';
 import { decodeGroups, decodeNodes, decodePools, decodeVersion } from '../../linstor/decode-cluster.ts';
 import { decodeDefinitions, decodeResources, decodeSnapshots } from '../../linstor/decode-resources.ts';
 import { toEntries, toOutcome } from '../../linstor/entries.ts';
 import { parseReply } from '../../linstor/json.ts';
+import { resourceName } from '../../linstor/names.ts';
+import { openLinstor } from '../../linstor/open.ts';
 import { oneLine, redactCounting } from '../../log/redact.ts';
 import {
   parseDatastore,
@@ -59,6 +62,14 @@ function linstorAnswers(): string[] {
       const answer = (line as { rest?: { answer?: unknown } }).rest?.answer;
       return answer === undefined ? [] : [JSON.stringify(answer)];
     });
+}
+
+function clientAnswers(): string[] {
+  return lines(join(root, 'test/recordings/linstor/cli-01-all.jsonl')).flatMap((line) => {
+    const stdout = (line as { cli?: { stdout?: unknown } }).cli?.stdout;
+    if (stdout === undefined) return [];
+    return [typeof stdout === 'string' ? stdout : JSON.stringify(stdout)];
+  });
 }
 
 const part = (document: string, name: string): string[] =>
@@ -154,6 +165,40 @@ export const subjects: readonly Subject[] = [
     },
   },
   {
+    name: 'answers of the LINSTOR client',
+    seeds: () => [...clientAnswers(), '+---+---+\n| Key | Value |\n| a   | b     |\n'].map(bytesOf),
+    read: async (data) => {
+      const stdout = textOfBytes(data);
+      // The client ends with 0 for some refusals, and otherwise for some successes.
+      for (const exitCode of [0, 10]) {
+        const linstor = openLinstor(
+          { controllers: ['http://127.0.0.1:1'], transport: 'cli', linstorCommand: 'linstor' },
+          {
+            run: async () => ({ exitCode, stdout, stderr: stdout, timedOut: false }),
+            sleep: async () => undefined,
+            deadlines: { repeat: 0, failover: 0 },
+          },
+        );
+        const names = [resourceName('one-image-1')];
+        const reads = [
+          () => linstor.nodes(),
+          () => linstor.storagePools(),
+          () => linstor.definitions({ names }),
+          () => linstor.resources({ names }),
+          () => linstor.replicas(names),
+          () => linstor.snapshots({ names }),
+          () => linstor.keyValues('store'),
+          () => linstor.encryption(),
+        ];
+        for (const read of reads) await read().catch(refused);
+        const outcome = await linstor.deleteDefinition(resourceName('one-image-1')).catch(refused);
+        if (outcome && exitCode !== 0 && outcome.entries.length === 0)
+          return 'a client that has failed without a word has done it';
+      }
+      return undefined;
+    },
+  },
+  {
     name: 'replies of hosts',
     seeds: () =>
       [
@@ -167,6 +212,7 @@ export const subjects: readonly Subject[] = [
       const sizes = await deviceSizes(hosts, 'h', ['/dev/a', '/dev/b']).catch(refused);
       await readLinks(hosts, 'h', ['/a']).catch(refused);
       await deviceUse(hosts, 'h', ['/dev/a']).catch(refused);
+      await checkLinks(hosts, 'h', [{ link: '/a/disk.0', resource: 'r' }]).catch(refused);
       const odd = (sizes ?? []).find(
         (size) => size !== undefined && !(Number.isSafeInteger(size) && size >= 0),
       );

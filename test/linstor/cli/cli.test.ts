@@ -407,6 +407,11 @@ describe('how it ends', () => {
     expect([error.code, isReplyLost(error)]).toEqual(['LINSTOR_TIMEOUT', false]);
   });
 
+  test('a list of nothing behind a failure is no success', async () => {
+    const write = await failure(ended({ exitCode: 10, stdout: '[]' }).deleteDefinition('rd'));
+    expect([isReplyLost(write), write.code]).toEqual([true, 'LINSTOR_REPLY']);
+  });
+
   test('1 with a traceback: the last line is shown, a write may have happened', async () => {
     const stderr = 'Traceback (most recent call last):\n  File "x"\n\u001b[31mKeyError: 7\u001b[0m\n';
     const read = await failure(ended({ exitCode: 1, stderr }).nodes());
