@@ -74,7 +74,7 @@ describe('kind of a disk', () => {
     ['image name without CLONE', '<DISK_ID>0</DISK_ID><SIZE>1</SIZE><IMAGE>x</IMAGE>', 'CLONE is missing'],
     ['empty CLONE of an image', `${image}<CLONE/>`, 'CLONE is missing'],
     ['CLONE that is no word of oned’s', `${image}<CLONE>MAYBE</CLONE>`, 'CLONE “MAYBE” is neither'],
-    ['CLONE twice', `${image}<CLONE>YES</CLONE><CLONE>NO</CLONE>`, 'CLONE stands there 2 times'],
+    ['CLONE twice', `${image}<CLONE>YES</CLONE><CLONE>NO</CLONE>`, 'CLONE occurs 2 times'],
     ['no SIZE', '<DISK_ID>0</DISK_ID><TYPE>fs</TYPE>', 'SIZE is missing'],
     ['SIZE that is none', '<DISK_ID>0</DISK_ID><SIZE>1G</SIZE><TYPE>fs</TYPE>', 'SIZE “1G” is not a size'],
   ])('never guessed: %s', (_name, disk, reason) => {

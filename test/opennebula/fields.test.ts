@@ -78,7 +78,7 @@ describe('what is refused, and in which words', () => {
     [optional(size), '<A>1G</A>', 'A “1G” is not a size in MB'],
     [yesNo, '<A>true</A>', 'A “true” is neither YES nor NO'],
     [nonEmpty, '<A></A>', 'A “” is empty'],
-    [text, '<A>1</A><A>1</A>', 'A stands there 2 times'],
+    [text, '<A>1</A><A>1</A>', 'A occurs 2 times'],
   ])('%p %s', (field, inside, reason) => {
     expect(refusal(field, inside)).toBe(reason);
   });

@@ -92,7 +92,7 @@ describe.skipIf(!isolated)('snapshots of whole VMs', () => {
     const lab = makeLab([{ id: 0, kind: 'clone' }]);
     lab.linstor.add('one-vm-7-disk-0', ['host1', 'host2']);
     const other = await run(lab, 'revert', 'one-vm-8-snapshot-0');
-    expect(other.error?.message).toContain('“one-vm-8-snapshot-0” is no snapshot of VM 7');
+    expect(other.error?.message).toContain('“one-vm-8-snapshot-0” is not a snapshot of VM 7');
     // After `onevm recover --success` OpenNebula has its own number.
     for (const word of ['4', 'snap-4', 'one-vm-7-snapshot-4']) {
       const missing = await run(lab, 'revert', word);
