@@ -17,6 +17,7 @@ const edit = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('section'), section: z.string(), inserted: z.string() }),
   z.object({ kind: z.literal('attribute'), section: z.string(), name: z.string(), inserted: z.string() }),
   z.object({ kind: z.literal('single'), name: z.string(), value: z.string(), inserted: z.string() }),
+  z.object({ kind: z.literal('placer'), before: z.string() }),
   z.object({ kind: z.literal('pairs'), pairs: z.array(z.string()), inserted: z.string() }),
 ]);
 export type Edit = z.infer<typeof edit>;

@@ -324,3 +324,22 @@ describe('FOLLOW_VM', () => {
     await rig.one.terminate(vm);
   });
 });
+
+describe('LOCALITY', () => {
+  test.each(['prefer', 'require'])(
+    '%s: a full copy has a replica on the VM’s host, wherever that is',
+    async (locality) => {
+      const { image } = await rig.block({ RESOURCE_GROUP: 'drbd' });
+      const system = await rig.datastore('SYSTEM', {
+        RESOURCE_GROUP: 'drbd',
+        LOCALITY: locality,
+        CLONE_MODE: 'copy',
+      });
+      for (const host of ['node1', 'node4']) {
+        const { vm } = await rig.vm([{ image }], host, system);
+        expect(nodesOf(await rig.replicas(`one-vm-${vm}-disk-0`))).toContain(host);
+        await rig.one.terminate(vm);
+      }
+    },
+  );
+});

@@ -1,9 +1,10 @@
 import { toDriverError } from '../../errors.ts';
 import { kvmDrivers, registerInOnedConf } from '../../install/oned-conf.ts';
-import type { OnedEdit } from '../../install/oned-revert.ts';
+import { type OnedEdit, placerIn } from '../../install/oned-revert.ts';
 import { attributeOf, parseOnedConf, vectorsOf } from '../../install/oned-syntax.ts';
 import { isOurs, lists, localActions, sections } from '../../install/registration.ts';
 import { liveSnapshotPairs, wantedPairs } from '../../install/vmm-execrc.ts';
+import { driverName } from '../../opennebula/driver-name.ts';
 import type { Finding, Severity } from './check.ts';
 import type { Facts } from './facts.ts';
 import { asRoot } from './remedy.ts';
@@ -74,6 +75,7 @@ function checkOnedConf(facts: Facts, text: string): Finding[] {
           }) as const,
       ),
       ...checkValues(text, facts.layout.onedConf),
+      ...checkPlacer(facts, text),
     ];
   } catch (error) {
     const known = toDriverError(error);
@@ -88,6 +90,23 @@ function checkOnedConf(facts: Facts, text: string): Finding[] {
       },
     ];
   }
+}
+
+/** LOCALITY asks for what only the placer can do. */
+function checkPlacer({ settings, layout }: Facts, text: string): Finding[] {
+  const placer = placerIn(parseOnedConf(text));
+  const wants = [...settings].filter(([, known]) => known.ok && known.value.locality !== 'off');
+  if (!placer || placer.name === driverName || wants.length === 0) return [];
+  return [
+    {
+      id: 'registration.placer',
+      severity: 'info',
+      object: layout.onedConf,
+      what: `LOCALITY is set on datastore ${wants.map(([id]) => id).join(', ')}, but SCHED_MAD places VMs by ${placer.name}`,
+      why: 'VMs get new disks where they are, but do not go where their data are',
+      remedy: 'linstor_un install --placer',
+    },
+  ];
 }
 
 const installRemedy =
