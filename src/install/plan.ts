@@ -13,6 +13,7 @@ import { kvmDrivers, registerInOnedConf } from './oned-conf.ts';
 import { type OnedEdit, placerIn, revertInOnedConf } from './oned-revert.ts';
 import { type Entry, parseOnedConf, singlesOf } from './oned-syntax.ts';
 import { ioClassAttributes, ioClasses } from './registration.ts';
+import { unrestricted } from './restricted.ts';
 import { type ConfigReview, findBashDriver, reviewConfig, unknownFiles } from './takeover.ts';
 import { type ExecrcEdit, registerInExecrc, revertInExecrc, wantedPairs } from './vmm-execrc.ts';
 
@@ -82,7 +83,7 @@ export function planInstallation(
     kept: [...registered.kept, ...namedByOned(oned)],
     conflicts: [
       ...registered.conflicts,
-      ...unrestricted(entries),
+      ...unrestricted(entries).map(({ line, why }) => `${line} is not in oned.conf: ${why}`),
       ...(options.ioClasses ? openClasses(entries) : []),
     ],
     bashDriver: bash.present,
@@ -90,20 +91,6 @@ export function planInstallation(
     unknown: unknownFiles(layout, known),
     highAvailability: isHighAvailability(oned),
   };
-}
-
-/** What tenants could otherwise write into images and disks, and the driver would have to believe. */
-const restricted = [
-  ['IMAGE_RESTRICTED_ATTR', 'SOURCE', 'a tenant could register, and then delete, any volume as an image'],
-  ['VM_RESTRICTED_ATTR', 'DISK/SOURCE', 'a tenant could name another volume in a disk'],
-] as const;
-
-function unrestricted(entries: readonly Entry[]): string[] {
-  return restricted
-    .filter(
-      ([name, value]) => !singlesOf(entries, name).some((each) => each.value.text.toUpperCase() === value),
-    )
-    .map(([name, value, why]) => `${name} = "${value}" is not in oned.conf: ${why}`);
 }
 
 /** A limit that a tenant may set is none. */

@@ -263,6 +263,13 @@ const provocations: readonly Provocation[] = [
   ['registration.file', 'fail', 'cannot be read', 'ONE_LOCATION', () => rmSync(layout.onedConf)],
   ['registration.syntax', 'fail', 'line 1', 'correct line', () => edit(layout.onedConf, () => 'A = [')],
   [
+    'registration.restricted',
+    'warn',
+    'IMAGE_RESTRICTED_ATTR = "SOURCE" is missing',
+    'add IMAGE_RESTRICTED_ATTR = "SOURCE"',
+    () => edit(layout.onedConf, (text) => text.replace('IMAGE_RESTRICTED_ATTR = "SOURCE"', '')),
+  ],
+  [
     'registration.tm_mad',
     'fail',
     'linstor_un is missing in the list -d',

@@ -3,6 +3,7 @@ import { kvmDrivers, registerInOnedConf } from '../../install/oned-conf.ts';
 import { type OnedEdit, placerIn } from '../../install/oned-revert.ts';
 import { attributeOf, parseOnedConf, vectorsOf } from '../../install/oned-syntax.ts';
 import { isOurs, lists, localActions, sections } from '../../install/registration.ts';
+import { unrestricted } from '../../install/restricted.ts';
 import { liveSnapshotPairs, wantedPairs } from '../../install/vmm-execrc.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Finding, Severity } from './check.ts';
@@ -72,6 +73,17 @@ function checkOnedConf(facts: Facts, text: string): Finding[] {
             remedy: `in ARGUMENTS of VM_MAD: -l ${Object.entries(localActions)
               .map(([action, script]) => `${action}=${script}`)
               .join(',')}`,
+          }) as const,
+      ),
+      ...unrestricted(parseOnedConf(text)).map(
+        ({ line, why }) =>
+          ({
+            id: 'registration.restricted',
+            severity: 'warn',
+            object: facts.layout.onedConf,
+            what: `${line} is missing`,
+            why,
+            remedy: `add ${line} to ${facts.layout.onedConf}, as OpenNebula's package has it\n${asRoot('systemctl restart opennebula')}`,
           }) as const,
       ),
       ...checkValues(text, facts.layout.onedConf),
