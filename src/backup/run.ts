@@ -7,6 +7,7 @@ import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { type BackupConfig, readBackupConfig } from '../opennebula/backup-config.ts';
 import type { BackupMessage } from '../opennebula/backup-message.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
+import { marks } from '../volumes/marks.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
 import { makeDirectory, saveTpm } from './directory.ts';
@@ -64,6 +65,12 @@ async function run(ctx: Context, message: BackupMessage, live: boolean): Promise
 
 /** A VM that runs has none: its start has brought back what the disks held. */
 async function requireWhole(disks: readonly BackupDisk[], vmId: number): Promise<void> {
+  if (disks.some(({ definition }) => definition.props[marks.reverting]?.startsWith('reverting')))
+    throw new DriverError(
+      'SNAPSHOT',
+      `the disks of VM ${vmId} may be of different moments: a revert of the VM was cut off; nothing is backed up`,
+      { remedy: 'start the VM, which brings back what its disks held before' },
+    );
   const [half] = await notedRestores(disks);
   if (!half) return;
   throw new DriverError(

@@ -68,13 +68,14 @@ export async function checkLinks(
   const rows = records(stdout, 4);
   return links.map(({ link }, index) => {
     const [target = '', present = '0', volume = '', note = ''] = rows[index] ?? [];
-    const unfinished = note === 'growing' || note === 'restoring' ? note : undefined;
+    const unfinished = unfinishedWords.find((word) => word === note);
     return { link, target, present: present === '1', volume, ...(unfinished ? { unfinished } : {}) };
   });
 }
 
 /** A resize of the disk, or a restore of a backup onto it: no guest may start on what one that was broken off has left. */
-export type Unfinished = 'growing' | 'restoring';
+const unfinishedWords = ['growing', 'restoring', 'reverting'] as const;
+export type Unfinished = (typeof unfinishedWords)[number];
 
 /** Arguments: which note, whether it shall be there; then for each disk: link, resource. */
 const noteScript = `

@@ -3,6 +3,7 @@ import { DriverError, toDriverError } from '../errors.ts';
 import absentText from '../hosts/shell/absent-domain.sh' with { type: 'text' };
 import startText from '../hosts/shell/start-domain.sh' with { type: 'text' };
 import stopText from '../hosts/shell/stop-domain.sh' with { type: 'text' };
+import type { ResourceName } from '../linstor/names.ts';
 
 const absentScript = `\n${absentText}`;
 const startScript = `\n${startText}`;
@@ -16,6 +17,8 @@ export interface Domain {
   readonly directory: string;
   /** OpenNebula's settings of the hypervisor's scripts, on the host. */
   readonly config: string;
+  /** Of its disks: while it is ended, the host has a note of each, for a start at which LINSTOR cannot be asked (`noteUnfinished`). */
+  readonly resources: readonly ResourceName[];
 }
 
 /** Holds the display's password: nobody else may read it, and it goes when the domain runs. */
@@ -29,7 +32,7 @@ export async function stopDomain(ctx: Context, domain: Domain): Promise<void> {
   const { stdout } = await ctx.hosts.run(domain.host, {
     verb: 'stop-domain',
     script: stopScript,
-    args: [domain.config, domain.deployId, documentOf(domain)],
+    args: [domain.config, domain.deployId, documentOf(domain), ...domain.resources],
     timeoutMs: stopMs,
   });
   if (stdout.trim() === 'absent')
@@ -58,7 +61,7 @@ export async function startDomain(ctx: Context, domain: Domain): Promise<void> {
     await ctx.hosts.run(domain.host, {
       verb: 'start-domain',
       script: startScript,
-      args: [domain.config, domain.deployId, documentOf(domain)],
+      args: [domain.config, domain.deployId, documentOf(domain), ...domain.resources],
       timeoutMs: startMs,
     });
   } catch (error) {

@@ -209,7 +209,15 @@ export async function resumeFromMemory(
   await ctx.hosts.run(place.host, {
     verb: 'restore-memory',
     script: restoreScript,
-    args: [restore, link, place.host, vm.deployId, String(vm.id), document],
+    args: [
+      restore,
+      link,
+      place.host,
+      vm.deployId,
+      String(vm.id),
+      document,
+      ...target.disks.map((disk) => disk.resource),
+    ],
     timeoutMs: saveMs,
   });
   await removeLink(ctx.hosts, place.host, link).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { withLocks } from '../backup/locks.ts';
 import type { Context } from '../context.ts';
-import { DriverError } from '../errors.ts';
+import { DriverError, toDriverError } from '../errors.ts';
+import { noteUnfinished } from '../hosts/vm-directory.ts';
 import { vmState } from '../opennebula/states.ts';
 import { requireOnAll, rollBackTogether } from './roll-back.ts';
 import { isReverting, settleLocked } from './settle.ts';
@@ -27,8 +28,16 @@ export const revertPoweredOff = (ctx: Context, vmId: number, name: string): Prom
       }
       requireOnAll(target, name);
       requireSnapshots(target);
+      const onHost = (isUnfinished: boolean): Promise<void> =>
+        ctx.hosts.isFrontend(place.host)
+          ? Promise.resolve()
+          : noteUnfinished(ctx.hosts, place.host, target.disks, 'reverting', isUnfinished);
+      await onHost(true);
       const rolled = await rollBackTogether(ctx, target, name, async () => true);
       await rolled.noteDone();
       await rolled.finish();
+      await onHost(false).catch((error: unknown) => {
+        ctx.log.info(`a note of the revert stays on ${place.host}: ${toDriverError(error).message}`);
+      });
     });
   });

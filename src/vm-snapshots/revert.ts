@@ -7,7 +7,7 @@ import { whenSnapshottable } from '../volumes/snapshot-ready.ts';
 import { requireAwaited } from './create.ts';
 import { type Domain, documentOf, isAbsent, startDomain, stopDomain } from './domain.ts';
 import { type Hypervisor, memoryOf, resumeFromMemory } from './memory.ts';
-import { requireOnAll, rollBackTogether } from './roll-back.ts';
+import { requireOnAll, rollBackTogether, type Wholeness } from './roll-back.ts';
 import { isReverting, settleLocked } from './settle.ts';
 import { requireSnapshots } from './take-point.ts';
 import { requireNoTpm } from './tpm.ts';
@@ -50,12 +50,18 @@ export const revertVm = (ctx: Context, request: RevertRequest): Promise<void> =>
         deployId: message.deployId,
         directory: place.directory,
         config: request.hypervisor.config,
+        resources: target.disks.map(({ resource }) => resource),
       };
-      const forget = ctx.undo.push(`start ${domain.deployId} on ${domain.host} again`, () =>
-        startDomain(ctx, domain),
-      );
+      const disks: Wholeness = { whole: true };
+      const forget = ctx.undo.push(`start ${domain.deployId} on ${domain.host} again`, async () => {
+        if (!disks.whole)
+          throw new DriverError('SNAPSHOT', `VM ${vmId} is not started: its disks are of different moments`, {
+            remedy: `start it with onevm resume ${vmId} once LINSTOR answers: that brings back what they held`,
+          });
+        await startDomain(ctx, domain);
+      });
       await stopDomain(ctx, domain);
-      const rolled = await rollBackTogether(ctx, target, name, () => isAbsent(ctx, domain));
+      const rolled = await rollBackTogether(ctx, target, name, () => isAbsent(ctx, domain), disks);
       await rolled.noteDone();
       if (memory) await resumeFromMemory(ctx, target, id, memory, request.hypervisor, documentOf(domain));
       else await startDomain(ctx, domain);

@@ -33,6 +33,11 @@ export function requireOnAll({ vm, disks }: Pick<SnapshotVm, 'vm' | 'disks'>, na
   );
 }
 
+/** Shared with whoever starts the VM again: do all disks hold content of one moment? */
+export interface Wholeness {
+  whole: boolean;
+}
+
 export interface RolledBack {
   /** Noted for whoever comes later that all disks hold the new content. Call it before anybody may write to them. */
   noteDone(): Promise<void>;
@@ -50,6 +55,7 @@ export async function rollBackTogether(
   target: SnapshotVm,
   name: string,
   isClosed: () => Promise<boolean>,
+  wholeness: Wholeness = { whole: true },
 ): Promise<RolledBack> {
   const { vm, place, linstor, disks } = target;
   const seq = vm.history.at(-1)?.seq ?? 0;
@@ -67,7 +73,11 @@ export async function rollBackTogether(
       await writeNote(linstor, noted, { state: 'reverting', seq });
     }
     // When this fails, the snapshots and the note stay: they are all that there is of the old content.
-    if (touched) await bringBack(ctx, place.host, disks, safety);
+    if (touched) {
+      wholeness.whole = false;
+      await bringBack(ctx, place.host, disks, safety);
+      wholeness.whole = true;
+    }
     for (const { resource } of disks) await linstor.deleteSnapshot(resource, safety);
     if (touched) await removeNote(linstor, noted);
   });
@@ -81,6 +91,7 @@ export async function rollBackTogether(
     keeps: true,
   });
   touched = true;
+  wholeness.whole = false;
   await writeNote(linstor, noted, { state: 'reverting', seq });
   await forAll(disks, (disk) => rollBackOne(ctx, disk, place.host, name));
   await ensureAttached(
@@ -98,6 +109,7 @@ export async function rollBackTogether(
     noteDone: async () => {
       await writeNote(linstor, noted, { state: 'done', seq });
       done = true;
+      wholeness.whole = true;
     },
     finish: async () => {
       forget();

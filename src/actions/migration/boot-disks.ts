@@ -141,7 +141,7 @@ async function settleDefinitions(
  */
 function unfinished(note: Unfinished, { disk, resource }: VmDisk, vm: Vm, cause: unknown): DriverError {
   const { code, message } = toDriverError(cause);
-  const what = note === 'growing' ? 'resize' : 'restore';
+  const what = { growing: 'resize', restoring: 'restore', reverting: 'revert' }[note];
   return new DriverError(
     code,
     `VM ${vm.id} is not started: a ${what} of disk ${disk.id} (${resource}) was interrupted, and LINSTOR cannot be asked to ${note === 'growing' ? 'finish' : 'undo'} it: ${message}`,

@@ -7,6 +7,7 @@ while [ $# -gt 0 ]; do
   if [ "$present" = 1 ]; then found=$(found_volume "${target:-$link}" "$resource" 0); fi
   if [ -e "${link%/*}/.growing-$resource" ]; then note=growing; fi
   if [ -e "${link%/*}/.restoring-$resource" ]; then note=restoring; fi
+  if [ -e "${link%/*}/.reverting-$resource" ]; then note=reverting; fi
   printf '%s\0%s\0%s\0%s\0' "$target" "$present" "$found" "$note"
 done
 exit 0

@@ -1,4 +1,5 @@
 config=$1 domain=$2 document=$3
+shift 3
 LIBVIRT_URI=
 if [ -r "$config" ]; then . "$config"; fi
 uri=${LIBVIRT_URI:-qemu:///system}
@@ -21,3 +22,4 @@ if ! runs; then
   fi
 fi
 rm -f -- "$document"
+for resource; do rm -f -- "${document%/*}/.reverting-$resource"; done

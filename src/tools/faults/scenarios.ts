@@ -106,7 +106,9 @@ const wholeVm = (action: 'create' | 'revert' | 'delete', group: GroupName = 'drb
   ...(action === 'revert' ? { changes: /^one-(?:vm-0-|image-1$)/, together: /^one-(?:vm-0-|image-1$)/ } : {}),
   prepare: async (world, base, until) => {
     installVirsh(world.cluster.dir, nodes);
-    const disks = [{ image: base.image }, { image: base.data }, { volatile: 'fs', sizeMb: 8 }];
+    // On plain storage the two images may lie on two nodes.
+    const second = group === 'drbd' ? base.data : base.image;
+    const disks = [{ image: base.image }, { image: second }, { volatile: 'fs', sizeMb: 8 }];
     const vm = await start(world, base, disks);
     if (action === 'create') return until((one) => one.systemSnapshotCreate(vm, 'a'));
     ok(await world.one.systemSnapshotCreate(vm, 'a'));
