@@ -57,7 +57,10 @@ export class Ledger {
       const own = <T extends { readonly name: ResourceName }>(list: readonly T[]): T[] =>
         list.filter((item) => item.name.toLowerCase() === key);
       return lacking(entry, known.get(key), {
-        nodes: own(replicas).map(({ node }) => node.toLowerCase()),
+        nodes: own(replicas)
+          // A tie-breaker is nobody's disk.
+          .filter(({ flags }) => !flags.includes('TIE_BREAKER'))
+          .map(({ node }) => node.toLowerCase()),
         snapshots: snapshots
           .filter((item) => item.resource.toLowerCase() === key && !item.flags.includes('DELETE'))
           .map((item) => item.name.toLowerCase()),
@@ -115,9 +118,9 @@ function lacking(
     if (there !== has.snapshots.includes(snapshot))
       found.push(`snapshot ${snapshot} of ${name} is ${there ? 'not there' : 'there again'}`);
   for (const [key, value] of props) {
-    const is = definition.props[key];
-    if (value === undefined ? is !== undefined : is?.toLowerCase() !== value.toLowerCase())
-      found.push(`${name} lacks a change of ${key}`);
+    const plain = (text: string | undefined): string | undefined =>
+      key === twoPrimaries && text?.toLowerCase() === 'no' ? undefined : text?.toLowerCase();
+    if (plain(definition.props[key]) !== plain(value)) found.push(`${name} lacks a change of ${key}`);
   }
   for (const [number, kib] of sizes) {
     const volume = definition.volumes.find((each) => each.number === number);
@@ -146,7 +149,8 @@ function noteProps(entry: Entry, change: PropsChange): void {
 }
 
 /** LINSTOR spells the values of its own properties its own way, changes some by itself, and lays others over them in a restore. */
-const isOurs = (key: string): boolean => key.startsWith('Aux/one/');
+const isOurs = (key: string): boolean => key.startsWith('Aux/one/') || key === twoPrimaries;
+const twoPrimaries = 'DrbdOptions/Net/allow-two-primaries';
 
 function noteMade(ledger: Ledger, name: ResourceName, props: DefinitionSpec['props'] = {}): Entry {
   const entry = ledger.entry(name);

@@ -130,6 +130,11 @@ describe('one that takes over and has forgotten', () => {
       (l) => l.createResource(name, nodeName('bravo'), { diskless: true }),
       [`${name} is not on bravo`],
     ],
+    [
+      'that two primaries are allowed',
+      (l) => l.modifyDefinition(name, { set: { 'DrbdOptions/Net/allow-two-primaries': 'yes' } }),
+      [`${name} lacks a change of DrbdOptions/Net/allow-two-primaries`],
+    ],
     ['a deletion', (l) => l.deleteDefinition(name), [`${name} is there again`]],
   ];
   test.each(rows)('%s', (_, change, details) =>
