@@ -80,7 +80,8 @@ beforeAll(() => {
       writeFileSync(`${path}.${ending}`, Bun.spawnSync([program, '-1', '-c', path]).stdout);
     }
   }
-});
+  // Packing takes its time on a machine that does other things.
+}, 300_000);
 afterAll(() => rmSync(corpus, { recursive: true, force: true }));
 
 let fake: FakeHosts;
