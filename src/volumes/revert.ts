@@ -36,7 +36,7 @@ export async function rollBack(
       last = error;
       // Two at once trip over each other's replicas: the first one's is waited for.
       if (isRunning(error)) {
-        await whenRolledBack(ctx, linstor, resource);
+        if (ctx.clock.now() - start < runningMs + graceMs) await whenRolledBack(ctx, linstor, resource);
         return undefined;
       }
       if (!isLinstorError(error, 'FAIL_IN_USE', 'FAIL_NOT_ALL_UPTODATE') || ctx.clock.now() - start > graceMs)

@@ -1,7 +1,8 @@
 import type { Clock } from '../effects.ts';
 
 /**
- * Asks again in short, growing pauses (0.1 s to 2 s) until `probe` gives a value; undefined after `timeoutMs`.
+ * Asks again in short, growing pauses (0.1 s to 2 s) until `probe` gives a value; undefined after `timeoutMs`. The last look is after that
+ * time, never before: a probe that has used it up with work of its own is followed by another.
  * LINSTOR has no event for "resource ready", "clone done" or "in sync" (linstor-behaviour §3.18).
  */
 export async function poll<T>(
@@ -11,11 +12,11 @@ export async function poll<T>(
 ): Promise<T | undefined> {
   const end = clock.now() + timeoutMs;
   for (let pause = 100; ; pause = Math.min(pause * 1.6, 2000)) {
+    const isLast = clock.now() >= end;
     const value = await probe();
     if (value !== undefined) return value;
-    const left = end - clock.now();
-    if (left <= 0) return undefined;
-    await clock.sleep(Math.min(pause, left));
+    if (isLast) return undefined;
+    await clock.sleep(Math.max(0, Math.min(pause, end - clock.now())));
   }
 }
 

@@ -86,6 +86,28 @@ describe('a snapshot that LINSTOR does not get rid of', () => {
   });
 });
 
+test('snapshots whose deletion takes longer than a device may stay open do not keep the resource', async () => {
+  const { clock, log } = ctx();
+  let left = ['s1', 's2'];
+  let tries = 0;
+  const linstor = {
+    deleteDefinition: async () => {
+      tries += 1;
+      if (left.length === 0) return new Outcome([]);
+      throw refused('DELETE /v1/resource-definitions/rd', codes.FAIL_EXISTS_SNAPSHOT_DFN, 3n);
+    },
+    snapshots: async () =>
+      left.map((name) => ({ name, resource: 'rd', nodes: ['n1'], flags: [], volumes: [], props: {} })),
+    deleteSnapshot: async (_: string, name: string) => {
+      await clock.sleep(15_000);
+      left = left.filter((each) => each !== name);
+      return new Outcome([]);
+    },
+  } as unknown as Linstor;
+  expect(await removeResource({ clock, log }, linstor, resourceName('rd'))).toEqual({ state: 'gone' });
+  expect(tries).toBe(2);
+});
+
 describe('a code is read with its operation', () => {
   const exists = codes.FAIL_EXISTS_SNAPSHOT_DFN;
   test.each([
