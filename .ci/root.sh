@@ -9,7 +9,7 @@ make_root() {
   root=$(mktemp -d)
   # Tests step down to other users, who have to get in.
   chmod 755 "$root"
-  trap 'rm -rf "$root"' EXIT
+  trap 'rm -rf "$root" "$root.log"' EXIT
   debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" >"$root.log" 2>&1 || {
     tail -n 20 "$root.log"
     exit 1
