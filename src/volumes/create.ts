@@ -77,9 +77,15 @@ async function makeFewer(
     throw isDriverError(again, 'LINSTOR_NO_SPACE') ? error : again;
   }
   ctx.log.warn(
-    `${volume.name} has ${plan.replicas} of ${volume.plan.replicas} replicas: there is no connection to the satellite on ${away.join(', ')}; when it is back, and if LINSTOR does not add the rest by itself: linstor resource create ${volume.name} --auto-place ${volume.plan.replicas}`,
+    `${volume.name} has ${plan.replicas} of ${volume.plan.replicas} replicas: there is no connection to the satellite on ${away.join(', ')}; when it is back, and if LINSTOR does not add the rest by itself: ${addTheRest(volume)}`,
   );
 }
+
+/** A count at the command line forgets the group's own list of nodes (linstor-behaviour §3.4). */
+const addTheRest = ({ name, plan }: NewVolume): string =>
+  plan.unbalanced
+    ? `linstor resource create ${name} --auto-place ${plan.replicas}`
+    : `linstor resource-group adjust ${plan.group}`;
 
 async function makePlaced(ctx: Context, linstor: Linstor, volume: NewVolume): Promise<void> {
   if (await spawnPlaced(ctx, linstor, volume)) return;

@@ -123,6 +123,7 @@ test.each(['snapshot', 'copy'])(
       await lab.one.instantiate({ name: 'vm', disks, context: false }, { host: two, datastore: pair }),
     );
     expect(calls.map(({ stderr }) => stderr).join('')).toContain(`one-vm-${vm}-disk-1 has 1 of 2 replicas`);
+    expect(calls.map(({ stderr }) => stderr).join('')).toContain(`linstor resource-group adjust ${group}`);
     const diskful = async (name: string): Promise<string[]> =>
       (
         (await lab.linstor('GET', `/v1/resource-definitions/${name}/resources`)) as {
