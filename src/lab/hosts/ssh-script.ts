@@ -73,13 +73,19 @@ take_fault() {
 case $forward in /*:/*) ln -s "${'$'}{forward#*:}" "${'$'}{forward%%:*}" || exit 255 ;; esac
 
 run() {
+  # A session on another host sees that host's devices alone: from there it goes by way of where the first session was opened.
+  outside=$PPID through=
+  if [ -n "${'$'}{LAB_OUTSIDE:-}" ]; then
+    outside=$LAB_OUTSIDE
+    [ -r "/proc/$outside/ns/mnt" ] && through="nsenter --mount=/proc/$outside/ns/mnt"
+  fi
   IFS='	' read -r isolation location <"$lab/hosts/.isolation"
   # The other side knows nothing of the caller's environment, and a session starts in the home directory.
   cd "$dir/home" || exit 255
   set -- env -i "PATH=$dir/bin:$lab/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "HOME=$dir/home" \
-    "USER=oneadmin" "LOGNAME=oneadmin" "SHELL=/bin/bash" "LAB_HOST=$host" bash ${'$'}{command:+-c} ${'$'}{command:+"$command"}
+    "USER=oneadmin" "LOGNAME=oneadmin" "SHELL=/bin/bash" "LAB_HOST=$host" "LAB_OUTSIDE=$outside" bash ${'$'}{command:+-c} ${'$'}{command:+"$command"}
   case $isolation in
-    root) set -- unshare -m --propagation private -- /bin/sh -c "$enter" sh "$dir" "$location" "$@" ;;
+    root) set -- $through unshare -m --propagation private -- /bin/sh -c 'cd "$1/home" || exit 255; '"$enter" sh "$dir" "$location" "$@" ;;
     user) set -- unshare -rm --propagation private -- /bin/sh -c "$enter" sh "$dir" "$location" "$@" ;;
   esac
   exec "$@"
