@@ -16,6 +16,8 @@ export interface HostFacts {
   readonly stagingWritable: boolean;
   /** LVM would scan DRBD devices: no filter excludes them. Unknown without LVM or permission. */
   readonly lvmScansDrbd?: boolean;
+  /** Entries of its `global_filter`, with their quotation marks. */
+  readonly lvmFilter?: readonly string[];
   readonly multipathGrabsDrbd?: boolean;
   readonly suspended: readonly string[];
   /** LVM thin pools that do not zero what they hand out; none where only root may ask. */
@@ -120,7 +122,7 @@ export function parseProbe(text: string, askedAt: number): HostFacts {
     askedAt,
     stagingFreeKib: Number(one('staging-free') || '0'),
     stagingWritable: one('staging-writable') === 'yes',
-    ...(lvm === '' ? {} : { lvmScansDrbd: scansDrbd(lvm) }),
+    ...(lvm === '' ? {} : { lvmScansDrbd: scansDrbd(lvm), lvmFilter: globalFilter(lvm) }),
     ...(multipath === '' ? {} : { multipathGrabsDrbd: multipath === 'open' }),
     suspended: many('suspended'),
     unzeroedPools: many('unzeroed'),
@@ -130,6 +132,11 @@ export function parseProbe(text: string, askedAt: number): HostFacts {
     }),
     noise: '',
   };
+}
+
+function globalFilter(lvm: string): string[] {
+  const [, list = ''] = /global_filter\s*=\s*\[?((?:\s*"(?:[^"\\]|\\.)*"\s*,?)+)/.exec(lvm) ?? [];
+  return [...list.matchAll(/"(?:[^"\\]|\\.)*"/g)].map(([entry]) => entry);
 }
 
 /** Names that udev gives a DRBD device. */

@@ -3,6 +3,7 @@ import { bytes, humanSize } from '../../units.ts';
 import type { Finding } from './check.ts';
 import { type Facts, orElse } from './facts.ts';
 import { type HostFacts, hostStagingDir } from './host-probe.ts';
+import { lvmFilterRemedy } from './lvm-filter.ts';
 import { onHost, volumeOf } from './remedy.ts';
 
 /** The hypervisors, as oneadmin sees them over ssh. */
@@ -148,7 +149,7 @@ function checkDevices(host: string, state: HostFacts): Finding[] {
       object: host,
       what: 'LVM scans DRBD devices',
       why: 'it opens them (“in use”) and finds the volume groups of guests; and its commands, LINSTOR’s own among them, hang while LINSTOR takes a snapshot, and the guest’s I/O with them, for minutes. A filter that ends with "a|.*|" takes them by their other names',
-      remedy: onHost(host, `sed -i '/^devices {/a global_filter = [ "r|^/dev/drbd.*|" ]' /etc/lvm/lvm.conf`),
+      remedy: lvmFilterRemedy(host, state.lvmFilter ?? []),
     });
   if (state.multipathGrabsDrbd && state.drbd !== '')
     findings.push({

@@ -27,6 +27,7 @@ const programs: ReadonlySet<string> = new Set([
     'fuser',
     'install',
     'lvchange',
+    'lvmconfig',
     'mkdir',
     'printf',
     'sed',
