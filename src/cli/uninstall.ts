@@ -7,13 +7,14 @@ import { isHighAvailability } from '../install/plan.ts';
 import { planRemoval, type RemovalStep, remove } from '../install/remove.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
 import { agreed, commandWords, layoutFrom } from './install.ts';
+import { type KeptInLinstor, keptInLinstor, keptText } from './kept-in-linstor.ts';
 import { mustBeAllowed } from './permission.ts';
 
 export const uninstall = operatorCommand({
   name: 'uninstall',
   summary:
     'Remove the driver and restore the previous configuration: files, links, and the edits in oned.conf and vmm_execrc, byte for byte unless they were edited since. ' +
-    'Data in LINSTOR is not touched.',
+    'Data in LINSTOR is not touched: it says what stays there.',
   args: {
     'dry-run': { type: 'boolean', description: 'show what would change; change nothing' },
     yes: { type: 'boolean', alias: 'y', description: 'do not ask' },
@@ -38,43 +39,54 @@ export const uninstall = operatorCommand({
         remedy: `there is no ${layout.manifest}`,
       });
     const steps = planRemoval(layout, manifest, { purge: options.purge ?? false });
-    const inUse = layout.root === '' ? await datastoresOfOurs(layout, environment) : [];
-    if (!options.json) environment.terminal.out(describeRemoval(steps, inUse));
-    let left: string[] = [];
+    const { inUse, kept } = layout.root === '' ? await leftBehind(layout, environment) : { inUse: [] };
+    if (!options.json) {
+      const stays = layout.root === '' ? `\n${keptText(kept)}\n` : '';
+      environment.terminal.out(describeRemoval(steps, inUse) + stays);
+    }
+    let failed: string[] = [];
     const dryRun = options['dry-run'] ?? false;
     const severalFrontEnds = steps.some(
       (step) => step.do === 'revert' && step.path === layout.onedConf && isHighAvailability(step.before),
     );
     if (!dryRun) {
       if (!options.yes && !(await agreed(environment, 'Uninstall?'))) return 1;
-      left = remove(layout, steps);
+      failed = remove(layout, steps);
     }
     if (options.json)
       printJson(environment, {
         applied: !dryRun,
         changed: !dryRun && steps.length > 0,
         steps: steps.map(summary),
-        left,
+        left: failed,
         datastores: inUse,
+        ...(kept ? { linstor: kept } : {}),
       });
-    else environment.terminal.out(closing(dryRun, left, layout.oneLocation, severalFrontEnds));
-    return left.length === 0 ? 0 : 1;
+    else environment.terminal.out(closing(dryRun, failed, layout.oneLocation, severalFrontEnds));
+    return failed.length === 0 ? 0 : 1;
   },
 });
 
-/** Asked as oneadmin: its session file may be a link to anything. */
-async function datastoresOfOurs(layout: Layout, environment: CliEnvironment): Promise<string[]> {
-  try {
-    return await asWhileWaiting(ownerOf(layout.varDir), async () => {
-      const context = await environment.context({ withoutConfig: true });
-      const all = await context.one.datastores();
-      return all
-        .filter((item) => item.tmMad === 'linstor_un' || item.dsMad === 'linstor_un')
-        .map((item) => `${item.id} “${item.name}”`);
-    });
-  } catch {
-    return [];
-  }
+/** What the driver leaves behind. Asked as oneadmin: its session file may be a link to anything. */
+async function leftBehind(
+  layout: Layout,
+  environment: CliEnvironment,
+): Promise<{ inUse: readonly string[]; kept?: KeptInLinstor | undefined }> {
+  return asWhileWaiting(ownerOf(layout.varDir), async () => ({
+    inUse: await datastoresOfOurs(environment).catch(() => []),
+    kept: await environment
+      .context()
+      .then(keptInLinstor)
+      .catch(() => undefined),
+  }));
+}
+
+async function datastoresOfOurs(environment: CliEnvironment): Promise<string[]> {
+  const context = await environment.context({ withoutConfig: true });
+  const all = await context.one.datastores();
+  return all
+    .filter((item) => item.tmMad === 'linstor_un' || item.dsMad === 'linstor_un')
+    .map((item) => `${item.id} “${item.name}”`);
 }
 
 const verbs: Readonly<Record<RemovalStep['do'], string>> = {
