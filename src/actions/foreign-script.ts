@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import type { HostCommand, HostResult } from '../hosts/hosts.ts';
+import firstScriptText from './shell/first-script.sh' with { type: 'text' };
 
 /** Scripts of OpenNebula and of other drivers that ours hands on to. */
 
@@ -62,16 +63,7 @@ const allCodes: readonly number[] = Array.from({ length: 256 }, (_, code) => cod
 const notFound = 121;
 
 /** Arguments: number of candidates, candidates, arguments of the script. stdin goes through. */
-const firstScript = `
-count=$1; shift
-for path in "\${@:1:count}"; do
-  if [ -x "$path" ] && [ ! -d "$path" ]; then
-    shift "$count"
-    exec "$path" "$@"
-  fi
-done
-exit ${notFound}
-`;
+const firstScript = `\n${firstScriptText}`;
 
 export interface ForeignScript {
   /** Name for logs and errors: `tm/common/context`. */

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
+import kernelViewText from './shell/kernel-view.sh' with { type: 'text' };
 
 /** What DRBD in the kernel of a host says about its resources and peers, without LINSTOR (linstor-behaviour §13.2). */
 export interface KernelResource {
@@ -54,13 +55,7 @@ const shown = z.array(
 );
 
 /** Reads only; needs no root. */
-const script = `
-command -v drbdsetup >/dev/null 2>&1 || { echo 'drbdsetup is not installed' >&2; exit 3; }
-uname -n
-timeout 15 drbdsetup status --json </dev/null || exit 4
-echo ---
-timeout 15 drbdsetup show --json </dev/null || exit 4
-`;
+const script = `\n${kernelViewText}`;
 
 /** Throws what `Hosts.run` throws, and HOST_COMMAND for what is no answer of drbdsetup's. */
 export async function kernelView(hosts: Hosts, host: string): Promise<KernelView> {

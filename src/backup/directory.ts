@@ -2,26 +2,17 @@ import type { Context } from '../context.ts';
 import { DriverError } from '../errors.ts';
 import { encodeBase64Lines } from '../opennebula/base64.ts';
 import type { BackupPlace } from './place.ts';
+import makeDirectoryText from './shell/make-directory.sh' with { type: 'text' };
+import removeDirectoryText from './shell/remove-directory.sh' with { type: 'text' };
+import saveTpmText from './shell/save-tpm.sh' with { type: 'text' };
 
 /** The directory that the backup datastore's driver takes as a whole: nothing else may lie in it (backup contract B4, B8). */
 
 /** Arguments: directory. stdin: vm.xml. */
-const makeScript = `
-set -e
-umask 077
-case $1 in /*/backup) ;; *) echo "$1 is not a backup directory" >&2; exit 1 ;; esac
-rm -rf --one-file-system -- "$1"
-mkdir -p -- "$1"
-cat >"$1/vm.xml"
-`;
+const makeScript = `\n${makeDirectoryText}`;
 
 /** Arguments: directory, and the VM's directory above it, if that goes too. */
-const removeScript = `
-case $1 in /*/backup) ;; *) echo "$1 is not a backup directory" >&2; exit 1 ;; esac
-rm -rf --one-file-system -- "$1" || exit 1
-if [ -n "$2" ]; then rmdir -- "$2" 2>/dev/null; fi
-exit 0
-`;
+const removeScript = `\n${removeDirectoryText}`;
 
 /** A new, empty directory with the VM's document; its removal is on the undo stack. */
 export async function makeDirectory(ctx: Context, place: BackupPlace, xml: string): Promise<void> {
@@ -48,14 +39,7 @@ export async function removeDirectory(ctx: Pick<Context, 'hosts'>, place: Backup
  * Arguments: domain (or empty), the VM's directory. The state of the virtual TPM as tar.gz on stdout. What libvirt keeps of a running one is put into
  * the directory first where OpenNebula's helper is installed (7.x).
  */
-const saveTpmScript = `
-domain=$1 directory=$2
-if [ -n "$domain" ] && sudo -n -l 2>/dev/null | grep -q vtpm_setup; then
-  sudo -n /var/tmp/one/vtpm_setup backup "$domain" "$directory" >&2 || exit 1
-fi
-[ -d "$directory/tpm" ] || exit 71
-tar czf - -C "$directory" tpm
-`;
+const saveTpmScript = `\n${saveTpmText}`;
 
 const writeScript = `
 umask 077

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { toDriverError } from '../errors.ts';
 import { type HeldSession, holdSession } from '../hosts/session.ts';
 import type { BackupConfig } from '../opennebula/backup-config.ts';
+import freezeText from './shell/freeze.sh' with { type: 'text' };
 
 export interface FreezeWindow {
   readonly host: string;
@@ -27,44 +28,7 @@ const codes = { stuck: 75, late: 76 } as const;
  * that this script has let go; when it ends in any other way, kill -9 included, the pipe closes and he does it. A guest that was paused before, by
  * somebody else, is left as it is.
  */
-const script = `
-domain=$1 mode=$2 agent_s=$3 hold_s=$4
-uri=\${LIBVIRT_URI:-qemu:///system}
-run() { timeout -k 2 "$@" 9>&-; }
-state=$(run 10 virsh --connect "$uri" domstate "$domain" 2>&1) || { echo "unfrozen $state"; echo ready; read -r _; exit 0; }
-if [ "$state" != running ]; then echo "unfrozen the domain is $state"; echo ready; read -r _; exit 0; fi
-case $mode in
-  AGENT) hold=domfsfreeze go=domfsthaw limit=$agent_s ;;
-  *) hold=suspend go=resume limit=10 ;;
-esac
-watchman='
-go=$1 hold_s=$2 uri=$3 domain=$4
-trap "" HUP INT TERM
-word=
-read -r -t "$hold_s" word
-if [ "$word" = free ]; then exit 0; fi
-for pause in 1 2 5 10 30 60; do
-  timeout -k 2 30 virsh --connect "$uri" "$go" "$domain" && exit 0
-  sleep "$pause"
-done
-'
-exec 9> >(exec setsid bash --noprofile --norc -c "$watchman" watchman "$go" $((agent_s + hold_s)) "$uri" "$domain" >/dev/null 2>&1)
-let_go() { run 30 virsh --connect "$uri" "$go" "$domain" >/dev/null && { echo free >&9; } 2>/dev/null; }
-trap 'let_go; exit 143' TERM HUP INT
-said=$(run "$limit" virsh --connect "$uri" "$hold" "$domain" 2>&1 >/dev/null)
-if [ $? = 0 ]; then
-  printf 'frozen\\nready\\n'
-  read -r -t "$hold_s" _
-  waited=$?
-  let_go || exit ${codes.stuck}
-  [ "$waited" -le 128 ] || exit ${codes.late}
-else
-  let_go 2>/dev/null || { echo free >&9; } 2>/dev/null
-  printf 'unfrozen %s\\nready\\n' "\${said//$'\\n'/ }"
-  read -r -t "$hold_s" _
-fi
-exit 0
-`;
+const script = `\n${freezeText}`;
 
 /**
  * Runs `work` while the guest is frozen (AGENT) or paused (SUSPEND), if that can be had; a guest that cannot be frozen is backed up as it is,

@@ -1,18 +1,8 @@
 import type { Context } from '../context.ts';
+import putTpmText from './shell/put-tpm.sh' with { type: 'text' };
 
 /** Arguments: the VM's directory. stdin: tar.gz with `tpm`. The old state goes when the new one is whole. */
-const putScript = `
-set -e
-umask 077
-cd -- "$1"
-rm -rf -- .tpm-restore
-mkdir .tpm-restore
-tar xzf - --no-same-owner -C .tpm-restore
-[ -d .tpm-restore/tpm ]
-rm -rf -- tpm
-mv -T .tpm-restore/tpm tpm
-rm -rf -- .tpm-restore
-`;
+const putScript = `\n${putTpmText}`;
 
 /** The state of a virtual TPM, as `saveTpm` has packed it. Throws HOST_COMMAND. */
 export async function putTpm(

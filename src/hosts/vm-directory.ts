@@ -3,6 +3,7 @@ import type { Hosts } from './hosts.ts';
 import { identityFunctions } from './scripts/identity.ts';
 import { records, sizeFunctions } from './scripts/records.ts';
 import checkLinksText from './shell/check-links.sh' with { type: 'text' };
+import noteUnfinishedText from './shell/note-unfinished.sh' with { type: 'text' };
 import relocateText from './shell/relocate.sh' with { type: 'text' };
 import removeLinkToText from './shell/remove-link-to.sh' with { type: 'text' };
 
@@ -78,13 +79,7 @@ const unfinishedWords = ['growing', 'restoring', 'reverting'] as const;
 export type Unfinished = (typeof unfinishedWords)[number];
 
 /** Arguments: which note, whether it shall be there; then for each disk: link, resource. */
-const noteScript = `
-what=$1 wanted=$2; shift 2
-while [ $# -gt 0 ]; do
-  note=\${1%/*}/.$what-$2; shift 2
-  if [ "$wanted" = yes ]; then : >"$note" || exit; else rm -f -- "$note" || exit; fi
-done
-`;
+const noteScript = `\n${noteUnfinishedText}`;
 
 /**
  * A note beside the link of each disk that its new part is still to be zeroed, or that it may hold a part of a backup. LINSTOR knows so too, but

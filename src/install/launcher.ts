@@ -2,25 +2,15 @@ import { relative } from 'node:path';
 import type { ActionKind } from '../actions/action.ts';
 import { actions, installedNames } from '../actions/registry.ts';
 import type { Layout } from './layout.ts';
+import launcherText from './shell/launcher.sh' with { type: 'text' };
+import placerText from './shell/placer.sh' with { type: 'text' };
+import processorText from './shell/processor.sh' with { type: 'text' };
 
 /**
  * Bun's programs need SSE4.2 on x86-64, its baseline build too. The default processor of many a virtual machine (kvm64,
  * qemu64) lacks it: every action would end with an illegal instruction, code 132, and no word. Shell alone, no process.
  */
-const processorCheck =
-  process.arch === 'x64'
-    ? `while read -r key value; do
-  case $key in
-  flags)
-    case " $value " in *' sse4_2 '*) ;; *)
-      echo "linstor_un: this machine's processor lacks SSE4.2; give the virtual machine another CPU model, for example host-passthrough or x86-64-v2" >&2
-      exit 1 ;;
-    esac
-    break ;;
-  esac
-done </proc/cpuinfo
-`
-    : '';
+const processorCheck = process.arch === 'x64' ? processorText : '';
 
 /**
  * What stands below `remotes/`: `onehost sync` copies that tree to every host and follows links, so each action would
@@ -28,35 +18,18 @@ done </proc/cpuinfo
  * link out of it would dangle once the binary is gone, and a dangling link makes the sync of every host fail.
  */
 export function launcherScript(layout: Layout): string {
-  return `#!/bin/sh
-# linstor_un: passes the name that was called on to the binary, which is outside remotes/.
-unset NODE_TLS_REJECT_UNAUTHORIZED NODE_EXTRA_CA_CERTS BUN_CONFIG_VERBOSE_FETCH
-ulimit -c 0 2>/dev/null
-d=\${0%/*}
-case $d in /*) ;; *) d=$(cd "$d" && pwd) ;; esac
-k=\${d%/*}
-b=${layout.binary}
-[ -x "$b" ] || b=\${d%%${layout.varDir}/remotes/*}$b
-if [ ! -x "$b" ]; then
-  echo "linstor_un: ${layout.binary} is not on this machine; run 'linstor_un install' on the front-end" >&2
-  exit 1
-fi
-${processorCheck}LINSTOR_UN_CALLED_AS=$d/\${0##*/} exec "$b" "\${k##*/}" "\${0##*/}" "$@"
-`;
+  return launcherText
+    .replace('# @processor@\n', () => processorCheck)
+    .replaceAll('@binary@', () => layout.binary)
+    .replaceAll('@var@', () => layout.varDir);
 }
 
 /**
  * What one_sched calls as placer. The program adds to the message where data are; whatever keeps it from that – it is missing, it fails, it
  * takes more than twenty seconds – the message goes on as it came to the placer that was there before.
  */
-export const placerScript = (layout: Layout, next: string): string => `#!/bin/sh
-# linstor_un: places VMs where their data are, then hands on.
-next=${next}
-message=$(cat)
-d=\${0%/*}
-placed=$(printf '%s\\n' "$message" | timeout -k 2 20 ${layout.binary} place 2>/dev/null) && [ -n "$placed" ] || placed=$message
-printf '%s\\n' "$placed" | "$d/../$next/place"
-`;
+export const placerScript = (layout: Layout, next: string): string =>
+  placerText.replaceAll('@binary@', () => layout.binary).replaceAll('@next@', () => next);
 
 /** Which one a script of ours hands on to. */
 export const nextPlacerOf = (script: string): string | undefined =>

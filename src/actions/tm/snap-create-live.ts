@@ -5,6 +5,7 @@ import { type HeldSession, holdSession } from '../../hosts/session.ts';
 import { dropSnapshot, findSnapshot, NotNow, takeSnapshot } from '../../volumes/snapshot.ts';
 import { whenSnapshottable } from '../../volumes/snapshot-ready.ts';
 import type { ActionHandler } from '../action.ts';
+import freezeText from './shell/freeze.sh' with { type: 'text' };
 import { openSnapshotCall, recordUsage, usageProps } from './snap-create.ts';
 
 /**
@@ -71,24 +72,7 @@ const frozenSeconds = 120;
  * Freezes, says `ready`, and thaws when told to, when our side is gone, or when the time is up. `timeout` bounds virsh
  * itself: a sick agent blocks it for hours (vdsm#160). A failed freeze is thawed too: it may have half succeeded.
  */
-const freezeScript = `
-domain=$1 freeze_s=$2 frozen_s=$3
-uri=\${LIBVIRT_URI:-qemu:///system}
-thaw() { timeout 60 virsh --connect "$uri" domfsthaw "$domain" >/dev/null; }
-trap 'thaw; exit 143' TERM HUP INT
-if timeout "$freeze_s" virsh --connect "$uri" domfsfreeze "$domain" >/dev/null; then
-  printf 'frozen\\nready\\n'
-  read -r -t "$frozen_s" _
-  waited=$?
-  thaw || exit 75
-  [ "$waited" -le 128 ] || exit 76
-else
-  thaw 2>/dev/null
-  printf 'unfrozen\\nready\\n'
-  read -r -t "$frozen_s" _ || :
-fi
-exit 0
-`;
+const freezeScript = `\n${freezeText}`;
 
 /** Runs `work` with the guest frozen if that can be had; the guest is thawed before this returns or throws. */
 export async function whileFrozen<T>(

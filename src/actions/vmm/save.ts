@@ -15,6 +15,7 @@ import type { Plan } from '../../volumes/placement.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { replyLine } from '../foreign-script.ts';
 import { hypervisorConfig, runNative } from './native.ts';
+import reviveText from './shell/revive.sh' with { type: 'text' };
 
 /**
  * `save_linstor_un <deploy id> <checkpoint> <host> <vm> <host>`: OpenNebula's own script saves the memory, through a link
@@ -79,21 +80,7 @@ async function saveToVolume(
 }
 
 /** Arguments: configuration of the hypervisor's scripts, domain. Prints the domain's state after it was told to run on; nothing when there is none. */
-const reviveScript = `
-LIBVIRT_URI=
-if [ -r "$1" ]; then . "$1"; fi
-uri=\${LIBVIRT_URI:-qemu:///system}
-state=$(virsh --connect "$uri" domstate "$2" 2>/dev/null) || { virsh --connect "$uri" list >/dev/null && echo absent; exit 0; }
-case $state in
-  paused*)
-    # A save that was interrupted from outside still runs: ended, it lets the guest go on.
-    virsh --connect "$uri" domjobabort "$2" >/dev/null 2>&1
-    virsh --connect "$uri" resume "$2" >/dev/null 2>&1
-    state=$(virsh --connect "$uri" domstate "$2" 2>/dev/null)
-    ;;
-esac
-echo "$state"
-`;
+const reviveScript = `\n${reviveText}`;
 
 /**
  * The script failed – but did the saving? A hook after it may have, or the connection. Only a domain that is seen to run needs

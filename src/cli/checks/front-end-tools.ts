@@ -2,6 +2,7 @@ import type { Hosts } from '../../hosts/hosts.ts';
 import type { Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 import { asRoot } from './remedy.ts';
+import frontEndToolsText from './shell/front-end-tools.sh' with { type: 'text' };
 
 /** What actions run on the front-end itself, and the packages that have it. */
 interface Tool {
@@ -29,11 +30,7 @@ export interface ToolFacts {
   readonly qemuImg: string;
 }
 
-const script = `
-printf 'qemu-img=%s\\n' "$(qemu-img --version 2>/dev/null | sed -n '1s/.*version \\([0-9.]*\\).*/\\1/p')"
-for tool in "$@"; do command -v "$tool" >/dev/null 2>&1 || printf 'missing=%s\\n' "$tool"; done
-true
-`;
+const script = `\n${frontEndToolsText}`;
 
 /** Throws what `Hosts.local` throws. */
 export async function probeFrontEnd(hosts: Pick<Hosts, 'local'>): Promise<ToolFacts> {

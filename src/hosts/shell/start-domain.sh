@@ -8,6 +8,7 @@ runs() { case $(on_domain domstate "$domain" 2>/dev/null) in running | idle | bl
 if ! runs; then
   file=$document
   if [ ! -s "$file" ]; then
+    # shellcheck disable=SC2012 # only numbers are taken from the names
     newest=$(ls "${document%/*}" 2>/dev/null | sed -n 's/^deployment\.\([0-9][0-9]*\)$/\1/p' | sort -n | tail -n 1)
     file=${document%/*}/deployment.$newest
   fi
