@@ -36,7 +36,7 @@ export interface Capabilities {
   readonly managedDualPrimary: boolean;
   /** property `BalanceResourcesEnabled` (server 1.26.0). */
   readonly balanceProperty: boolean;
-  /** property `Snapshot/BalanceAfterRestore` (REST 1.28). */
+  /** properties `Snapshot/BalanceAfterRestore` and `Clone/BalanceAfterClone` (REST 1.28). */
   readonly balanceAfterRestore: boolean;
 }
 

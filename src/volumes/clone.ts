@@ -5,12 +5,26 @@ import type { Linstor, NodeName, Resource, ResourceName } from '../linstor/linst
 import type { KiB } from '../units.ts';
 import { type Base, discardBase } from './base.ts';
 import { createDefinition, spawnMarked } from './define.ts';
-import { type FirstReplica, withoutFurtherReplica } from './first-replica.ts';
+import {
+  type FirstReplica,
+  nameFirstReplica,
+  noFurtherReplicaOfClone,
+  withoutFurtherReplica,
+} from './first-replica.ts';
 import { knownReplicas } from './known-view.ts';
 import { madeByMark, marks, vmMarks } from './marks.ts';
 import type { DefinitionPlan } from './placement.ts';
 import { removeResource } from './remove.ts';
-import { isNumbered, isOnZfs, isReadable, layersOf, namesakePath, sameName, stablePath } from './replicas.ts';
+import {
+  isDiskful,
+  isNumbered,
+  isOnZfs,
+  isReadable,
+  layersOf,
+  namesakePath,
+  sameName,
+  stablePath,
+} from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
 import { bothDone, persistently, poll } from './wait.ts';
@@ -26,7 +40,7 @@ export interface CloneRequest {
   readonly node?: NodeName;
   /** The source's only volume, where that is all that there is to know of its volumes: then the target's can be made along with it. */
   readonly volume?: { readonly sizeKib: KiB };
-  /** After a restore onto `nodes` of the source. */
+  /** After a restore or clone onto `nodes` of the source. */
   readonly first?: (nodes: readonly NodeName[]) => FirstReplica | undefined;
   /** The clone is used on a host next. */
   readonly wantsView?: boolean;
@@ -261,6 +275,8 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
       `LINSTOR ${capabilities.serverVersion} cannot give a clone its own properties (REST 1.26 can)`,
     );
   }
+  const first = request.first?.(request.replicas.filter(isDiskful).map(({ node }) => node));
+  const alone = first ? noFurtherReplicaOfClone(capabilities) : {};
   const nonce = crypto.randomUUID();
   ctx.undo.push(`remove resource ${target}`, async () => {
     const [definition] = await linstor.definitions({ names: [target] });
@@ -271,7 +287,7 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
       group: request.plan.group,
       ...(request.plan.layers.length > 0 ? { layers: request.plan.layers } : {}),
       props: {
-        set: { ...request.props, ...request.plan.policy, [madeByMark(target)]: nonce },
+        set: { ...request.props, ...request.plan.policy, ...alone, [madeByMark(target)]: nonce },
         unset: vmMarks.filter((key) => !(key in request.props)),
       },
     });
@@ -304,4 +320,5 @@ export async function cloneNatively(ctx: Context, linstor: Linstor, request: Clo
       },
     );
   }
+  if (first) await nameFirstReplica(linstor, target, first);
 }

@@ -1,4 +1,10 @@
-import type { Linstor, NodeName, ResourceDefinition, ResourceName } from '../linstor/linstor.ts';
+import type {
+  Capabilities,
+  Linstor,
+  NodeName,
+  ResourceDefinition,
+  ResourceName,
+} from '../linstor/linstor.ts';
 import { sameName } from './replicas.ts';
 
 /**
@@ -41,6 +47,10 @@ export async function withoutFurtherReplica(linstor: Linstor): Promise<Record<st
     ? { 'Snapshot/BalanceAfterRestore': 'False' }
     : {};
 }
+
+/** The same for LINSTOR's own clone, which takes the name over as well (linstor-behaviour §3.13). */
+export const noFurtherReplicaOfClone = (capabilities: Capabilities): Record<string, string> =>
+  capabilities.balanceAfterRestore ? { 'Clone/BalanceAfterClone': 'False' } : {};
 
 export async function nameFirstReplica(
   linstor: Linstor,
