@@ -1,5 +1,7 @@
 import type { RootCommand } from '@bomb.sh/tab';
 import type { ArgsDef } from 'citty';
+import type { Context } from '../context.ts';
+import { isOurs } from '../disks/disk-call.ts';
 import { DriverError } from '../errors.ts';
 import { type CliEnvironment, type OperatorCommand, operatorCommand } from './command.ts';
 
@@ -73,28 +75,54 @@ function choices(description: string, live: Values): Values {
   return closed ? words.map((word) => [word, ''] as const) : live;
 }
 
-/** Ids and names for the word that is being typed; nothing where OpenNebula does not answer at once. */
-async function liveValues(words: readonly string[], environment: CliEnvironment): Promise<Values> {
+type Kind = 'vms' | 'images' | 'hosts' | 'nodes' | 'datastores' | 'trash' | 'snapshots';
+
+/** What the word that is being typed names, by those before it. */
+function kindOf(words: readonly string[]): Kind | undefined {
+  const [command, what] = words;
   const before = words.at(-2);
-  const kind =
-    before === 'vm' || before === '--vm'
-      ? 'vms'
-      : before === 'image' || before === '--image'
-        ? 'images'
-        : before === 'host' || before === 'fence' || before === 'what-if' || before === 'evacuate'
-          ? 'hosts'
-          : words.at(-3) === 'trash' && (before === 'restore' || before === 'empty')
-            ? 'trash'
-            : undefined;
+  const third = words.at(-3);
+  if (command === 'snapshots' && third === 'vm' && (what === 'revert' || what === 'image'))
+    return 'snapshots';
+  if (before === 'vm' || before === '--vm') return 'vms';
+  if (before === 'image' && command !== 'snapshots') return 'images';
+  if (before === '--image') return 'images';
+  if (before === 'host' || before === 'fence' || before === 'what-if' || before === 'evacuate')
+    return 'hosts';
+  if (third === 'trash' && (before === 'restore' || before === 'empty')) return 'trash';
+  if (command === 'status' && before === 'node') return 'nodes';
+  // `datastore` alone is a command.
+  if ((command === 'status' && before === 'datastore') || before === '--datastore') return 'datastores';
+  return undefined;
+}
+
+/** Ids and names for the word that is being typed; nothing where nobody answers at once. */
+async function liveValues(words: readonly string[], environment: CliEnvironment): Promise<Values> {
+  const kind = kindOf(words);
   if (kind === undefined) return [];
-  const read = async (): Promise<Values> => {
-    if (kind === 'trash') return (await import('./trash.ts')).namesInTrash(await environment.context());
-    const { one } = await environment.context({ withoutConfig: true });
-    if (kind === 'hosts') return (await one.hosts()).map((host) => [host.name, ''] as const);
-    return (await one[kind]()).map(({ id, name }) => [String(id), name] as const);
-  };
   const late = new Promise<Values>((resolve) => setTimeout(() => resolve([]), liveMs).unref());
-  return Promise.race([read().catch((): Values => []), late]);
+  return Promise.race([read(kind, words, environment).catch((): Values => []), late]);
+}
+
+async function read(kind: Kind, words: readonly string[], environment: CliEnvironment): Promise<Values> {
+  if (kind === 'trash') return (await import('./trash.ts')).namesInTrash(await environment.context());
+  if (kind === 'snapshots')
+    return (await import('./snapshots.ts')).namesOfSnapshots(
+      await environment.context(),
+      Number(words.at(-2)),
+    );
+  if (kind === 'nodes') return nodeNames(await environment.context());
+  const { one } = await environment.context({ withoutConfig: true });
+  if (kind === 'hosts') return (await one.hosts()).map((host) => [host.name, ''] as const);
+  const all = kind === 'datastores' ? (await one.datastores()).filter(isOurs) : await one[kind]();
+  return all.map(({ id, name }) => [String(id), name] as const);
+}
+
+async function nodeNames(context: Context): Promise<Values> {
+  const { clustersOf } = await import('./gc/clusters.ts');
+  const clusters = await clustersOf(context);
+  const nodes = await Promise.all(clusters.map(({ settings }) => context.linstor(settings).nodes()));
+  return [...new Set(nodes.flat().map(({ name }) => name))].map((name) => [name, ''] as const);
 }
 
 /** tab prints by console.log; the program's output goes one way only. */

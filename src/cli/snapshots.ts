@@ -155,6 +155,16 @@ function pointsOf({ vm, disks }: SnapshotVm): Point[] {
   return [...points.values()].sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
 }
 
+/** For whoever types one. */
+export const namesOfSnapshots = async (
+  context: Context,
+  id: number,
+): Promise<(readonly [string, string])[]> =>
+  pointsOf(await openVm(context, id)).map(
+    ({ name, at, whole, disks }) =>
+      [name, `${when(at)}, ${whole ? 'all disks' : `disks ${disks.join(', ')}`}`] as const,
+  );
+
 /** Its proper spelling. Throws SNAPSHOT. */
 function requireSnapshot(target: SnapshotVm, name: string): string {
   const found = pointsOf(target).find((point) => point.name.toLowerCase() === name.toLowerCase());

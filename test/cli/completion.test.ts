@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCli } from '../../src/cli/main.ts';
 import { DriverError } from '../../src/errors.ts';
-import { World } from './world.ts';
+import { snapshot, World } from './world.ts';
 
 let world: World;
 beforeEach(() => {
@@ -34,6 +34,29 @@ describe('what Tab offers', () => {
   test('VMs and images by id, with their names', async () => {
     expect(await candidates('status', 'vm', '')).toEqual([`7\t${world.vms[0]?.name}`]);
     expect(await candidates('trace', '--image', '3')).toEqual([`3\t${world.images[0]?.name}`]);
+  });
+
+  test('nodes of LINSTOR, hosts, and datastores of the driver', async () => {
+    expect(await candidates('status', 'node', '')).toEqual(['alpha\t', 'bravo\t']);
+    expect(await candidates('status', 'host', 'b')).toEqual(['bravo\t']);
+    expect(await candidates('status', 'datastore', '')).toEqual(['100\timages', '101\tsystem']);
+    expect(await candidates('snapshots', 'image', '--datastore', '')).toEqual(['100\timages', '101\tsystem']);
+    // The command of that name.
+    expect((await candidates('datastore', '')).join()).not.toContain('images');
+  });
+
+  test('snapshots of the VM that was typed', async () => {
+    const name = 'one-policy-7-20261123T100000Z-7';
+    world.snapshots = [snapshot('one-vm-7-disk-0', name), snapshot('one-vm-7-disk-0', 'snap-1')];
+    for (const what of ['revert', 'image'])
+      expect(await candidates('snapshots', what, 'vm', '7', '')).toEqual([
+        `${name}\t2026-11-23 10:00:00, all disks`,
+      ]);
+    expect(await candidates('snapshots', 'image', 'vm', '8', '')).toEqual([]);
+    world.linstorError = new DriverError('LINSTOR_UNREACHABLE', 'no answer');
+    expect(await candidates('snapshots', 'revert', 'vm', '7', '')).toEqual([]);
+    expect(await candidates('status', 'node', '')).toEqual([]);
+    expect(world.messages).toEqual([]);
   });
 
   test('OpenNebula that fails offers nothing and says nothing', async () => {

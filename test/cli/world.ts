@@ -479,6 +479,7 @@ export class World {
       replicas: (names) => named(this.resources, names, (item) => item.name),
       resources: (query) => named(this.resources, query?.names, (item) => item.name),
       snapshots: (query) => named(this.snapshots, query?.names, (item) => item.resource),
+      synced: () => answer(true),
       controllerProperties: () => answer(this.properties),
       keyValues: (store) => answer(this.#store(store)),
       modifyKeyValues: async (store, { set = {}, unset = [] }) => {
