@@ -2,11 +2,13 @@ import type { BackupDisk } from '../backup/disks.ts';
 import type { Context } from '../context.ts';
 import { diskSettings } from '../disks/disk-call.ts';
 import { duplicate } from '../disks/duplicate.ts';
-import { DriverError, toDriverError } from '../errors.ts';
+import { DriverError, isDriverError, toDriverError } from '../errors.ts';
+import type { ResourceName } from '../linstor/names.ts';
 import type { Image, Vm } from '../opennebula/one.ts';
+import type { Template } from '../opennebula/one-changes.ts';
 import { imageState } from '../opennebula/states.ts';
 import { kibToBytes, mib, mibToKib } from '../units.ts';
-import { marks, registrationMark } from '../volumes/marks.ts';
+import { marks, ofSnapshotMark, registrationMark } from '../volumes/marks.ts';
 import { lockName, resourceOfSource } from '../volumes/names.ts';
 import { undisturbed } from '../volumes/redo-after-restart.ts';
 import { removeResource } from '../volumes/remove.ts';
@@ -25,9 +27,15 @@ export interface ImageOfSnapshot {
 /** An empty volume is made in that time. */
 const readyMs = 10 * 60_000;
 
+/** On the image: what it is to hold. A run that was killed is known by it. */
+const originAttribute = 'LINSTOR_SNAPSHOT';
+
+const originOf = ({ vm, disk, snapshot }: ImageOfSnapshot): string =>
+  `${vm.id}/${disk.disk.id}/${snapshot}`.toLowerCase();
+
 /**
  * A new image of OpenNebula's with what the snapshot holds of one disk. OpenNebula makes an empty data block first, as for anybody; its volume
- * makes room for one of that name with the content. When that fails, the image goes.
+ * makes room for one of that name with the content. When that fails, the image goes; when it is killed, the next call with the same wish ends it.
  */
 export async function imageOfSnapshot(ctx: Context, wish: ImageOfSnapshot): Promise<Image> {
   const { vm, disk, datastore, name } = wish;
@@ -43,15 +51,19 @@ export async function imageOfSnapshot(ctx: Context, wish: ImageOfSnapshot): Prom
     );
   const sizeKib = snapshot.volumes[0]?.sizeKib ?? disk.definition.volumes[0]?.sizeKib ?? mibToKib(mib(1));
   const size = Math.max(1, Math.ceil(kibToBytes(sizeKib) / (1024 * 1024)));
-  const id = await ctx.one.allocateImage(
-    { NAME: name, TYPE: 'DATABLOCK', SIZE: size, FORMAT: 'raw' },
-    datastore,
-  );
+  const id = await allocated(ctx, wish, {
+    NAME: name,
+    TYPE: 'DATABLOCK',
+    SIZE: size,
+    FORMAT: 'raw',
+    [originAttribute]: originOf(wish),
+  });
   try {
     const image = await whenReady(ctx, id);
     const target = resourceOfSource(image.source);
     await ctx.lock(lockName(target), () =>
       ctx.lock(lockName(disk.resource), async () => {
+        if (await isComplete(wish, target)) return;
         await removeResource(ctx, disk.linstor, target);
         await undisturbed(ctx, disk.linstor, target, () =>
           duplicate(ctx, {
@@ -65,6 +77,7 @@ export async function imageOfSnapshot(ctx: Context, wish: ImageOfSnapshot): Prom
             props: {
               [marks.incomplete]: 'saveas',
               [registrationMark(target)]: `${image.id}-${image.registeredAt}`,
+              [ofSnapshotMark(target)]: originOf(wish),
             },
             completion: 'mark',
             mode: settings.cloneMode === 'copy' ? 'snapshot' : settings.cloneMode,
@@ -81,6 +94,36 @@ export async function imageOfSnapshot(ctx: Context, wish: ImageOfSnapshot): Prom
     });
     throw error;
   }
+}
+
+/** Its id. Where the name is taken: by an image of the same wish that was never finished, and that nobody has used since. */
+async function allocated(ctx: Context, wish: ImageOfSnapshot, template: Template): Promise<number> {
+  try {
+    return await ctx.one.allocateImage(template, wish.datastore);
+  } catch (error) {
+    if (!isDriverError(error, 'ONE_REFUSED')) throw error;
+    const same = (await ctx.one.images()).find(
+      (image) =>
+        image.name === wish.name &&
+        image.datastoreId === wish.datastore &&
+        image.template[originAttribute] === originOf(wish),
+    );
+    const waiting = same?.state === imageState.LOCKED || same?.state === imageState.READY;
+    if (!same || !waiting || same.persistent || same.snapshots.length > 0) throw error;
+    if (same.source !== '' && (await isComplete(wish, resourceOfSource(same.source)))) throw error;
+    ctx.log.warn(`image ${same.id} was begun by an earlier call and is finished now`);
+    return same.id;
+  }
+}
+
+/** Is the content of the snapshot there, all of it? */
+async function isComplete(wish: ImageOfSnapshot, target: ResourceName): Promise<boolean> {
+  const [definition] = await wish.disk.linstor.definitions({ names: [target] });
+  return (
+    definition?.props[ofSnapshotMark(target)] === originOf(wish) &&
+    definition.props[marks.incomplete] === undefined &&
+    !definition.flags.some((flag) => ['CLONING', 'FAILED', 'DELETE'].includes(flag))
+  );
 }
 
 async function whenReady(ctx: Context, id: number): Promise<Image> {

@@ -38,6 +38,9 @@ export const madeByMark = (resource: string): string => `Aux/one/MADE_BY/${resou
  */
 export const registrationMark = (resource: string): string => `Aux/one/REGISTRATION/${resource}`;
 
+/** Of which snapshot of a VM's disk an image is made (`vm-snapshots/image.ts`): the empty volume that OpenNebula makes first has none. */
+export const ofSnapshotMark = (resource: string): string => `Aux/one/OF_SNAPSHOT/${resource}`;
+
 /**
  * When a temporary resource was defined, in epoch milliseconds: LINSTOR tells it of replicas only, and an action may be killed before the
  * first one is there. A restore does not hit it, for the name is part of the key.

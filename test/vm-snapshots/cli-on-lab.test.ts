@@ -74,6 +74,50 @@ describe('linstor_un snapshots on the lab', () => {
     ok(await world.lab.one.terminate(other));
   });
 
+  test('image: what a killed run has left is finished by the next; what is complete is not touched', async () => {
+    const args = ['snapshots', 'image', 'vm', String(world.vm), taken, '--disk', '0', '--name', 'as it was'];
+    const image = world.lab.one.read().images.find((each) => each.name === 'as it was');
+    const path = `/v1/resource-definitions/one-image-${image?.id}`;
+    const props = async () =>
+      ((await world.lab.linstor('GET', path)) as { props: Record<string, string> }).props;
+    const content = async (): Promise<string> => {
+      const made = { name: 'reader', disks: [{ image: image?.id ?? -1 }] };
+      const vm = ok(await world.lab.one.instantiate(made, { host: world.host, datastore: world.system })).vm;
+      const link = world.link(0).replace(`/${world.vm}/disk`, `/${vm}/disk`);
+      const text = world.lab.read(world.host, link, 4096, 8);
+      ok(await world.lab.one.terminate(vm));
+      return text;
+    };
+    const mark = `Aux/one/OF_SNAPSHOT/one-image-${image?.id}`;
+    expect((await props())[mark]).toBe(`${world.vm}/0/${taken.toLowerCase()}`);
+
+    const complete = await world.cli(...args);
+    expect([complete.code, complete.err.includes('[ONE_REFUSED]')]).toEqual([1, true]);
+
+    const damages: (() => Promise<unknown>)[] = [
+      // Killed while the content comes; with OpenNebula's empty volume still there; between that one and its own.
+      () => world.lab.linstor('PUT', path, { override_props: { 'Aux/one/INCOMPLETE': 'saveas' } }),
+      () => world.lab.linstor('PUT', path, { delete_props: [mark] }),
+      async () => {
+        await world.lab.linstor('DELETE', `${path}/snapshots/one-base-1`);
+        await world.lab.linstor('DELETE', path);
+      },
+    ];
+    for (const damage of damages) {
+      await damage();
+      const { code, out } = await world.cli(...args);
+      expect([code, out]).toEqual([0, `ID: ${image?.id}\n`]);
+      expect(await content()).toBe('first---');
+      expect((await props())['Aux/one/INCOMPLETE']).toBeUndefined();
+    }
+
+    // Another wish with that name is none of it.
+    await world.lab.linstor('PUT', path, { delete_props: [mark] });
+    const other = await world.cli(...args.with(6, '1'));
+    expect([other.code, other.err.includes('[ONE_REFUSED]')]).toEqual([1, true]);
+    expect((await props())[mark]).toBeUndefined();
+  });
+
   test('revert: refused while the VM runs, all disks when it is off, and the VM starts on them', async () => {
     const refused = await world.cli('snapshots', 'revert', 'vm', String(world.vm), taken);
     expect(refused.code).not.toBe(0);

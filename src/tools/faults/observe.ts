@@ -54,7 +54,7 @@ interface RawStore {
 const dualPrimary = 'DrbdOptions/Net/allow-two-primaries';
 /** Made at random, of this run, told by the controller about itself, or a figure whose absence is no failure. */
 const ownProps =
-  /^(?:Aux\/one\/(?:MADE_BY|COPY|REGISTRATION)\/|Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE|DrbdPrimarySetOn|DrbdOptions\/auto-verify-algo|DrbdOptions\/Net\/shared)/;
+  /^(?:Aux\/one\/(?:MADE_BY|COPY|REGISTRATION|OF_SNAPSHOT)\/|Aux\/one\/SNAPSHOT_\d+\/DISK_SIZE|DrbdPrimarySetOn|DrbdOptions\/auto-verify-algo|DrbdOptions\/Net\/shared)/;
 
 const isDiskless = (resource: RawResource): boolean =>
   resource.flags?.some((flag) => flag === 'DISKLESS' || flag === 'DRBD_DISKLESS') ?? false;
