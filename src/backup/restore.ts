@@ -27,6 +27,7 @@ import { type BackupDisk, chosenDisks, onlyController, viewBackupDisks } from '.
 import { fetchDisk, fetchTpm } from './fetch.ts';
 import { type BackupContent, listBackup } from './list.ts';
 import { withLocks } from './locks.ts';
+import { requireReverted } from './one-moment.ts';
 import { pointsOf } from './points.ts';
 import { takeTogether } from './take.ts';
 import { putTpm } from './tpm.ts';
@@ -70,6 +71,8 @@ async function restore(ctx: Context, request: RestoreRequest): Promise<RestoredV
   if (!first)
     throw new DriverError('BAD_ARGUMENT', `backup ${image.id} holds no disk that VM ${vm.id} still has`);
   const linstor = onlyController(vm, disks);
+  // The next start would bring the content of before the revert back over what is restored.
+  await requireReverted(ctx, { ...request, vm }, linstor, disks, '; nothing is restored');
   const half = await notedRestores(disks);
   const whole = await withOldContent(half);
   if (whole.length > 0) await bringBackLocked(ctx, request.host, whole);

@@ -7,7 +7,6 @@ import type { Linstor, ResourceName, Snapshot } from '../linstor/linstor.ts';
 import { type BackupConfig, readBackupConfig } from '../opennebula/backup-config.ts';
 import type { BackupMessage } from '../opennebula/backup-message.ts';
 import { type Bytes, bytes, humanSize } from '../units.ts';
-import { marks } from '../volumes/marks.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot } from '../volumes/snapshot.ts';
 import { makeDirectory, saveTpm } from './directory.ts';
@@ -15,6 +14,7 @@ import { type BackupDisk, chosenDisks, onlyController, viewBackupDisks } from '.
 import { type Export, exportDisk, type Finished, finishFiles } from './export.ts';
 import type { FreezeWindow } from './freeze.ts';
 import { withLocks } from './locks.ts';
+import { requireReverted } from './one-moment.ts';
 import { inParallel } from './parallel.ts';
 import { type BackupPlace, backupPlace } from './place.ts';
 import { type BackupKind, backupKind, pointName, superfluous, usableParent } from './points.ts';
@@ -63,14 +63,8 @@ async function run(ctx: Context, message: BackupMessage, live: boolean): Promise
   for (const file of files) ctx.log.info(described(kind, file));
 }
 
-/** A VM that runs has none: its start has brought back what the disks held. */
+/** A restore was broken off, and the VM has not been started since: that would have brought back what the disks held. */
 async function requireWhole(disks: readonly BackupDisk[], vmId: number): Promise<void> {
-  if (disks.some(({ definition }) => definition.props[marks.reverting]?.startsWith('reverting')))
-    throw new DriverError(
-      'SNAPSHOT',
-      `the disks of VM ${vmId} may be of different moments: a revert of the VM was cut off; nothing is backed up`,
-      { remedy: 'start the VM, which brings back what its disks held before' },
-    );
   const [half] = await notedRestores(disks);
   if (!half) return;
   throw new DriverError(
@@ -101,6 +95,8 @@ async function prepare(ctx: Context, message: BackupMessage, live: boolean): Pro
   const linstor = onlyController(vm, chosen);
   const disks = await viewBackupDisks(linstor, vm, chosen);
   for (const disk of disks) requireSnapshots(disk, vmId, kind, live);
+  const where = { vm, directory: message.directory, systemDatastoreId: datastoreId };
+  await requireReverted(ctx, where, linstor, disks, '; nothing is backed up');
   if (!live) await requireWhole(disks, vmId);
   return {
     message,

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { ensureAttached } from '../disks/ensure-attached.ts';
 import { growDisk } from '../disks/grow.ts';
 import { revert } from '../disks/revert.ts';
+import { removeNote, writeNote } from '../disks/revert-note.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Linstor, ResourceName } from '../linstor/linstor.ts';
 import { type KiB, kibToBytes } from '../units.ts';
@@ -12,7 +13,6 @@ import { revertSnapshotName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot, isUsable } from '../volumes/snapshot.ts';
 import { forAll, persistently } from '../volumes/wait.ts';
-import { removeNote, writeNote } from './note.ts';
 import type { SnapshotVm } from './vm-disks.ts';
 
 /** Throws SNAPSHOT with the disks that lack it: one that was attached later cannot be reverted with the others. */

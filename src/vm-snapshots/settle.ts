@@ -2,11 +2,11 @@ import { bringBack } from '../backup/bring-back.ts';
 import { withLocks } from '../backup/locks.ts';
 import type { Context } from '../context.ts';
 import type { VmDisk } from '../disks/migration-disks.ts';
+import { readNote } from '../disks/revert-note.ts';
 import type { Linstor, ResourceDefinition } from '../linstor/linstor.ts';
 import type { Vm } from '../opennebula/one.ts';
 import { revertSnapshotName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
-import { readNote } from './note.ts';
 import { tidyRevert } from './roll-back.ts';
 import { vmLock } from './vm-disks.ts';
 

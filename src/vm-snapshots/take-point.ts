@@ -2,13 +2,13 @@ import type { BackupDisk } from '../backup/disks.ts';
 import { withLocks } from '../backup/locks.ts';
 import { takeOnce, takeTogether } from '../backup/take.ts';
 import type { Context } from '../context.ts';
+import { requireOneMoment } from '../disks/revert-note.ts';
 import { DriverError } from '../errors.ts';
 import { vmState } from '../opennebula/states.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot, usableSnapshot } from '../volumes/snapshot.ts';
 import { whenSnapshottable } from '../volumes/snapshot-ready.ts';
 import { type Hypervisor, whileSaved } from './memory.ts';
-import { readNote } from './note.ts';
 import type { SnapshotVm } from './vm-disks.ts';
 
 /**
@@ -80,17 +80,9 @@ async function takeSaved(
   for (const { resource } of disks) usableSnapshot(all, resource, name);
 }
 
-/** Throws LINSTOR_UNSUPPORTED for pools without snapshots, LINSTOR_IN_USE during a live migration. */
+/** Throws SNAPSHOT for disks of different moments, LINSTOR_UNSUPPORTED for pools without snapshots, LINSTOR_IN_USE during a live migration. */
 export function requireSnapshots({ vm, disks }: Pick<SnapshotVm, 'vm' | 'disks'>): void {
-  if (
-    vm.state !== vmState.ACTIVE &&
-    disks.some(({ definition }) => readNote(definition)?.state === 'reverting')
-  )
-    throw new DriverError(
-      'SNAPSHOT',
-      `the disks of VM ${vm.id} may be of different moments: a revert of the VM was cut off`,
-      { remedy: `start the VM, which brings back what its disks held before, or revert it again` },
-    );
+  requireOneMoment(vm, disks);
   for (const disk of disks) {
     const what = `disk ${disk.disk.id} of VM ${vm.id} (${disk.resource})`;
     if (!disk.canSnapshot)

@@ -20,7 +20,7 @@ export const marks = {
   helper: 'Aux/one/HELPER',
   /** The device grew in a thick pool: behind so many bytes it still shows what the pool held before (disks/grown.ts). */
   unwiped: 'Aux/one/UNWIPED_FROM',
-  /** On the VM's first disk while a revert of the VM is under way: `reverting-<history seq>`, `done-<history seq>` (vm-snapshots/note.ts). */
+  /** On the VM's first disk while a revert of the VM is under way: `reverting-<history seq>`, `done-<history seq>` (disks/revert-note.ts). */
   reverting: 'Aux/one/VM_REVERT',
   /** Snapshot id to which the image was last flattened: a repeated call finds no snapshot any more. */
   flattened: 'Aux/one/FLATTENED',

@@ -93,6 +93,7 @@ async function taken(linstor: Linstor): Promise<string[]> {
     resource,
     view: [],
     snapshots: [],
+    definition: { props: {} },
     canSnapshot: true,
   })) as unknown as BackupDisk[];
   const target: SnapshotVm = {

@@ -1,6 +1,6 @@
+import { readNote } from '../../disks/revert-note.ts';
 import type { NodeName, Resource, ResourceDefinition } from '../../linstor/linstor.ts';
 import { leavingFlags } from '../../linstor/node-state.ts';
-import { readNote } from '../../vm-snapshots/note.ts';
 import { isDeleting, isDiskless, isInSync, skipsDisk } from '../../volumes/replicas.ts';
 import { type ClusterFacts, orElse } from './facts.ts';
 

@@ -1,8 +1,8 @@
+import { readNote } from '../../disks/revert-note.ts';
 import type { Snapshot } from '../../linstor/linstor.ts';
 import { snapshotsOf } from '../../opennebula/documents.ts';
 import type { Vm } from '../../opennebula/one.ts';
 import { imageState, inLcm, vmState } from '../../opennebula/states.ts';
-import { readNote } from '../../vm-snapshots/note.ts';
 import { marks } from '../../volumes/marks.ts';
 import {
   type BackupPoint,
