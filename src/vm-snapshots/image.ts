@@ -28,7 +28,7 @@ export interface ImageOfSnapshot {
 const readyMs = 10 * 60_000;
 
 /** On the image: what it is to hold. A run that was killed is known by it. */
-const originAttribute = 'LINSTOR_SNAPSHOT';
+const originAttribute = 'MADE_OF_SNAPSHOT';
 
 const originOf = ({ vm, disk, snapshot }: ImageOfSnapshot): string =>
   `${vm.id}/${disk.disk.id}/${snapshot}`.toLowerCase();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { misspeltIn } from '../../src/opennebula/misspelt.ts';
 import { ok, SnapshotWorld } from './world.ts';
 
 describe('linstor_un snapshots on the lab', () => {
@@ -90,6 +91,11 @@ describe('linstor_un snapshots on the lab', () => {
     };
     const mark = `Aux/one/OF_SNAPSHOT/one-image-${image?.id}`;
     expect((await props())[mark]).toBe(`${world.vm}/0/${taken.toLowerCase()}`);
+
+    // `doctor` takes what the image carries for no misspelt attribute of ours.
+    const carried = `${world.vm}/0/${taken.toLowerCase()}`;
+    expect(image?.template).toMatchObject({ MADE_OF_SNAPSHOT: carried });
+    expect(misspeltIn({ MADE_OF_SNAPSHOT: carried })).toEqual([]);
 
     const complete = await world.cli(...args);
     expect([complete.code, complete.err.includes('[ONE_REFUSED]')]).toEqual([1, true]);
