@@ -101,7 +101,11 @@ async function allocated(ctx: Context, wish: ImageOfSnapshot, template: Template
   try {
     return await ctx.one.allocateImage(template, wish.datastore);
   } catch (error) {
-    if (!isDriverError(error, 'ONE_REFUSED')) throw error;
+    if (!isDriverError(error, 'ONE_REFUSED') || !/already taken/i.test(error.message)) throw error;
+    const taken = new DriverError('ONE_REFUSED', error.message, {
+      remedy: 'name the new image with --name (and --disk), or rename the other one: oneimage rename',
+      cause: error,
+    });
     const same = (await ctx.one.images()).find(
       (image) =>
         image.name === wish.name &&
@@ -109,8 +113,8 @@ async function allocated(ctx: Context, wish: ImageOfSnapshot, template: Template
         image.template[originAttribute] === originOf(wish),
     );
     const waiting = same?.state === imageState.LOCKED || same?.state === imageState.READY;
-    if (!same || !waiting || same.persistent || same.snapshots.length > 0) throw error;
-    if (same.source !== '' && (await isComplete(wish, resourceOfSource(same.source)))) throw error;
+    if (!same || !waiting || same.persistent || same.snapshots.length > 0) throw taken;
+    if (same.source !== '' && (await isComplete(wish, resourceOfSource(same.source)))) throw taken;
     ctx.log.warn(`image ${same.id} was begun by an earlier call and is finished now`);
     return same.id;
   }

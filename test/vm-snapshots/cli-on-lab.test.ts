@@ -99,6 +99,7 @@ describe('linstor_un snapshots on the lab', () => {
 
     const complete = await world.cli(...args);
     expect([complete.code, complete.err.includes('[ONE_REFUSED]')]).toEqual([1, true]);
+    expect(complete.err).toContain('name the new image with --name');
 
     const damages: (() => Promise<unknown>)[] = [
       // Killed while the content comes; with OpenNebula's empty volume still there; between that one and its own.
