@@ -1,3 +1,4 @@
+import { allDone } from '../all-done.ts';
 import type { Context } from '../context.ts';
 import type { HostDevice } from '../hosts/scripts/identity.ts';
 import type { DiskLink } from '../hosts/scripts/link-disks.ts';
@@ -7,7 +8,6 @@ import { type Bytes, bytes } from '../units.ts';
 import type { Sharing } from '../volumes/disk.ts';
 import { lockName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
-import { forAll } from '../volumes/wait.ts';
 import { type Attachment, attach } from './attach.ts';
 import { allowTwoPrimaries, attachMigrating, type Migrating } from './dual-primary.ts';
 import { unwipedFrom, wipeGrowth } from './grown.ts';
@@ -69,8 +69,10 @@ export async function ensureAttached(
     migratingFrom === undefined
       ? attach(ctx, disk, host, { view: disk.view })
       : attachMigrating(ctx, migrating(disk), host);
-  const attachments = await forAll(disks, (disk) =>
-    lockEach ? ctx.lock(lockName(disk.resource), () => attachOne(disk)) : attachOne(disk),
+  const attachments = await allDone(
+    disks.map((disk) =>
+      lockEach ? ctx.lock(lockName(disk.resource), () => attachOne(disk)) : attachOne(disk),
+    ),
   );
   const linked = await linkAttached(
     ctx,
@@ -110,18 +112,22 @@ async function wipeWhereGrown(ctx: Context, all: readonly Found[], lockEach: boo
       attachment.growsDirty !== false && (!disk.definition || unwipedFrom(disk.definition) !== undefined),
   );
   const byLinstor = Map.groupBy(doubtful, ({ disk }) => disk.linstor);
-  await forAll([...byLinstor], async ([linstor, group]) => {
-    const definitions = await linstor.definitions({ names: group.map(({ disk }) => disk.resource) });
-    const grown = group.filter(({ disk }) =>
-      definitions.some(
-        ({ name, props }) => sameName(name, disk.resource) && unwipedFrom({ props }) !== undefined,
-      ),
-    );
-    await forAll(grown, ({ disk, attachment, found }) => {
-      const wipe = () => wipeGrowth(ctx, linstor, attachment, found);
-      return lockEach ? ctx.lock(lockName(disk.resource), wipe) : wipe();
-    });
-  });
+  await allDone(
+    [...byLinstor].map(async ([linstor, group]) => {
+      const definitions = await linstor.definitions({ names: group.map(({ disk }) => disk.resource) });
+      const grown = group.filter(({ disk }) =>
+        definitions.some(
+          ({ name, props }) => sameName(name, disk.resource) && unwipedFrom({ props }) !== undefined,
+        ),
+      );
+      await allDone(
+        grown.map(({ disk, attachment, found }) => {
+          const wipe = () => wipeGrowth(ctx, linstor, attachment, found);
+          return lockEach ? ctx.lock(lockName(disk.resource), wipe) : wipe();
+        }),
+      );
+    }),
+  );
 }
 
 const migrating = (disk: DiskToAttach): Migrating => ({
@@ -140,9 +146,10 @@ export async function letBothOpen(
   attached: readonly AttachedDisk[],
   hosts: readonly string[],
 ): Promise<void> {
-  await forAll(
-    disks.filter((_, index) => !attached[index]?.managed),
-    (disk) => ctx.lock(lockName(disk.resource), () => allowTwoPrimaries(ctx, migrating(disk), hosts)),
+  await allDone(
+    disks
+      .filter((_, index) => !attached[index]?.managed)
+      .map((disk) => ctx.lock(lockName(disk.resource), () => allowTwoPrimaries(ctx, migrating(disk), hosts))),
   );
 }
 

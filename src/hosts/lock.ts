@@ -17,6 +17,7 @@ import {
 import { join } from 'node:path';
 import type { Clock } from '../effects.ts';
 import { DriverError } from '../errors.ts';
+import { nextPause, spread } from '../pause.ts';
 
 /** OpenNebula's lock directory; exists and is oneadmin's in every installation (contract §1.4). */
 const oneLockDir = '/var/lock/one';
@@ -128,7 +129,7 @@ export class Locks {
     this.#directory ??= this.#options.directory ?? lockDirectory();
     const path = join(this.#directory, lockFileName(name));
     const until = clock.now() + timeoutMs;
-    for (let pause = 20; ; pause = Math.min(pause * 2, 500)) {
+    for (let pause = 20; ; pause = nextPause(pause, 500)) {
       const fd = tryLock(path);
       if (fd !== undefined) {
         ftruncateSync(fd);
@@ -138,7 +139,7 @@ export class Locks {
       const rest = until - clock.now();
       if (rest <= 0) throw timedOut(name, path, timeoutMs);
       // Not all waiters at the same moment.
-      await clock.sleep(Math.min(rest, pause * (0.75 + Math.random() / 2)));
+      await clock.sleep(Math.min(rest, spread(pause)));
     }
   }
 }

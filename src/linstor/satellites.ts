@@ -1,4 +1,5 @@
 import { DriverError } from '../errors.ts';
+import { nextPause } from '../pause.ts';
 import { isLinstorError } from './error.ts';
 import type { Linstor, Node } from './linstor.ts';
 import { type ApiEntry, severityOf } from './outcome.ts';
@@ -24,7 +25,7 @@ export async function awaitSatellites(
   sleep: (ms: number) => Promise<void>,
 ): Promise<string[]> {
   let waited = 0;
-  for (let pause = 200; ; pause = Math.min(pause * 1.6, 2_000)) {
+  for (let pause = 200; ; pause = nextPause(pause)) {
     const away = await satellitesAway(linstor);
     if (away.length === 0 || waited >= returnMs) return away;
     await sleep(pause);

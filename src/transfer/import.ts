@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { allDone } from '../all-done.ts';
 import { DriverError, isDriverError } from '../errors.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { PipelineError, runPipeline, type Stage } from '../hosts/pipeline.ts';
@@ -125,22 +126,14 @@ async function copyFile(
   };
   // Both read the same held file; the volume of a wrong one is thrown away by the caller.
   try {
-    const [written] = await allOrFirstFailure([write(), source.verify()]);
+    const [written] = await allDone([write(), source.verify()]);
     source.requireUnchanged();
-    return written as Bytes;
+    return written;
   } catch (error) {
     // What failed because the file is another one now is told as that.
     if (!isDriverError(error, 'INTERRUPTED')) source.requireUnchanged();
     throw unreadable(error, source);
   }
-}
-
-/** Waits for all before it throws the first failure: nothing must go on behind the caller's back. */
-async function allOrFirstFailure(work: readonly Promise<unknown>[]): Promise<unknown[]> {
-  const settled = await Promise.allSettled(work);
-  const failed = settled.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
-  return settled.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
 }
 
 async function importRawStream(

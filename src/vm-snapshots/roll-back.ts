@@ -1,3 +1,4 @@
+import { allDone } from '../all-done.ts';
 import { bringBack } from '../backup/bring-back.ts';
 import type { BackupDisk } from '../backup/disks.ts';
 import { takeTogether } from '../backup/take.ts';
@@ -12,7 +13,7 @@ import { type KiB, kibToBytes } from '../units.ts';
 import { revertSnapshotName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
 import { dropSnapshot, isUsable } from '../volumes/snapshot.ts';
-import { forAll, persistently } from '../volumes/wait.ts';
+import { persistently } from '../volumes/wait.ts';
 import type { SnapshotVm } from './vm-disks.ts';
 
 /** Throws SNAPSHOT with the disks that lack it: one that was attached later cannot be reverted with the others. */
@@ -93,7 +94,7 @@ export async function rollBackTogether(
   touched = true;
   wholeness.whole = false;
   await writeNote(linstor, noted, { state: 'reverting', seq });
-  await forAll(disks, (disk) => rollBackOne(ctx, disk, place.host, name));
+  await allDone(disks.map((disk) => rollBackOne(ctx, disk, place.host, name)));
   await ensureAttached(
     ctx,
     disks.map(({ resource, linstor: own, settings, link }) => ({

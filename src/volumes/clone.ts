@@ -1,3 +1,4 @@
+import { allDone } from '../all-done.ts';
 import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import { isLinstorError } from '../linstor/error.ts';
@@ -27,7 +28,7 @@ import {
 } from './replicas.ts';
 import { restoreInto, restoreReplicas } from './restore.ts';
 import { dropSnapshot, takeSnapshot } from './snapshot.ts';
-import { bothDone, persistently, poll } from './wait.ts';
+import { persistently, poll } from './wait.ts';
 
 export interface CloneRequest {
   readonly source: ResourceName;
@@ -145,10 +146,10 @@ async function restoreOf(
   const nodes = restoreNodes(request);
   const first = request.first?.(nodes);
   const alone = first ? await withoutFurtherReplica(linstor) : {};
-  const [{ snapshot, carried, tidy, failed }, hasVolumes] = await bothDone(
+  const [{ snapshot, carried, tidy, failed }, hasVolumes] = await allDone([
     origin(),
     defineTarget(ctx, linstor, { ...request, props: { ...request.props, ...alone } }),
-  );
+  ]);
   const restore = { from: source, snapshot, to: target, nodes, first };
   try {
     if (hasVolumes) await restoreReplicas(ctx, linstor, restore);

@@ -1,4 +1,5 @@
 import type { Clock } from '../effects.ts';
+import { nextPause } from '../pause.ts';
 
 /**
  * Asks again in short, growing pauses (0.1 s to 2 s) until `probe` gives a value; undefined after `timeoutMs`. The last look is after that
@@ -11,19 +12,13 @@ export async function poll<T>(
   probe: () => Promise<T | undefined>,
 ): Promise<T | undefined> {
   const end = clock.now() + timeoutMs;
-  for (let pause = 100; ; pause = Math.min(pause * 1.6, 2000)) {
+  for (let pause = 100; ; pause = nextPause(pause)) {
     const isLast = clock.now() >= end;
     const value = await probe();
     if (value !== undefined) return value;
     if (isLast) return undefined;
     await clock.sleep(Math.max(0, Math.min(pause, end - clock.now())));
   }
-}
-
-/** Waits for both, then throws the first failure: nothing goes on behind the back of the undo stack. */
-export async function bothDone<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([one, other]);
-  return Promise.all([one, other]);
 }
 
 /**
@@ -37,7 +32,7 @@ export async function untilDone<T>(
   isFinal: (error: unknown) => boolean = () => false,
 ): Promise<T> {
   const end = clock.now() + forMs;
-  for (let pause = 200; ; pause = Math.min(pause * 2, 5000)) {
+  for (let pause = 200; ; pause = nextPause(pause, 5_000)) {
     try {
       return await work();
     } catch (error) {
@@ -64,12 +59,4 @@ export async function persistently<T>(clock: Clock, work: () => Promise<T>): Pro
     }
   }
   return work();
-}
-
-/** Runs `work` for all, waits for all, then throws the first failure: nothing goes on behind the back of the undo stack. */
-export async function forAll<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results = await Promise.allSettled(items.map(work));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }

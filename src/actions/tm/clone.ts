@@ -1,3 +1,4 @@
+import { allDone } from '../../all-done.ts';
 import type { Context } from '../../context.ts';
 import { diskMarks, isCompleted } from '../../disks/completed-disk.ts';
 import { type DiskCall, diskOf, readDiskCall, underName } from '../../disks/disk-call.ts';
@@ -21,7 +22,6 @@ import { isOnZfs, isReadable, replicasOf, sameName } from '../../volumes/replica
 import type { Known } from '../../volumes/resize.ts';
 import { dropSnapshot } from '../../volumes/snapshot.ts';
 import { freeName, present } from '../../volumes/stand-in.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 
 /**
@@ -71,10 +71,10 @@ async function cloneDisk(ctx: Context, opened: DiskCall, source: ResourceName): 
     const call = underName(opened, existing.name);
     ctx.log.info(`disk ${call.disk.id} of VM ${call.vm.id} was completed by an earlier try`);
     const replicas = replicasOf(view, existing.name);
-    await bothDone(
+    await allDone([
       dropHelper(ctx, call, image, replicasOf(view, source)),
       use(ctx, call, image, { view: replicas, volume: existing.volumes[0] }),
-    );
+    ]);
     return;
   }
   requireOwn(existing);
@@ -90,7 +90,7 @@ async function cloneDisk(ctx: Context, opened: DiskCall, source: ResourceName): 
   await undisturbed(ctx, call.linstor, name, async () => {
     const made = await makeClone(ctx, call, image, replicas);
     const volume = made.sizeKib === undefined ? undefined : { sizeKib: made.sizeKib, flags: [] };
-    await bothDone(use(ctx, call, image, { view: made.view, volume }), made.tidy());
+    await allDone([use(ctx, call, image, { view: made.view, volume }), made.tidy()]);
     return made;
   });
 }

@@ -1,7 +1,7 @@
+import { allDone } from '../../all-done.ts';
 import type { Context } from '../../context.ts';
 import { DriverError } from '../../errors.ts';
 import { parseId, requireDiskTarget } from '../../opennebula/target.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { remotesOf, runHere } from '../foreign-script.ts';
 import { ensureBootDisks, isBooting } from '../migration/boot-disks.ts';
@@ -21,7 +21,7 @@ export const context: ActionHandler = async (call, ctx) => {
     throw new DriverError('BAD_ARGUMENT', `${target.path} is not in the directory of VM ${vmId}`);
   const vm = await ctx.one.vm(vmId);
   // The CD-ROM is a file beside the disks' links: neither waits for the other.
-  await bothDone(isBooting(vm) ? ensureBootDisks(ctx, vm, target) : Promise.resolve(), makeCdrom(call, ctx));
+  await allDone([isBooting(vm) ? ensureBootDisks(ctx, vm, target) : Promise.resolve(), makeCdrom(call, ctx)]);
   return undefined;
 };
 

@@ -1,3 +1,4 @@
+import { allDone } from '../../all-done.ts';
 import type { Context } from '../../context.ts';
 import { type DiskCall, diskOf, onDisk, readDiskCall } from '../../disks/disk-call.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
@@ -11,7 +12,6 @@ import { followProps } from '../../volumes/follow.ts';
 import { marks } from '../../volumes/marks.ts';
 import { hasNetworkLayer, layersOf, replicasOf, sameName } from '../../volumes/replicas.ts';
 import { dualPrimaryProperty } from '../../volumes/two-primaries.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler } from '../action.ts';
 import { sourceResource } from './clone.ts';
 
@@ -36,10 +36,10 @@ export const ln: ActionHandler = async (call, ctx) => {
 
 async function link(ctx: Context, call: DiskCall, definition: ResourceDefinition | undefined): Promise<void> {
   const { resource } = call.diskResource;
-  const [all] = await bothDone(
+  const [all] = await allDone([
     call.linstor.replicas([resource]),
     mayWriteImage(call.disk) ? dropBases(ctx, call.linstor, resource) : Promise.resolve(),
-  );
+  ]);
   const view = replicasOf(all, resource);
   const change = marksToSet(call, view);
   if (Object.keys(change).length > 0) await call.linstor.modifyDefinition(resource, { set: change });

@@ -1,3 +1,4 @@
+import { allDone } from '../../all-done.ts';
 import type { Context } from '../../context.ts';
 import { ensureDiskAttached } from '../../disks/ensure-attached.ts';
 import { toDriverError } from '../../errors.ts';
@@ -8,7 +9,6 @@ import type { Settings } from '../../opennebula/settings.ts';
 import { type CheckpointMessage, readCheckpointMessage } from '../../opennebula/vmm-message.ts';
 import { beginRemoval, type Checkpoint, findCheckpoint } from '../../volumes/checkpoint.ts';
 import { lockName } from '../../volumes/names.ts';
-import { bothDone } from '../../volumes/wait.ts';
 import type { ActionHandler, Call } from '../action.ts';
 import { replyLine } from '../foreign-script.ts';
 import { runNative } from './native.ts';
@@ -53,11 +53,11 @@ async function restoreFromVolume(
   const reply = replyLine(await runNative(ctx, 'restore', call.argv, message));
   ctx.undo.commit();
   // The VM runs, and whoever resumed it waits for nothing that it does not need.
-  await bothDone(
+  await allDone([
     removeLink(ctx.hosts, host, message.checkpoint).catch((error: unknown) => {
       ctx.log.warn(`${message.checkpoint} stays on ${host}: ${toDriverError(error).message}`);
     }),
     beginRemoval(ctx, linstor, checkpoint.resource),
-  );
+  ]);
   return reply;
 }

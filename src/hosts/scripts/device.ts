@@ -1,49 +1,10 @@
 import { DriverError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
 import type { Hosts } from '../hosts.ts';
-import deviceSizesText from '../shell/device-sizes.sh' with { type: 'text' };
 import makeFileSystemText from '../shell/make-file-system.sh' with { type: 'text' };
-import readLinksText from '../shell/read-links.sh' with { type: 'text' };
 import { alienCode, alienDevice, type HostDevice, identityFunctions } from './identity.ts';
-import { flushFunction, records, sizeFunctions, sizeSaid } from './records.ts';
+import { flushFunction, sizeFunctions } from './records.ts';
 
-/** Making file systems on, and asking the size of, devices of a host. */
-
-const sizeScript = `${sizeFunctions}\n${deviceSizesText}`;
-
-/** Sizes in the order asked; undefined where there is no device. One session. */
-export async function deviceSizes(
-  hosts: Hosts,
-  host: string,
-  paths: readonly string[],
-): Promise<(Bytes | undefined)[]> {
-  if (paths.length === 0) return [];
-  const { stdout } = await hosts.run(host, {
-    verb: 'device-size',
-    script: sizeScript,
-    args: paths,
-    timeoutMs: 30_000,
-  });
-  return records(stdout, 1).map(([size = '']) => (size === '' ? undefined : sizeSaid(host, size)));
-}
-
-const linksScript = `\n${readLinksText}`;
-
-/** What the links point at, unresolved; undefined where there is no link. One session. */
-export async function readLinks(
-  hosts: Hosts,
-  host: string,
-  links: readonly string[],
-): Promise<(string | undefined)[]> {
-  if (links.length === 0) return [];
-  const { stdout } = await hosts.run(host, {
-    verb: 'read-link',
-    script: linksScript,
-    args: links,
-    timeoutMs: 30_000,
-  });
-  return records(stdout, 1).map(([target]) => target || undefined);
-}
+/** Making file systems on devices of a host. */
 
 /** SUPPORTED_FS of OpenNebula's datastore.conf as it is shipped. */
 export const supportedFileSystems = ['ext2', 'ext3', 'ext4', 'xfs'] as const;

@@ -1,3 +1,4 @@
+import { allDone } from '../../all-done.ts';
 import { isDriverError } from '../../errors.ts';
 import type { KiB } from '../../units.ts';
 import { codes } from '../codes.ts';
@@ -461,9 +462,8 @@ export class CliLinstor implements L.Linstor {
 
   /** Calls of which none needs another; all have ended when the first refusal is thrown. */
   async #atOnce(calls: readonly (readonly string[])[]): Promise<Outcome> {
-    const running = calls.map((args) => this.#write(args));
-    await Promise.allSettled(running);
-    return new Outcome((await Promise.all(running)).flatMap((outcome) => outcome.entries));
+    const outcomes = await allDone(calls.map((args) => this.#write(args)));
+    return new Outcome(outcomes.flatMap((outcome) => outcome.entries));
   }
 
   /** One call after the other; the first that is refused ends it. */

@@ -1,4 +1,5 @@
 import { DriverError, isDriverError } from '../../errors.ts';
+import { nextPause } from '../../pause.ts';
 import type { ControllerSettings } from '../controller-settings.ts';
 import { refusal, toEntries, toOutcome } from '../entries.ts';
 import { describeText, type Json, parseReply } from '../json.ts';
@@ -128,7 +129,7 @@ export class CliClient {
   async readFlat(args: readonly string[], patience: Patience = 'read'): Promise<Json> {
     const what = describe(args);
     const until = performance.now() + Math.min(this.#deadlines.repeat, this.#deadlines[patience]);
-    for (let pause = 200; ; pause = Math.min(pause * 1.6, 2_000)) {
+    for (let pause = 200; ; pause = nextPause(pause)) {
       const raw = await this.#json(args, what, { write: false, patience });
       const entries = toEntries(raw);
       if (entries === undefined || entries.length === 0) return raw;
@@ -211,7 +212,7 @@ export class CliClient {
   async #reach(args: readonly string[], what: string, call: ClientCall): Promise<ClientResult> {
     const until = performance.now() + (this.#wasLive ? this.#deadlines.failover : 0);
     let late = 0;
-    for (let pause = 100; ; pause = Math.min(pause * 1.6, 2_000)) {
+    for (let pause = 100; ; pause = nextPause(pause)) {
       const result = await this.#execute(args, what, call);
       if (!isUnconnected(result)) {
         this.#wasLive = true;

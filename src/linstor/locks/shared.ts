@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../../effects.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import type { FrontEnd } from '../../hosts/front-end.ts';
+import { nextPause, spread } from '../../pause.ts';
 import {
   type Entry,
   heldKey,
@@ -207,8 +208,8 @@ export class SharedLocks {
         // With nobody in the way it is a matter of one more answer, unless our own entry does not show.
         const end = others.length > 0 ? until : until + this.#leaseMs + this.#settleMs;
         if (clock.now() >= end) throw this.#timedOut(lock, timeoutMs, others[0], watched);
-        await clock.sleep(pause * (0.75 + Math.random() / 2));
-        pause = Math.min(pause * 1.5, pauses.most);
+        await clock.sleep(spread(pause));
+        pause = nextPause(pause, pauses.most);
       }
     } catch (error) {
       await this.#giveUp(lease);

@@ -1,5 +1,6 @@
 import { type FetchOptions, type FetchResponse, ofetch } from 'ofetch';
 import { DriverError, isDriverError } from '../../errors.ts';
+import { nextPause } from '../../pause.ts';
 import type { ControllerSettings } from '../controller-settings.ts';
 import { classify, type Failure, failureError } from '../failure.ts';
 import { isPassing } from '../passing.ts';
@@ -214,7 +215,7 @@ export class ControllerHttp {
       // Somewhere else at once, the same one only after a pause.
       if (tries > 1 || empty) {
         await sleepOf(this.#hooks)(pause);
-        pause = Math.min(pause * 1.6, 2_000);
+        pause = nextPause(pause);
       }
     }
   }
@@ -253,7 +254,7 @@ export class ControllerHttp {
     if (this.#live !== undefined) return this.#live;
     const until = performance.now() + (this.#wasLive ? this.#deadlines.failover : 0);
     let away = false;
-    for (let pause = 100; ; pause = Math.min(pause * 1.6, 2_000)) {
+    for (let pause = 100; ; pause = nextPause(pause)) {
       const knew = this.#wasLive;
       const refusals = await this.#dialAll();
       if (knew && refusals.length > 0 && !away) {

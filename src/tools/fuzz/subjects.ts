@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Call } from '../../actions/action.ts';
 import type { HostResult, Hosts } from '../../hosts/hosts.ts';
 import { textOfBytes } from '../../hosts/raw-text.ts';
-import { deviceSizes, readLinks } from '../../hosts/scripts/device.ts';
 import { deviceUse } from '../../hosts/scripts/device-use.ts';
+import { deviceIdentity } from '../../hosts/scripts/identity.ts';
+import { waitForDevice } from '../../hosts/scripts/link-disks.ts';
 import { checkLinks } from '../../hosts/vm-directory.ts';
 import { parseOnedConf } from '../../install/oned-syntax.ts';
 import { decodeGroups, decodeNodes, decodePools, decodeVersion } from '../../linstor/decode-cluster.ts';
@@ -25,6 +26,7 @@ import { readDatastoreMessage } from '../../opennebula/message.ts';
 import { parseAssignments } from '../../opennebula/shell-assignments.ts';
 import { parseAddress } from '../../transfer/address.ts';
 import { headBytes, packingOf, readHead } from '../../transfer/formats.ts';
+import { bytes } from '../../units.ts';
 import { hostileHeads, imageHeads } from './images.ts';
 
 /** What is fuzzed: something that reads what others have written. */
@@ -202,20 +204,19 @@ export const subjects: readonly Subject[] = [
     name: 'replies of hosts',
     seeds: () =>
       [
-        '1048576\0\0',
+        '/dev/drbd1000\x001048576\x00512\0',
         '/dev/drbd1000\0',
         'open\x001234\0qemu-system-x86\0/dev/drbd1000\0',
         'link\0/x\0/y\0z\0',
       ].map(bytesOf),
     read: async (data) => {
       const hosts = answering(textOfBytes(data));
-      const sizes = await deviceSizes(hosts, 'h', ['/dev/a', '/dev/b']).catch(refused);
-      await readLinks(hosts, 'h', ['/a']).catch(refused);
+      const wanted = { candidates: ['/dev/a'], minBytes: bytes(1), identity: deviceIdentity('storage', 'r') };
+      const disk = await waitForDevice(hosts, 'h', wanted).catch(refused);
       await deviceUse(hosts, 'h', ['/dev/a']).catch(refused);
       await checkLinks(hosts, 'h', [{ link: '/a/disk.0', resource: 'r' }]).catch(refused);
-      const odd = (sizes ?? []).find(
-        (size) => size !== undefined && !(Number.isSafeInteger(size) && size >= 0),
-      );
+      const odd =
+        disk && [disk.bytes, disk.sector].find((size) => !(Number.isSafeInteger(size) && size >= 0));
       return odd === undefined ? undefined : `a device of ${odd} bytes`;
     },
   },
