@@ -98,14 +98,39 @@ describe.each(['roll-back', 'start'] as const)('the undo of a revert fails (%s)'
     await staysHalf();
   });
 
-  test('no start while LINSTOR is away, nor while the old content does not come back', async () => {
+  /** As OpenNebula does for each start from POWEROFF (contract §5.9). Returns the number. */
+  function nextRecord(): number {
+    return world.lab.one.options.store.update((state) => {
+      const history = state.vms[0]?.history ?? [];
+      const last = history.at(-1);
+      if (!last) return -1;
+      history.push({ ...last, seq: last.seq + 1 });
+      return last.seq + 1;
+    });
+  }
+
+  test('no start while the old content does not come back, nor while LINSTOR is away', async () => {
     const { options } = world.lab.one;
     const away = world.lab.cluster.one({ env: { ...options.env, LS_CONTROLLERS: 'http://127.0.0.1:1' } });
     await refusal(away.resume(world.vm), 'is not started: a revert of disk');
-    faults(noBringBack);
-    await refusal(world.lab.one.resume(world.vm), 'rollback');
-    faults();
+    for (let times = 0; times < 3; times += 1) {
+      nextRecord();
+      faults(noBringBack);
+      await refusal(world.lab.one.resume(world.vm), 'rollback');
+      faults();
+      await staysHalf();
+    }
+    nextRecord();
+  });
+
+  test('no start where the VM may have run since; what the remedy says goes on', async () => {
+    const seq = nextRecord();
+    await refusal(world.lab.one.resume(world.vm), 'whether it has run since is not known');
     await staysHalf();
+    await world.lab.linstor('PUT', `/v1/resource-definitions/${world.resource(0)}`, {
+      override_props: { 'Aux/one/VM_REVERT': `reverting-${seq}` },
+    });
+    nextRecord();
   });
 
   test('the next start brings back what all disks held, and leaves no trace', async () => {
