@@ -51,8 +51,14 @@ async function start(seconds: number) {
     },
   );
   const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  return { child, said: new TextDecoder().decode(value) };
+  // What it says may come in pieces.
+  let said = '';
+  while (!said.endsWith('ready\n')) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    said += new TextDecoder().decode(value);
+  }
+  return { child, said };
 }
 
 async function until(wanted: () => boolean): Promise<void> {
