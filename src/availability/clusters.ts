@@ -1,16 +1,24 @@
 import type { Context } from '../context.ts';
-import { driverName } from '../opennebula/driver-name.ts';
+import { isOurs } from '../disks/disk-call.ts';
 import type { Datastore } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 
-export const isOurs = ({ tmMad, dsMad }: Datastore): boolean => tmMad === driverName || dsMad === driverName;
+export interface OurCluster {
+  readonly settings: Settings;
+  /** Ids of those that use it. */
+  readonly datastores: ReadonlySet<number>;
+}
 
-/** One for each LINSTOR that a datastore of ours uses; without a datastore, the one that the configuration leads to. */
-export function settingsOfClusters(context: Context, datastores: readonly Datastore[]): Settings[] {
-  const ours = datastores.filter(isOurs).map(({ template }) => context.settings(template));
-  const byCluster = Map.groupBy(ours, ({ namePrefix, controllers }) =>
-    [namePrefix, ...controllers].join(' '),
+/** One for each LINSTOR and name prefix that a datastore of ours uses; without a datastore, the one that the configuration leads to. */
+export function clustersOf(context: Context, datastores: readonly Datastore[]): OurCluster[] {
+  const ours = datastores.filter(isOurs);
+  if (ours.length === 0) return [{ settings: context.settings(), datastores: new Set() }];
+  const all = ours.map(({ id, template }) => ({ id, settings: context.settings(template) }));
+  const byCluster = Map.groupBy(all, ({ settings }) =>
+    [settings.namePrefix, ...settings.controllers].join(' '),
   );
-  const found = [...byCluster.values()].flatMap((same) => same.at(-1) ?? []);
-  return found.length > 0 ? found : [context.settings()];
+  return [...byCluster.values()].flatMap((same) => {
+    const settings = same.at(-1)?.settings;
+    return settings ? [{ settings, datastores: new Set(same.map(({ id }) => id)) }] : [];
+  });
 }

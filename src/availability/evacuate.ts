@@ -9,7 +9,7 @@ import type { Datastore, Host, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { parseResource } from '../volumes/names.ts';
 import { isDeleting, isDiskful, isReadable, sameName } from '../volumes/replicas.ts';
-import { settingsOfClusters } from './clusters.ts';
+import { clustersOf } from './clusters.ts';
 import { requireHost } from './fence.ts';
 import { moveVms, obstacles, vmsToMove } from './move-vms.ts';
 import { isHarmless, whatIf } from './what-if.ts';
@@ -90,7 +90,7 @@ async function look(ctx: Context, name: string): Promise<Scene> {
   requireHost(hosts, name);
   const host = hosts.find((each) => sameName(each.name, name)) as Host;
   const found = await Promise.all(
-    settingsOfClusters(ctx, datastores).map(async (settings) => {
+    clustersOf(ctx, datastores).map(async ({ settings }) => {
       const linstor = ctx.linstor(settings);
       const node = matchHost(name, await linstor.nodes(), settings.nodeMap)?.node;
       return node ? [{ settings, linstor, node }] : [];

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { DriverError, toDriverError } from '../errors.ts';
 import type { Host } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
-import { settingsOfClusters } from './clusters.ts';
+import { clustersOf } from './clusters.ts';
 import { disksOf, type HostDisk, vmsOnHost } from './disks-on-host.ts';
 import { type Case, gatherEvidence, hostsToAsk, isOnline, lookAgain, stillConnected } from './evidence.ts';
 import { type DiskVerdict, type Evidence, judgeDisk } from './verdict.ts';
@@ -137,7 +137,7 @@ async function gatherClusters(ctx: Context, host: string): Promise<Cluster[]> {
   ]);
   requireHost(hosts, host);
   return Promise.all(
-    settingsOfClusters(ctx, datastores).map(async (settings, index) => {
+    clustersOf(ctx, datastores).map(async ({ settings }, index) => {
       const all = vms.flatMap((vm) => disksOf(vm, settings.namePrefix, datastores));
       // What is nobody's of ours is judged once.
       const disks = index === 0 ? all : all.filter(({ resource }) => resource !== undefined);

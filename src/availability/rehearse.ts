@@ -6,7 +6,7 @@ import type { Datastore, Host, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { properName } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
-import { settingsOfClusters } from './clusters.ts';
+import { clustersOf } from './clusters.ts';
 import { disksOf, vmsOnHost } from './disks-on-host.ts';
 import { type FenceReport, fenceSettings, requireHost, runCommand } from './fence.ts';
 import { kernelView } from './kernel-view.ts';
@@ -26,7 +26,7 @@ export async function rehearse(ctx: Context, host: string): Promise<FenceReport>
   requireHost(hosts, host);
   const scene = { host, hosts, datastores, vms };
   const plans = await Promise.all(
-    settingsOfClusters(ctx, datastores).map((settings) => planOf(ctx, settings, scene)),
+    clustersOf(ctx, datastores).map(({ settings }) => planOf(ctx, settings, scene)),
   );
   const disks = [...foreignDisks(scene), ...plans.flatMap((plan) => plan.disks)];
   const silent = await whoIsSilent(ctx, [...new Set(plans.flatMap(({ asked }) => asked))]);

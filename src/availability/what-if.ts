@@ -5,9 +5,9 @@ import type { NodeName, Resource, ResourceDefinition } from '../linstor/linstor.
 import type { Image, Vm } from '../opennebula/one.ts';
 import type { Settings } from '../opennebula/settings.ts';
 import { vmState } from '../opennebula/states.ts';
-import { parseResource, properName, sourceOf } from '../volumes/names.ts';
+import { parseResource, properName, resourceKeyOf, sourceOf } from '../volumes/names.ts';
 import { sameName } from '../volumes/replicas.ts';
-import { settingsOfClusters } from './clusters.ts';
+import { clustersOf } from './clusters.ts';
 import { requireHost } from './fence.ts';
 import { type Survival, survives } from './survival.ts';
 
@@ -77,7 +77,7 @@ async function readFacts(ctx: Context, host: string): Promise<WhatIfFacts[]> {
   ]);
   requireHost(hosts, host);
   const found = await Promise.all(
-    settingsOfClusters(ctx, datastores).map(async (settings): Promise<WhatIfFacts | undefined> => {
+    clustersOf(ctx, datastores).map(async ({ settings }): Promise<WhatIfFacts | undefined> => {
       const linstor = ctx.linstor(settings);
       const nodes = await linstor.nodes();
       const node = nodeOfHost(host, nodes, settings.nodeMap)?.name;
@@ -130,7 +130,7 @@ export function judgeAbsence(facts: WhatIfFacts): WhatIf {
   const vmFates = vms.flatMap((vm): VmFate[] => {
     const own = volumes.filter((volume) => volume.vm === vm.id);
     const attached = vm.disks.flatMap((disk) => {
-      const source = /^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(disk.source.trim())?.[1]?.toLowerCase();
+      const source = resourceKeyOf(disk.source);
       const volume =
         source === undefined || ['clone', 'volatile'].includes(disk.kind) ? undefined : named.get(source);
       return volume ? [{ ...volume, disk: disk.id, found: volume }] : [];

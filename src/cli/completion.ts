@@ -119,8 +119,8 @@ async function read(kind: Kind, words: readonly string[], environment: CliEnviro
 }
 
 async function nodeNames(context: Context): Promise<Values> {
-  const { clustersOf } = await import('./gc/clusters.ts');
-  const clusters = await clustersOf(context);
+  const { clustersOf } = await import('../availability/clusters.ts');
+  const clusters = clustersOf(context, await context.one.datastores());
   const nodes = await Promise.all(clusters.map(({ settings }) => context.linstor(settings).nodes()));
   return [...new Set(nodes.flat().map(({ name }) => name))].map((name) => [name, ''] as const);
 }

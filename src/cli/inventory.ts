@@ -1,7 +1,7 @@
 import { nodeOfHost } from '../disks/host-node.ts';
 import type { Node, Resource, ResourceDefinition, Snapshot } from '../linstor/linstor.ts';
 import type { Disk, Image, Vm } from '../opennebula/one.ts';
-import { parseResource, properName } from '../volumes/names.ts';
+import { parseResource, properName, resourceKeyOf } from '../volumes/names.ts';
 import type { Holder } from './gc/snapshot-leftovers.ts';
 
 /** What LINSTOR and OpenNebula had at one look; never a part of it (an API that did not answer ends `gc`). */
@@ -64,13 +64,13 @@ export class Index {
   constructor(inventory: Inventory) {
     this.vms = new Map(inventory.vms.map((vm) => [vm.id, vm]));
     this.imageIds = new Set(inventory.images.map((image) => image.id));
-    this.imageResources = new Set(inventory.images.flatMap((image) => resourceIn(image.source) ?? []));
+    this.imageResources = new Set(inventory.images.flatMap((image) => resourceKeyOf(image.source) ?? []));
     this.replicas = Map.groupBy(inventory.resources, (item) => item.name.toLowerCase());
     this.definitions = new Map(inventory.definitions.map((item) => [item.name.toLowerCase(), item]));
     this.users = usersOf(inventory);
     this.#images = new Map(
       inventory.images.flatMap((image) => {
-        const name = resourceIn(image.source);
+        const name = resourceKeyOf(image.source);
         return name === undefined ? [] : [[name, image] as const];
       }),
     );
@@ -102,15 +102,11 @@ export class Index {
   }
 }
 
-function resourceIn(source: string): string | undefined {
-  return /^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(source.trim())?.[1]?.toLowerCase();
-}
-
 function resourceOf(prefix: string, vm: Vm, disk: Disk): string | undefined {
   const own = disk.kind === 'clone' || disk.kind === 'volatile';
   if (own) return `${prefix}one-vm-${vm.id}-disk-${disk.id}`;
   // An image may be made of a stand-in, out of the trash; lookups are by the proper name.
-  const name = resourceIn(disk.source);
+  const name = resourceKeyOf(disk.source);
   return name === undefined ? undefined : properName(name);
 }
 

@@ -1,7 +1,7 @@
+import { clustersOf } from '../availability/clusters.ts';
 import type { Context } from '../context.ts';
 import { parseResource } from '../volumes/names.ts';
 import { notesByVolume, trashOf } from '../volumes/trash.ts';
-import { clustersOf } from './gc/clusters.ts';
 
 /** Volumes of the driver that nobody minds once it is uninstalled. */
 export interface KeptInLinstor {
@@ -16,7 +16,7 @@ export interface KeptInLinstor {
 /** Reads only. */
 export async function keptInLinstor(context: Context): Promise<KeptInLinstor> {
   const kept = { images: 0, disks: 0, others: 0, trash: 0 };
-  for (const { settings } of await clustersOf(context)) {
+  for (const { settings } of clustersOf(context, await context.one.datastores())) {
     const linstor = context.linstor(settings);
     const [definitions, notes] = await Promise.all([
       linstor.definitions(),

@@ -1,3 +1,4 @@
+import { clustersOf } from '../availability/clusters.ts';
 import type { Context } from '../context.ts';
 import { isOurs } from '../disks/disk-call.ts';
 import { DriverError, toDriverError } from '../errors.ts';
@@ -9,7 +10,6 @@ import { restoreFromTrash } from '../trash/restore.ts';
 import { bytes, humanSize } from '../units.ts';
 import { notesByVolume, type TrashNote, trashOf } from '../volumes/trash.ts';
 import { type CliEnvironment, operatorCommand, printJson } from './command.ts';
-import { clustersOf } from './gc/clusters.ts';
 import { paintFor } from './paint.ts';
 import { table } from './table.ts';
 
@@ -66,7 +66,7 @@ interface Kept {
 
 async function contents(context: Context): Promise<Kept[]> {
   const kept: Kept[] = [];
-  for (const { settings } of await clustersOf(context)) {
+  for (const { settings } of clustersOf(context, await context.one.datastores())) {
     const linstor = context.linstor(settings);
     const notes = await trashOf(linstor, settings.namePrefix);
     if (notes.length === 0) continue;
@@ -230,7 +230,7 @@ async function empty(context: Context, environment: CliEnvironment, words: Empty
     }
   }
   if (words.due)
-    for (const { settings } of await clustersOf(context))
+    for (const { settings } of clustersOf(context, await context.one.datastores()))
       for (const { resource } of await relievePools(context, {
         linstor: context.linstor(settings),
         settings,

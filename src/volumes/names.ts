@@ -190,6 +190,10 @@ export function sourceOf(resource: ResourceName): string {
   return `/dev/drbd/by-res/${resource}/0`;
 }
 
+/** The resource in a SOURCE of ours, whatever its volume; in lower case, for looking up. Undefined for any other. */
+export const resourceKeyOf = (source: string): string | undefined =>
+  /^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(source.trim())?.[1]?.toLowerCase();
+
 /**
  * The resource that a SOURCE names: its second-to-last path component, never derived from an image id
  * (contract §0.2). Throws BAD_ARGUMENT when it is no such path.

@@ -1,3 +1,4 @@
+import { isOurs } from '../../disks/disk-call.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';
@@ -6,7 +7,6 @@ import { checkPlacement } from './datastore-placement.ts';
 import { label, set } from './datastore-text.ts';
 import { datastoreDrift } from './drift.ts';
 import type { Facts } from './facts.ts';
-import { isOurs } from './gather.ts';
 import { checkClasses } from './io-classes.ts';
 import { checkSpelling } from './misspelt.ts';
 

@@ -1,9 +1,9 @@
 import type { Context } from '../../context.ts';
+import { isOurs } from '../../disks/disk-call.ts';
 import { DriverError, toDriverError } from '../../errors.ts';
 import { type Layout, onDisk } from '../../install/layout.ts';
 import { isHighAvailability } from '../../install/plan.ts';
 import { moveStore } from '../../move/note.ts';
-import { driverName } from '../../opennebula/driver-name.ts';
 import type { Datastore } from '../../opennebula/one.ts';
 import type { Settings } from '../../opennebula/settings.ts';
 import { datastoreType } from '../../opennebula/states.ts';
@@ -69,10 +69,6 @@ export async function gatherStatus(
   );
   const clusters = await gatherClusters(context, ours, settings, now);
   return { layout, now: now(), one, settings, clusters };
-}
-
-export function isOurs(datastore: Datastore): boolean {
-  return datastore.tmMad === driverName || datastore.dsMad === driverName;
 }
 
 async function known<T>(work: () => Promise<T>): Promise<Known<T>> {

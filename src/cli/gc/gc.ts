@@ -1,3 +1,4 @@
+import { clustersOf } from '../../availability/clusters.ts';
 import type { Context } from '../../context.ts';
 import { forgetRestore, restoreStore } from '../../disks/restore-note.ts';
 import { DriverError, isDriverError, toDriverError } from '../../errors.ts';
@@ -20,7 +21,6 @@ import { wholeNumber } from '../arguments.ts';
 import { type CliEnvironment, operatorCommand, printJson } from '../command.ts';
 import { Index, type Inventory, pastVmIds } from '../inventory.ts';
 import { paintFor } from '../paint.ts';
-import { clustersOf } from './clusters.ts';
 import { removeKeptPart } from './kept-part.ts';
 import { commandFor, findLeftovers, type Leftover, sameLeftover } from './leftovers.ts';
 import { type Result, renderLeftovers, renderResults } from './render.ts';
@@ -96,7 +96,7 @@ interface Found {
 /** Reads everything or throws: a list that is empty because nobody answered would make leftovers of all that lives. */
 async function collect(context: Context, environment: CliEnvironment, hours: number): Promise<Found[]> {
   const all: Found[] = [];
-  for (const { settings, datastores } of await clustersOf(context)) {
+  for (const { settings, datastores } of clustersOf(context, await context.one.datastores())) {
     const taken = await takeInventory(
       context,
       context.linstor(settings),

@@ -1,7 +1,7 @@
+import { isOurs } from '../../disks/disk-call.ts';
 import { type Entry, parseOnedConf } from '../../install/oned-syntax.ts';
 import { driverName } from '../../opennebula/driver-name.ts';
 import type { Facts } from '../checks/facts.ts';
-import { isOurs } from '../checks/gather.ts';
 import { type Plain, shownAttributes } from './clean.ts';
 
 const ownSections: ReadonlySet<string> = new Set(['TM_MAD_CONF', 'DS_MAD_CONF']);

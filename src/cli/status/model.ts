@@ -1,3 +1,4 @@
+import { isOurs } from '../../disks/disk-call.ts';
 import { nodeOfHost } from '../../disks/host-node.ts';
 import type { StoragePool } from '../../linstor/linstor.ts';
 import { leavingFlags } from '../../linstor/node-state.ts';
@@ -6,7 +7,6 @@ import type { Datastore, Host } from '../../opennebula/one.ts';
 import { datastoreType } from '../../opennebula/states.ts';
 import { isDiskful } from '../../volumes/replicas.ts';
 import { type ClusterFacts, type OneFacts, orElse } from '../checks/facts.ts';
-import { isOurs } from '../checks/gather.ts';
 import { natural } from '../table.ts';
 import { type VolumeStatus, volumesOf } from './volume.ts';
 

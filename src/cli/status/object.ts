@@ -1,4 +1,5 @@
 import type { Disk, Image, Vm } from '../../opennebula/one.ts';
+import { resourceKeyOf } from '../../volumes/names.ts';
 import { type BackupStatus, backupStatus } from './backup.ts';
 import type { VolumeStatus } from './volume.ts';
 import { type WholeVmStatus, wholeVmStatus } from './whole-vm.ts';
@@ -31,7 +32,7 @@ export function vmStatus(vm: Vm, volumes: readonly VolumeStatus[], policy?: stri
     const volume =
       disk.kind === 'clone' || disk.kind === 'volatile'
         ? living(volumes.filter((item) => item.kind === 'disk' && item.vm === vm.id && item.disk === disk.id))
-        : byName.get((/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(disk.source)?.[1] ?? '').toLowerCase());
+        : byName.get(resourceKeyOf(disk.source) ?? '');
     return { disk, ...(volume ? { volume } : {}) };
   });
   const backup = backupStatus(vm, disks);
@@ -62,7 +63,7 @@ export interface ImageStatus {
 
 /** The image's volume, found by its SOURCE, and the VMs that use the image. */
 export function imageStatus(image: Image, vms: readonly Vm[], volumes: readonly VolumeStatus[]): ImageStatus {
-  const name = (/^\/dev\/drbd\/by-res\/([^/]+)\/\d+$/.exec(image.source)?.[1] ?? '').toLowerCase();
+  const name = resourceKeyOf(image.source) ?? '';
   const volume = volumes.find((item) => item.resource.toLowerCase() === name);
   return {
     image,
